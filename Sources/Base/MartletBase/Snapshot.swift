@@ -1,0 +1,133 @@
+/// A part of the kernel's state that can be written down and read back, byte for byte.
+///
+/// Reading what was written gives an equal part; a reader that meets other bytes throws.
+public protocol Snapshotting: ~Copyable {
+  borrowing func write(to snapshot: inout SnapshotWriter)
+  mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault)
+}
+
+/// Writes state as little-endian words behind section tags.
+public struct SnapshotWriter: ~Copyable {
+  public var bytes = ByteBuffer(capacity: 4096)
+  public init() {}
+
+  /// Marks the start of a part, so that a reader out of step stops there and not in nonsense.
+  public mutating func section(_ tag: StaticString) {
+    bytes.append(UInt8(truncatingIfNeeded: tag.utf8CodeUnitCount))
+    bytes.append(tag)
+  }
+
+  public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
+    var rest = value
+    for _ in 0..<(Value.bitWidth / 8) {
+      bytes.append(UInt8(truncatingIfNeeded: rest))
+      rest = Value.bitWidth > 8 ? rest >> 8 : 0
+    }
+  }
+
+  public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
+  public mutating func write(_ value: Price) { write(value.quanta) }
+  public mutating func write(_ value: Quantity) { write(value.quanta) }
+  public mutating func write(_ value: Amount) { write(value.units) }
+  public mutating func write(_ value: Rate) { write(value.units) }
+  public mutating func write(_ value: Timestamp) { write(value.nanoseconds) }
+  public mutating func write(_ value: TimeSpan) { write(value.nanoseconds) }
+
+  public mutating func write(_ value: InlineText) {
+    write(value.word0)
+    write(value.word1)
+    write(value.word2)
+    write(value.word3)
+  }
+
+  public mutating func write(_ text: String) {
+    let utf8 = Array(text.utf8)
+    write(UInt32(utf8.count))
+    bytes.append(utf8.span)
+  }
+
+  public mutating func write(_ content: Span<UInt8>) {
+    write(UInt32(content.count))
+    bytes.append(content)
+  }
+}
+
+/// Reads what `SnapshotWriter` wrote. Bounded: a count that cannot be true is a fault, not a crash.
+public struct SnapshotReader {
+  public enum Fault: Error, Equatable, Sendable {
+    case ended(offset: Int)
+    case wrongSection(expected: String, offset: Int)
+    case impossible(String, offset: Int)
+  }
+
+  let bytes: [UInt8]
+  public private(set) var offset = 0
+  public init(_ bytes: [UInt8]) { self.bytes = bytes }
+  public var isAtEnd: Bool { offset == bytes.count }
+
+  public mutating func byte() throws(Fault) -> UInt8 {
+    guard offset < bytes.count else { throw .ended(offset: offset) }
+    defer { offset += 1 }
+    return bytes[offset]
+  }
+
+  public mutating func section(_ tag: StaticString) throws(Fault) {
+    let start = offset
+    let length = Int(try byte())
+    let expected = tag.description
+    var found: [UInt8] = []
+    for _ in 0..<length { found.append(try byte()) }
+    guard found == Array(expected.utf8) else {
+      throw .wrongSection(expected: expected, offset: start)
+    }
+  }
+
+  public mutating func read<Value: FixedWidthInteger>(
+    _ type: Value.Type = Value.self
+  ) throws(Fault) -> Value {
+    var value: Value = 0
+    for index in 0..<(Value.bitWidth / 8) {
+      value |= Value(truncatingIfNeeded: try byte()) << Value(index * 8)
+    }
+    return value
+  }
+
+  public mutating func bool() throws(Fault) -> Bool {
+    let value = try byte()
+    guard value <= 1 else { throw .impossible("boolean \(value)", offset: offset - 1) }
+    return value == 1
+  }
+
+  public mutating func price() throws(Fault) -> Price { Price(quanta: try read()) }
+  public mutating func quantity() throws(Fault) -> Quantity { Quantity(quanta: try read()) }
+  public mutating func amount() throws(Fault) -> Amount { Amount(units: try read()) }
+  public mutating func rate() throws(Fault) -> Rate { Rate(units: try read()) }
+  public mutating func timestamp() throws(Fault) -> Timestamp {
+    Timestamp(nanoseconds: try read())
+  }
+  public mutating func timeSpan() throws(Fault) -> TimeSpan { TimeSpan(nanoseconds: try read()) }
+
+  public mutating func inlineText() throws(Fault) -> InlineText {
+    var text = InlineText()
+    text.word0 = try read()
+    text.word1 = try read()
+    text.word2 = try read()
+    text.word3 = try read()
+    return text
+  }
+
+  /// A count of things that take at least `size` bytes each: never more than the bytes left hold.
+  public mutating func count(ofSize size: Int = 1) throws(Fault) -> Int {
+    let found = Int(try read(UInt32.self))
+    guard found * size <= bytes.count - offset else {
+      throw .impossible("count \(found)", offset: offset - 4)
+    }
+    return found
+  }
+
+  public mutating func text() throws(Fault) -> String {
+    let length = try count()
+    defer { offset += length }
+    return String(decoding: bytes[offset..<offset + length], as: UTF8.self)
+  }
+}

@@ -1,0 +1,19 @@
+/// Why trading stopped. A halt is left only by a named operator action.
+@frozen public enum HaltReason: UInt8, Sendable, BitwiseCopyable {
+  /// The venue refused our key, signature or permission.
+  case unauthorized = 1
+  /// The dead-man switch could not be kept armed.
+  case deadManLost = 2
+  /// The venue said something that cannot be true of our own orders.
+  case contradiction = 3
+  /// Own ledger and venue's ledger differ without an explanation.
+  case ledgerMismatch = 4
+  /// The journal can no longer be written.
+  case journalFailed = 5
+  /// An operator said so.
+  case operatorRequest = 6
+  /// A loss or drawdown limit was reached.
+  case lossLimit = 7
+  /// A bounded part is full and would have to forget something.
+  case capacity = 8
+}

@@ -1,0 +1,2 @@
+/// Replaced by the framing.
+public enum RecordRoom {}

@@ -1,0 +1,1 @@
+#include "CMartletZstd.h"

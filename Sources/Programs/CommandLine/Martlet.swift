@@ -1,0 +1,3 @@
+@main enum Martlet {
+  static func main() { print("martlet") }
+}
