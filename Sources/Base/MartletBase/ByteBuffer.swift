@@ -90,6 +90,8 @@
     written &+= length
   }
 
+  // Disfavored, so that a literal is a static string and not inline text.
+  @_disfavoredOverload
   @inlinable public mutating func append(_ text: InlineText) {
     reserve(InlineText.capacity)
     var index = 0

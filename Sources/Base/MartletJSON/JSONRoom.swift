@@ -1,2 +1,0 @@
-/// Replaced by the scanner and the writer.
-public enum JSONRoom {}
