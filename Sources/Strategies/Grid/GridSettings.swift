@@ -1,0 +1,89 @@
+public import MartletBase
+internal import MartletModel
+
+/// What a grid is asked to be: the guide's three numbers.
+///
+/// - Source: WhiteBIT trading bot guide, "Worked example: Grid bot" (10 levels a side, 50 quote
+///   units apart, 0.001 base units each).
+@frozen public struct GridSettings: Equatable, Sendable, BitwiseCopyable {
+  /// Levels on each side of the center, 1 ... 100.
+  public var levelsPerSide: Int
+  /// Distance between neighbors, in quote units for one base unit.
+  public var spacing: Amount
+  /// What each level buys, in base units.
+  public var amount: Amount
+
+  public init(
+    levelsPerSide: Int = 10, spacing: Amount = Amount(units: 50 * powerOfTen(20)),
+    amount: Amount = Amount(units: powerOfTen(17))
+  ) {
+    self.levelsPerSide = levelsPerSide
+    self.spacing = spacing
+    self.amount = amount
+  }
+
+  /// Why these settings make no grid on this instrument.
+  public enum Fault: Error, Equatable, Sendable {
+    case levels(found: Int)
+    case notSpot(symbol: InlineText)
+    /// The spacing is no positive whole number of ticks.
+    case spacing(found: Amount, tick: Amount)
+    /// The amount is no positive whole number of lots, or under the least quantity.
+    case amount(found: Amount, lot: Amount, minimum: Amount)
+    /// The whole grid is wider than a price can count.
+    case tooWide(spacing: Amount)
+  }
+
+  /// Levels a side that one grid may have: its orders fit in one step's buffer.
+  static var mostLevels: Int { 100 }
+
+  /// The spacing as price quanta and the amount as quantity quanta, both exact.
+  func onGrid(
+    of instrument: Instrument
+  ) throws(Fault) -> (spacing: Int64, quantity: Quantity) {
+    guard levelsPerSide >= 1, levelsPerSide <= GridSettings.mostLevels else {
+      throw .levels(found: levelsPerSide)
+    }
+    guard instrument.kind == .spot else { throw .notSpot(symbol: instrument.symbol) }
+    let scale = instrument.scale
+    let rules = instrument.rules
+    let tick = scale.amount(of: Price(quanta: rules.tickSize))
+    guard spacing > .zero, spacing.units % tick.units == 0 else {
+      throw .spacing(found: spacing, tick: tick)
+    }
+    let wide = spacing.units / scale.priceFactor
+    guard let quanta = Int64(exactly: wide),
+      !quanta.multipliedReportingOverflow(by: Int64(2 * GridSettings.mostLevels)).overflow
+    else { throw .tooWide(spacing: spacing) }
+    let lot = scale.amount(of: Quantity(quanta: rules.lotStep))
+    let minimum = scale.amount(of: rules.minQuantity)
+    guard amount > .zero, amount.units % lot.units == 0, amount >= minimum,
+      let count = Int64(exactly: amount.units / scale.quantityFactor)
+    else { throw .amount(found: amount, lot: lot, minimum: minimum) }
+    return (quanta, Quantity(quanta: count))
+  }
+}
+
+extension GridSettings.Fault: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .levels(let found):
+      "grid: levels is \(found); expected 1 to \(GridSettings.mostLevels) a side"
+    case .notSpot(let symbol):
+      "grid: \(symbol) is a contract; expected a spot market: choose one, or another strategy"
+    case .spacing(let found, let tick):
+      "grid: spacing is \(text(found)); expected a positive multiple of the tick, \(text(tick))"
+    case .amount(let found, let lot, let minimum):
+      "grid: amount is \(text(found)); expected a multiple of the lot, \(text(lot)),"
+        + " and at least \(text(minimum))"
+    case .tooWide(let spacing):
+      "grid: spacing is \(text(spacing)); no price of this market can be that far away: lower it"
+    }
+  }
+
+  private func text(_ amount: Amount) -> String {
+    var buffer = ByteBuffer(capacity: 48)
+    DecimalText.write(amount.units, places: Amount.places, into: &buffer)
+    return String(buffer.span)
+  }
+}

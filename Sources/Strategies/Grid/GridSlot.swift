@@ -1,0 +1,147 @@
+internal import MartletBase
+internal import MartletModel
+
+/// One cell of the grid: the gap between two neighboring levels, traded to and fro.
+///
+/// It buys at its lower level and sells at its upper one, and has at most one order at a time. Which
+/// of the two it wants follows from one number, what it holds: what can be sold is sold before more
+/// is bought. Partial fills, cancels and fees taken in the base asset only change that number, so
+/// none of them can be forgotten or counted twice.
+struct GridSlot: Equatable, Sendable, BitwiseCopyable {
+  enum Phase: UInt8, Sendable, BitwiseCopyable {
+    /// Wants an order as soon as the book is trusted.
+    case idle = 0
+    /// Has an order that is not terminal, as far as told.
+    case working = 1
+    /// Its order is over, and not all of its fills have been told yet.
+    case settling = 2
+    /// Was refused, or may not ask now; asks again at `retryAt`.
+    case waiting = 3
+    /// Would trade with an order of its own grid; asks again when one of those ends.
+    case blocked = 4
+    /// Its lower level is no price: not part of this grid.
+    case absent = 5
+  }
+
+  var phase = Phase.absent
+  /// Numbers the slot's orders, so that late news of an old one is known as such.
+  var generation: Int64 = 0
+  /// Base units it may sell: lent at the start, plus bought, less sold, less fees in the base asset.
+  var inventory = Amount.zero
+  /// What it was lent from the account when the grid was laid out: a first sell needs something.
+  var lent = Amount.zero
+  /// Sold less bought less fees, in quote units.
+  var cash = Amount.zero
+  /// Back where it began, so often.
+  var roundTrips: Int64 = 0
+
+  // The order it has, or had last.
+  var side = Side.buy
+  var price = Price(quanta: 0)
+  /// Fills of that order told so far.
+  var booked = Quantity.zero
+
+  /// Refusals and fruitless ends in a row.
+  var setbacks: Int64 = 0
+  var retryAt = Timestamp.distantFuture
+
+  /// Side of its first order.
+  var home: Side { lent > .zero ? .sell : .buy }
+
+  /// What it owns of the base asset beyond what it was lent; negative while that is sold.
+  var gained: Amount { inventory - lent }
+}
+
+extension GridSlot {
+  /// The mark of the slot's next or present order: its number and the slot's.
+  ///
+  /// - Bounds: `index` 0 ..< 65,535; `generation` under 2⁴⁷.
+  func tag(index: Int) -> Int64 { generation << 16 | Int64(index + 1) }
+
+  /// The slot and the order's number in `tag`; nil when no slot of `count` made it.
+  static func decode(_ tag: Int64, count: Int) -> (index: Int, generation: Int64)? {
+    let index = Int(tag & 0xffff) - 1
+    guard tag > 0, index >= 0, index < count else { return nil }
+    return (index, tag >> 16)
+  }
+
+  /// Books one execution of an order of this slot, old or present.
+  mutating func book(_ fill: Fill, of instrument: Instrument) {
+    let amount = instrument.scale.amount(of: fill.quantity)
+    let value = instrument.scale.notional(of: fill.quantity, at: fill.price)
+    switch fill.side {
+    case .buy:
+      inventory = inventory + amount
+      cash = cash - value
+    case .sell:
+      inventory = inventory - amount
+      cash = cash + value
+    }
+    // A fee in a third asset moves neither half of this market.
+    if fill.feeAsset == instrument.base {
+      inventory = inventory - fill.fee
+    } else if fill.feeAsset == instrument.quote {
+      cash = cash - fill.fee
+    }
+    setbacks = 0
+  }
+
+  /// Profit of what is closed; what is open counts at the level where it was bought or lent.
+  ///
+  /// - Parameter price: of the lower level when something was gained, of the upper one when not.
+  func profit(at price: Price, scale: InstrumentScale) -> Amount {
+    // A fee may leave more decimals than the quantity grid has. Split, so that a fine price grid
+    // does not overflow; rounded down, against us.
+    let one = powerOfTen(Swift.max(Int(scale.price.count), 0))
+    let coarse = powerOfTen(Swift.max(-Int(scale.price.count), 0))
+    let (whole, rest) = gained.units.quotientAndRemainder(dividingBy: one)
+    let quanta = Int128(price.quanta) * coarse
+    return cash + Amount(units: whole * quanta + divide(rest * quanta, by: one, rounded: .down))
+  }
+
+  /// A slower and slower cadence: 15 s, 30 s, 60 s, ... 16 min.
+  mutating func stepBack(at now: Timestamp) {
+    phase = .waiting
+    retryAt = now + TimeSpan.seconds(15 << min(setbacks, 6))
+    setbacks += 1
+  }
+}
+
+extension GridSlot {
+  func write(to snapshot: inout SnapshotWriter) {
+    snapshot.write(phase.rawValue)
+    snapshot.write(generation)
+    snapshot.write(inventory)
+    snapshot.write(lent)
+    snapshot.write(cash)
+    snapshot.write(roundTrips)
+    snapshot.write(side.rawValue)
+    snapshot.write(price.quanta)
+    snapshot.write(booked)
+    snapshot.write(setbacks)
+    snapshot.write(retryAt)
+  }
+
+  init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    guard let phase = Phase(rawValue: try snapshot.byte()) else {
+      throw .impossible("grid slot phase", offset: snapshot.offset - 1)
+    }
+    self.phase = phase
+    generation = try snapshot.read()
+    inventory = try snapshot.amount()
+    lent = try snapshot.amount()
+    cash = try snapshot.amount()
+    roundTrips = try snapshot.read()
+    guard let side = Side(rawValue: try snapshot.byte()) else {
+      throw .impossible("side", offset: snapshot.offset - 1)
+    }
+    self.side = side
+    price = try snapshot.price()
+    booked = try snapshot.quantity()
+    setbacks = try snapshot.read()
+    retryAt = try snapshot.timestamp()
+    guard generation >= 0, setbacks >= 0 else {
+      throw .impossible("grid slot counts", offset: snapshot.offset)
+    }
+  }
+}
