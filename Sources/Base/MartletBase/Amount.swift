@@ -24,7 +24,7 @@
 
 /// Where a count of quanta stands in decimal: one quantum is 10^−`places` of its unit.
 ///
-/// - Bounds: −12 ... 12 places for a price or a quantity. A negative number of places counts in
+/// - Bounds: −12 ... 20; a price's and a quantity's together −18 ... 20. A negative number of places counts in
 ///   tens, thousands, millions: venues list lots of 1,000,000.
 @frozen public struct DecimalPlaces: Hashable, Comparable, Sendable, BitwiseCopyable {
   public let count: Int8
@@ -37,18 +37,37 @@
   }
 }
 
-/// 10^`exponent` for 0 ... 38, by table.
+/// 10^`exponent` for 0 ... 38; other exponents trap.
 @inlinable public func powerOfTen(_ exponent: Int) -> Int128 {
-  precondition(exponent >= 0 && exponent <= 38, "10^\(exponent) does not fit 128 bits")
-  var result: Int128 = 1
-  var base: Int128 = 10
-  var rest = exponent
-  while rest > 0 {
-    if rest & 1 == 1 { result *= base }
-    rest >>= 1
-    if rest > 0 { base *= base }
+  if exponent <= 19 { return Int128(smallPowerOfTen(exponent)) }
+  return Int128(smallPowerOfTen(19)) &* Int128(smallPowerOfTen(exponent &- 19))
+}
+
+/// 10^`exponent` for 0 ... 19; other exponents trap. A switch over constants compiles to a table.
+@inlinable func smallPowerOfTen(_ exponent: Int) -> UInt64 {
+  switch exponent {
+  case 0: 1
+  case 1: 10
+  case 2: 100
+  case 3: 1_000
+  case 4: 10_000
+  case 5: 100_000
+  case 6: 1_000_000
+  case 7: 10_000_000
+  case 8: 100_000_000
+  case 9: 1_000_000_000
+  case 10: 10_000_000_000
+  case 11: 100_000_000_000
+  case 12: 1_000_000_000_000
+  case 13: 10_000_000_000_000
+  case 14: 100_000_000_000_000
+  case 15: 1_000_000_000_000_000
+  case 16: 10_000_000_000_000_000
+  case 17: 100_000_000_000_000_000
+  case 18: 1_000_000_000_000_000_000
+  case 19: 10_000_000_000_000_000_000
+  default: preconditionFailure("a power of ten outside 0 ... 38")
   }
-  return result
 }
 
 /// The two grids an instrument counts on, fixed for the life of a journal.
@@ -62,7 +81,8 @@
   /// Units of `Amount` in one price quantum.
   public let priceFactor: Int128
 
-  /// - Parameters: places of the price and of the quantity quantum; together −24 ... 20.
+  /// - Parameters: places of the price and of the quantity quantum; together −18 ... 20, or it
+  ///   traps.
   @inlinable public init(price: DecimalPlaces, quantity: DecimalPlaces) {
     self.price = price
     self.quantity = quantity

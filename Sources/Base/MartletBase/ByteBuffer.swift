@@ -43,7 +43,7 @@
 
   /// Makes room for `more` bytes beyond `count`.
   @inlinable public mutating func reserve(_ more: Int) {
-    if count &+ more > capacity { grow(to: count + more) }
+    if more > capacity &- count { grow(to: count + more) }
   }
 
   @usableFromInline mutating func grow(to needed: Int) {
@@ -131,9 +131,9 @@
 
   /// Appends `value` in decimal, padded with zeros on the left to `width` digits.
   ///
-  /// - Bounds: `value` ≥ 0 and at most `width` digits long, or it traps.
+  /// - Bounds: `value` and `width` ≥ 0, and `value` at most `width` digits long, or it traps.
   @inlinable public mutating func append(decimal value: Int64, width: Int) {
-    precondition(value >= 0, "padded decimal of \(value)")
+    precondition(value >= 0 && width >= 0, "\(value) padded to \(width) digits")
     reserve(width)
     var rest = value
     var index = width

@@ -13,11 +13,20 @@ public enum DecimalText {
 
   /// The count of 10^−`places` that `text` spells, exactly.
   ///
-  /// Accepts an optional sign, digits, and a fraction; zeros beyond the grid are accepted, other
-  /// digits there are `tooFine`. `places` may be negative: "5000" is 5 at −3 places.
+  /// Accepts an optional sign, digits, and a fraction; digits may be missing on one side of the
+  /// point. Zeros beyond the grid are accepted, other digits there are `tooFine`. `places` may be
+  /// negative: "5000" is 5 at −3 places.
   @inlinable public static func parse(
     _ text: Span<UInt8>, places: DecimalPlaces
   ) throws(Fault) -> Int64 {
+    if let plain = scanPlain(text) {
+      let shift = Int(places.count) &- plain.decimals
+      if shift >= 0 && shift <= 18 {
+        let (product, overflow) = plain.digits.multipliedReportingOverflow(
+          by: Int64(truncatingIfNeeded: smallPowerOfTen(shift)))
+        if !overflow { return product }
+      }
+    }
     let value = try parseWide(text, places: Int(places.count))
     guard let narrow = Int64(exactly: value) else { throw .overflow }
     return narrow
@@ -52,18 +61,51 @@ public enum DecimalText {
     return needed
   }
 
+  /// The common number: at most 17 digits and a sign, a point. Nil for every other, right or wrong,
+  /// which the slow way then judges.
+  @inlinable static func scanPlain(_ text: Span<UInt8>) -> (digits: Int64, decimals: Int)? {
+    let end = text.count
+    // Eighteen digits always fit in 64 bits.
+    guard end > 0 && end <= 18 else { return nil }
+    let first = text[0] == 45 ? 1 : 0
+    var index = first
+    var value: Int64 = 0
+    var point = -1
+    while index < end {
+      let digit = text[index] &- 48
+      if digit <= 9 {
+        value = value &* 10 &+ Int64(digit)
+      } else {
+        guard digit == 254 && point < 0 else { return nil }  // 46 − 48, wrapped: a point.
+        point = index
+      }
+      index &+= 1
+    }
+    let decimals = point < 0 ? 0 : end &- 1 &- point
+    guard end &- first &- (point < 0 ? 0 : 1) > 0 else { return nil }
+    return (first == 1 ? 0 &- value : value, decimals)
+  }
+
+  /// The count of 10^−`places` that `text` spells, exactly, for any grid.
+  ///
+  /// - Bounds: `places` −38 ... 38; the result within 128 bits, or `overflow`.
   @inlinable public static func parseWide(
     _ text: Span<UInt8>, places: Int
   ) throws(Fault) -> Int128 {
     var index = 0
     let end = text.count
     if end == 0 { throw .empty }
+    if let plain = scanPlain(text) {
+      let shift = places - plain.decimals
+      // Less than 10¹⁸ × 10²⁰.
+      if shift >= 0 && shift <= 20 { return Int128(plain.digits) &* powerOfTen(shift) }
+    }
     var negative = false
     if text[0] == 45 || text[0] == 43 {
       negative = text[0] == 45
       index = 1
     }
-    // Eighteen digits always fit in 64 bits, and almost every number on the wire is shorter.
+    // Eighteen digits always fit in 64 bits.
     var small: UInt64 = 0
     var wide: Int128 = 0
     var isWide = false
@@ -123,6 +165,8 @@ public enum DecimalText {
 
   /// Writes `value` counts of 10^−`places`, normalized: no exponent, no trailing zeros, "0" for
   /// nothing, as the venues write their own numbers.
+  ///
+  /// - Bounds: `places` at most 38.
   @inlinable public static func write(
     _ value: Int128, places: Int, into buffer: inout ByteBuffer
   ) {
@@ -143,10 +187,7 @@ public enum DecimalText {
   ) {
     var rest = magnitude
     var places = places
-    while places > 0 && rest % 10 == 0 {
-      rest /= 10
-      places &-= 1
-    }
+    // Last digit first.
     var digits = InlineArray<64, UInt8>(repeating: 48)
     var length = 0
     while rest != 0 {
@@ -155,9 +196,13 @@ public enum DecimalText {
       length &+= 1
       rest = quotient
     }
-    if places > 0 && length <= places { length = places &+ 1 }
+    var first = 0
+    if places > 0 {
+      if length <= places { length = places &+ 1 }
+      while first < places && digits[first] == 48 { first &+= 1 }
+    }
     var index = length
-    while index > 0 {
+    while index > first {
       if index == places { buffer.append(46) }
       index &-= 1
       buffer.append(digits[index])

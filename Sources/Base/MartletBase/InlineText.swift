@@ -77,7 +77,7 @@
     return true
   }
 
-  /// FNV-1a over the words; stable between processes, unlike `hashValue`.
+  /// In the manner of FNV-1a, word by word; stable between processes, unlike `hashValue`.
   @inlinable public var stableHash: UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     hash = InlineText.mix(hash, word0)

@@ -15,7 +15,9 @@
   @inlinable public func of(_ amount: Amount, rounded rule: Rounding) -> Amount {
     let one = powerOfTen(Rate.places)
     let (whole, rest) = amount.units.quotientAndRemainder(dividingBy: one)
+    let (quotient, remainder) = (rest * Int128(units)).quotientAndRemainder(dividingBy: one)
+    // Rounded as one sum: a half goes to the even neighbor of the whole, not of its last part.
     return Amount(
-      units: whole * Int128(units) + divide(rest * Int128(units), by: one, rounded: rule))
+      units: settle(whole * Int128(units) + quotient, remainder, of: one, rounded: rule))
   }
 }

@@ -17,23 +17,34 @@
 
 /// `numerator` ÷ `denominator`, rounded by `rule`.
 ///
-/// - Bounds: `denominator` > 0; twice the denominator fits in 128 bits.
+/// - Bounds: `denominator` > 0, or it traps.
 @inlinable public func divide(
   _ numerator: Int128, by denominator: Int128, rounded rule: Rounding
 ) -> Int128 {
   precondition(denominator > 0, "division by \(denominator)")
   let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
+  return settle(quotient, remainder, of: denominator, rounded: rule)
+}
+
+/// `quotient` + `remainder` ÷ `denominator` as a whole number.
+///
+/// - Parameter remainder: nearer to zero than `denominator`, and of the sign of the exact value.
+@inlinable func settle(
+  _ quotient: Int128, _ remainder: Int128, of denominator: Int128, rounded rule: Rounding
+) -> Int128 {
   if remainder == 0 { return quotient }
-  let step: Int128 = numerator < 0 ? -1 : 1
+  let step: Int128 = remainder < 0 ? -1 : 1
   switch rule {
   case .truncated: return quotient
   case .awayFromZero: return quotient + step
-  case .down: return numerator < 0 ? quotient - 1 : quotient
-  case .up: return numerator < 0 ? quotient : quotient + 1
+  case .down: return remainder < 0 ? quotient - 1 : quotient
+  case .up: return remainder < 0 ? quotient : quotient + 1
   case .nearestEven, .nearestAway:
-    let twice = (remainder < 0 ? -remainder : remainder) * 2
-    if twice > denominator { return quotient + step }
-    if twice < denominator { return quotient }
+    // Compared with what is left to the next whole number: twice the rest might overflow.
+    let rest = remainder < 0 ? -remainder : remainder
+    let missing = denominator - rest
+    if rest > missing { return quotient + step }
+    if rest < missing { return quotient }
     if rule == .nearestAway { return quotient + step }
     return quotient & 1 == 0 ? quotient : quotient + step
   }

@@ -12,8 +12,10 @@ public struct SnapshotWriter: ~Copyable {
   public init() {}
 
   /// Marks the start of a part, so that a reader out of step stops there and not in nonsense.
+  ///
+  /// - Bounds: a tag of at most 255 bytes; longer traps.
   public mutating func section(_ tag: StaticString) {
-    bytes.append(UInt8(truncatingIfNeeded: tag.utf8CodeUnitCount))
+    bytes.append(UInt8(tag.utf8CodeUnitCount))
     bytes.append(tag)
   }
 
@@ -108,15 +110,21 @@ public struct SnapshotReader {
   public mutating func timeSpan() throws(Fault) -> TimeSpan { TimeSpan(nanoseconds: try read()) }
 
   public mutating func inlineText() throws(Fault) -> InlineText {
+    let start = offset
     var text = InlineText()
     text.word0 = try read()
     text.word1 = try read()
     text.word2 = try read()
     text.word3 = try read()
+    // Behind the first zero only zeros, or equality would not be equality of text.
+    for index in text.count..<InlineText.capacity where text[index] != 0 {
+      throw .impossible("inline text with a zero inside", offset: start)
+    }
     return text
   }
 
-  /// A count of things that take at least `size` bytes each: never more than the bytes left hold.
+  /// A count written as `UInt32`, of things that take at least `size` bytes each: never more than
+  /// the bytes left hold.
   public mutating func count(ofSize size: Int = 1) throws(Fault) -> Int {
     let found = Int(try read(UInt32.self))
     guard found * size <= bytes.count - offset else {
@@ -125,9 +133,21 @@ public struct SnapshotReader {
     return found
   }
 
+  /// What `write` of a string wrote.
   public mutating func text() throws(Fault) -> String {
     let length = try count()
+    let start = offset
+    offset += length
+    guard let text = String(validating: bytes[start..<offset], as: UTF8.self) else {
+      throw .impossible("text that is not UTF-8", offset: start)
+    }
+    return text
+  }
+
+  /// What `write` of a span wrote.
+  public mutating func content() throws(Fault) -> [UInt8] {
+    let length = try count()
     defer { offset += length }
-    return String(decoding: bytes[offset..<offset + length], as: UTF8.self)
+    return Array(bytes[offset..<offset + length])
   }
 }

@@ -5,6 +5,13 @@
   public let nanoseconds: Int64
   @inlinable public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
   @inlinable public init(milliseconds: Int64) { nanoseconds = milliseconds * 1_000_000 }
+  /// For a stamp that came over a wire: nil when it is outside ±292 years around 1970, where
+  /// `init(milliseconds:)` traps.
+  @inlinable public init?(exactlyMilliseconds milliseconds: Int64) {
+    let (product, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+    if overflow { return nil }
+    nanoseconds = product
+  }
   @inlinable public static var zero: Timestamp { Timestamp(nanoseconds: 0) }
   /// Never reached: the deadline of what has none.
   @inlinable public static var distantFuture: Timestamp { Timestamp(nanoseconds: .max) }

@@ -45,8 +45,7 @@
   /// What stands next; nothing is consumed but white space.
   @inlinable @inline(__always)
   public mutating func kind(in text: Span<UInt8>) throws(JSONFault) -> JSONKind {
-    skipSpace(in: text)
-    switch peek(in: text) {
+    switch next(in: text) {
     case 0x7b: return .object
     case 0x5b: return .array
     case 0x22: return .string
@@ -60,17 +59,15 @@
 
   @inlinable @inline(__always)
   public mutating func beginObject(in text: Span<UInt8>) throws(JSONFault) {
-    skipSpace(in: text)
-    guard peek(in: text) == 0x7b else { throw fault(.object, in: text) }
+    guard next(in: text) == 0x7b else { throw fault(.object, in: text) }
     try descend(in: text)
   }
 
   /// The next key of the object begun last, its colon consumed; nil once `}` is consumed.
   @inlinable @inline(__always)
   public mutating func nextKey(in text: Span<UInt8>) throws(JSONFault) -> JSONText? {
-    skipSpace(in: text)
-    let bit = try innermost(in: text)
-    var byte = peek(in: text)
+    let bit = innermost()
+    var byte = next(in: text)
     if byte == 0x7d {
       position &+= 1
       ascend(bit)
@@ -79,13 +76,11 @@
     if given & bit != 0 {
       guard byte == 0x2c else { throw fault(.commaOrBrace, in: text) }
       position &+= 1
-      skipSpace(in: text)
-      byte = peek(in: text)
+      byte = next(in: text)
     }
     guard byte == 0x22 else { throw fault(.key, in: text) }
     let key = try quoted(in: text)
-    skipSpace(in: text)
-    guard peek(in: text) == 0x3a else { throw fault(.colon, in: text) }
+    guard next(in: text) == 0x3a else { throw fault(.colon, in: text) }
     position &+= 1
     given |= bit
     return key
@@ -93,8 +88,7 @@
 
   @inlinable @inline(__always)
   public mutating func beginArray(in text: Span<UInt8>) throws(JSONFault) {
-    skipSpace(in: text)
-    guard peek(in: text) == 0x5b else { throw fault(.array, in: text) }
+    guard next(in: text) == 0x5b else { throw fault(.array, in: text) }
     try descend(in: text)
   }
 
@@ -102,9 +96,8 @@
   /// consumed.
   @inlinable @inline(__always)
   public mutating func nextElement(in text: Span<UInt8>) throws(JSONFault) -> Bool {
-    skipSpace(in: text)
-    let bit = try innermost(in: text)
-    let byte = peek(in: text)
+    let bit = innermost()
+    let byte = next(in: text)
     if byte == 0x5d {
       position &+= 1
       ascend(bit)
@@ -113,9 +106,8 @@
     if given & bit != 0 {
       guard byte == 0x2c else { throw fault(.commaOrBracket, in: text) }
       position &+= 1
-      skipSpace(in: text)
       // Or the next call would take the bracket behind a trailing comma for an end.
-      if peek(in: text) == 0x5d { throw fault(.value, in: text) }
+      if next(in: text) == 0x5d { throw fault(.value, in: text) }
     }
     given |= bit
     return true
@@ -123,17 +115,15 @@
 
   @inlinable @inline(__always)
   public mutating func string(in text: Span<UInt8>) throws(JSONFault) -> JSONText {
-    skipSpace(in: text)
-    guard peek(in: text) == 0x22 else { throw fault(.string, in: text) }
+    guard next(in: text) == 0x22 else { throw fault(.string, in: text) }
     return try quoted(in: text)
   }
 
   /// A number as it stands; its exponent, if any, too.
   @inlinable @inline(__always)
   public mutating func numberText(in text: Span<UInt8>) throws(JSONFault) -> JSONText {
-    skipSpace(in: text)
+    var byte = next(in: text)
     let start = position
-    var byte = peek(in: text)
     if byte == 0x2d {
       position &+= 1
       byte = peek(in: text)
@@ -160,17 +150,15 @@
   /// A string's content or a number, for the fields that venues send either way.
   @inlinable @inline(__always)
   public mutating func decimalText(in text: Span<UInt8>) throws(JSONFault) -> JSONText {
-    skipSpace(in: text)
-    if peek(in: text) == 0x22 { return try quoted(in: text) }
+    if next(in: text) == 0x22 { return try quoted(in: text) }
     return try numberText(in: text)
   }
 
   /// - Throws: `JSONFault` also for a fraction, an exponent, and what does not fit.
   @inlinable @inline(__always)
   public mutating func integer(in text: Span<UInt8>) throws(JSONFault) -> Int64 {
-    skipSpace(in: text)
+    let isNegative = next(in: text) == 0x2d
     let start = position
-    let isNegative = peek(in: text) == 0x2d
     if isNegative { position &+= 1 }
     let magnitude = try wholeNumber(in: text, from: start)
     // −2⁶³ is the one magnitude whose negation fits while it does not.
@@ -185,13 +173,13 @@
   /// - Throws: `JSONFault` also for a sign, a fraction, an exponent, and what does not fit.
   @inlinable @inline(__always)
   public mutating func unsigned(in text: Span<UInt8>) throws(JSONFault) -> UInt64 {
-    skipSpace(in: text)
+    _ = next(in: text)
     return try wholeNumber(in: text, from: position)
   }
 
   @inlinable @inline(__always)
   public mutating func bool(in text: Span<UInt8>) throws(JSONFault) -> Bool {
-    skipSpace(in: text)
+    _ = next(in: text)
     if take("true", in: text) { return true }
     if take("false", in: text) { return false }
     throw fault(.bool, in: text)
@@ -199,14 +187,14 @@
 
   @inlinable @inline(__always)
   public mutating func null(in text: Span<UInt8>) throws(JSONFault) {
-    skipSpace(in: text)
+    _ = next(in: text)
     guard take("null", in: text) else { throw fault(.null, in: text) }
   }
 
   /// Whether `null` stands next; if so it is consumed.
   @inlinable @inline(__always)
   public mutating func isNull(in text: Span<UInt8>) -> Bool {
-    skipSpace(in: text)
+    _ = next(in: text)
     return take("null", in: text)
   }
 
@@ -244,8 +232,9 @@
   /// Checks that nothing but white space follows, and that every container was read to its end.
   @inlinable @inline(__always)
   public mutating func end(in text: Span<UInt8>) throws(JSONFault) {
-    skipSpace(in: text)
-    guard position >= text.count && depth == 0 else { throw fault(.end, in: text) }
+    _ = next(in: text)
+    guard position >= text.count else { throw fault(.end, in: text) }
+    guard depth == 0 else { throw fault(.containerEnd, in: text) }
   }
 
   // MARK: Helpers
@@ -253,22 +242,25 @@
   /// The byte at `position`; 0, which JSON never has outside a string, behind the end.
   @inlinable @inline(__always)
   func peek(in text: Span<UInt8>) -> UInt8 {
-    position < text.count ? text[position] : 0
+    // Seen as unsigned below the count: neither negative nor behind the end.
+    let isInside = UInt(bitPattern: position) < UInt(bitPattern: text.count)
+    return isInside ? unsafe text[unchecked: position] : 0
   }
 
+  /// Steps over white space to the byte that stands next; 0 behind the end.
   @inlinable @inline(__always)
-  mutating func skipSpace(in text: Span<UInt8>) {
-    while position < text.count {
-      let byte = text[position]
-      if byte > 0x20 { return }
-      guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return }
+  mutating func next(in text: Span<UInt8>) -> UInt8 {
+    while true {
+      let byte = peek(in: text)
+      if byte > 0x20 { return byte }
+      guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return byte }
       position &+= 1
     }
   }
 
   @inlinable @inline(__always)
   mutating func skipDigits(in text: Span<UInt8>) {
-    while position < text.count && text[position] &- 0x30 <= 9 { position &+= 1 }
+    while peek(in: text) &- 0x30 <= 9 { position &+= 1 }
   }
 
   @usableFromInline mutating func skipExponent(in text: Span<UInt8>) throws(JSONFault) {
@@ -295,7 +287,7 @@
 
   /// The bit of the container begun last.
   @inlinable @inline(__always)
-  func innermost(in text: Span<UInt8>) throws(JSONFault) -> UInt64 {
+  func innermost() -> UInt64 {
     precondition(depth > 0, "no object or array was begun")
     return 1 &<< UInt64(truncatingIfNeeded: depth &- 1)
   }
@@ -343,6 +335,18 @@
   mutating func quoted(in text: Span<UInt8>) throws(JSONFault) -> JSONText {
     let start = position &+ 1
     var index = start
+    // Eight bytes at a time: strings on the wire have some eight bytes, of no foreseeable length.
+    while index &+ 8 <= text.count {
+      // Any eight bytes are an integer.
+      let word = UInt64(
+        littleEndian: unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+      let stops = JSONCursor.stops(in: word)
+      if stops != 0 {
+        index &+= stops.trailingZeroBitCount &>> 3
+        break
+      }
+      index &+= 8
+    }
     while index < text.count {
       let byte = text[index]
       if byte == 0x22 {
@@ -354,6 +358,19 @@
       index &+= 1
     }
     return try quotedSlowly(from: start, at: index, in: text)
+  }
+
+  /// The high bit of each of eight bytes that is a quote, a backslash, a control character or beyond
+  /// ASCII. Bytes behind the first such byte may be marked wrongly; the first is right.
+  @inlinable @inline(__always)
+  static func stops(in word: UInt64) -> UInt64 {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let quotes = word ^ 0x2222_2222_2222_2222
+    let slashes = word ^ 0x5c5c_5c5c_5c5c_5c5c
+    let found =
+      (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | (word &- ones &* 0x20) & ~word
+      | word
+    return found & 0x8080_8080_8080_8080
   }
 
   /// The rest of a string that is not plain ASCII, from `index` on.

@@ -27,6 +27,8 @@
     case shortText
     /// Nesting of at most 64.
     case shallowerNesting
+    /// The closing brace or bracket of what was begun.
+    case containerEnd
     /// Nothing but white space.
     case end
   }
@@ -74,6 +76,7 @@ extension JSONFault: CustomStringConvertible {
       case .utf8: "UTF-8"
       case .shortText: "text of at most 32 bytes without a zero"
       case .shallowerNesting: "nesting of at most 64"
+      case .containerEnd: "the end of every object and array that was begun"
       case .end: "nothing more"
       }
     // The byte as a number: what a venue sent is not to be trusted with a terminal.
