@@ -1,7 +1,6 @@
 #include "CMartletCrypto.h"
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -114,17 +113,6 @@ void cmartlet_hmac_sha256_sum(const cmartlet_hmac_sha256 *context, const void *b
 
 int cmartlet_equal(const void *left, const void *right, size_t length) {
   return length == 0 || CRYPTO_memcmp(left, right, length) == 0;
-}
-
-int cmartlet_random(void *bytes, size_t length) {
-  uint8_t *next = bytes;
-  while (length > 0) {
-    int chunk = length > 1 << 20 ? 1 << 20 : (int)length;
-    if (RAND_bytes(next, chunk) != 1) return -1;
-    next += chunk;
-    length -= (size_t)chunk;
-  }
-  return 0;
 }
 
 void cmartlet_wipe(void *bytes, size_t length) {

@@ -1,2 +1,0 @@
-/// Replaced by the framing.
-public enum RecordRoom {}
