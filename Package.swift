@@ -163,7 +163,7 @@ let package = Package(
       "EdgesTests", at: "Edges/EdgesTests",
       needs: kit + [
         "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
-        "MartletConfiguration", "MartletDashboard", "MartletRecord",
+        "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
       ]),
     tests(
       "SimulationTests", at: "SimulationTests",

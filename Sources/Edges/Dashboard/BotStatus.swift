@@ -1,0 +1,213 @@
+public import MartletBase
+public import MartletModel
+
+/// What a running bot shows of itself at one moment: plain data for the terminal and the page.
+///
+/// Money stays on its grids; the renderers write it as exact decimal text.
+public struct BotStatus: Equatable, Sendable {
+  public enum State: Equatable, Sendable {
+    case starting, connecting, reconciling, trading, paused
+    case halted(HaltReason)
+    case stopping, stopped
+  }
+
+  /// One of the bot's ways to its venue.
+  public struct Connection: Equatable, Sendable {
+    public enum State: String, Sendable { case down, connecting, up }
+    public var name: String
+    public var state: State
+    public init(name: String, state: State) {
+      self.name = name
+      self.state = state
+    }
+  }
+
+  /// What happened so far.
+  public struct Counts: Equatable, Sendable {
+    public var fills: UInt64 = 0
+    public var ordersPlaced: UInt64 = 0
+    public var ordersCanceled: UInt64 = 0
+    public var ordersRefused: UInt64 = 0
+    /// Orders and cancels whose outcome was unknown for a while.
+    public var doubts: UInt64 = 0
+    public var frames: UInt64 = 0
+    public init() {}
+  }
+
+  public struct AssetAmount: Equatable, Sendable {
+    public var asset: InlineText
+    public var amount: Amount
+    public init(asset: InlineText, amount: Amount) {
+      self.asset = asset
+      self.amount = amount
+    }
+  }
+
+  /// From a frame's bytes in user memory to the signed order in the send buffer.
+  public struct Latency: Equatable, Sendable {
+    public var p50: TimeSpan
+    public var p99: TimeSpan
+    public init(p50: TimeSpan, p99: TimeSpan) {
+      self.p50 = p50
+      self.p99 = p99
+    }
+  }
+
+  public struct Alert: Equatable, Sendable {
+    public enum Severity: String, Sendable { case info, warning, critical }
+    public var time: Timestamp
+    public var severity: Severity
+    public var text: String
+    public init(time: Timestamp, severity: Severity, text: String) {
+      self.time = time
+      self.severity = severity
+      self.text = text
+    }
+  }
+
+  /// Most working orders, fills and alerts that are shown; give no more, the rest is left out.
+  public static let maxOrders = 200
+  public static let maxFills = 50
+  public static let maxAlerts = 20
+
+  public var bot: String
+  /// As configured: `paper` or `live`.
+  public var mode: String
+  public var venue: String
+  public var market: String
+  public var base: String
+  public var quote: String
+  /// The asset that equity and profit are counted in.
+  public var valuation: String
+  public var scale: InstrumentScale
+
+  public var state: State = .starting
+  public var since: Timestamp
+  public var now: Timestamp
+  /// When a run of a set length ends.
+  public var endsAt: Timestamp?
+
+  public var bestBid: Price?
+  public var bestAsk: Price?
+  public var last: Price?
+  public var isBookTrusted = false
+
+  /// Ours and not terminal, in any order.
+  public var orders: [OrderView] = []
+  /// Oldest first.
+  public var recentFills: [Fill] = []
+  public var counts = Counts()
+
+  /// Of the base asset, signed.
+  public var position: Quantity = .zero
+  public var balances: [Balance] = []
+  public var equity: Amount = .zero
+  /// Equity when the run began; `profit` counts from it.
+  public var startEquity: Amount = .zero
+  /// Before fees, as `Position` counts it.
+  public var realized: Amount = .zero
+  public var unrealized: Amount = .zero
+  public var fees: [AssetAmount] = []
+  /// Largest fall of equity from a peak, not negative.
+  public var maxDrawdown: Amount = .zero
+
+  /// Until the venue cancels our orders by itself; nil when the switch is not armed.
+  public var deadManLeft: TimeSpan?
+  public var deadManTimeout: TimeSpan = .seconds(60)
+  public var connections: [Connection] = []
+  /// Nil before the first order.
+  public var frameToOrder: Latency?
+
+  public var journalPath = ""
+  public var exchangeAddress = ""
+  /// Oldest first.
+  public var alerts: [Alert] = []
+
+  public init(
+    bot: String, mode: String, venue: String, market: String, base: String, quote: String,
+    valuation: String, scale: InstrumentScale, since: Timestamp
+  ) {
+    self.bot = bot
+    self.mode = mode
+    self.venue = venue
+    self.market = market
+    self.base = base
+    self.quote = quote
+    self.valuation = valuation
+    self.scale = scale
+    self.since = since
+    now = since
+  }
+
+  /// What equity has gained since the run began.
+  public var profit: Amount { equity - startEquity }
+
+  /// Working orders, highest price first; of one price, sells first.
+  var ladder: [OrderView] {
+    orders.prefix(BotStatus.maxOrders).sorted {
+      ($1.price, $1.side.rawValue, $0.clientOrderID) < (
+        $0.price, $0.side.rawValue, $1.clientOrderID
+      )
+    }
+  }
+}
+
+extension BotStatus.State {
+  /// One lowercase word, stable.
+  public var word: String {
+    switch self {
+    case .starting: "starting"
+    case .connecting: "connecting"
+    case .reconciling: "reconciling"
+    case .trading: "trading"
+    case .paused: "paused"
+    case .halted: "halted"
+    case .stopping: "stopping"
+    case .stopped: "stopped"
+    }
+  }
+
+  /// Why trading stopped, for people; nil when it did not.
+  public var haltText: String? {
+    guard case .halted(let reason) = self else { return nil }
+    return switch reason {
+    case .unauthorized: "the venue refused the key, signature or permission"
+    case .deadManLost: "the dead-man switch could not be kept armed"
+    case .contradiction: "the venue contradicted itself about an order"
+    case .ledgerMismatch: "own ledger and the venue's differ"
+    case .journalFailed: "the journal cannot be written"
+    case .operatorRequest: "an operator said so"
+    case .lossLimit: "a loss limit was reached"
+    case .capacity: "a bounded part is full"
+    }
+  }
+}
+
+extension Side {
+  var word: String { self == .buy ? "buy" : "sell" }
+}
+
+extension OrderState {
+  var word: String {
+    switch self {
+    case .pendingNew: "pendingNew"
+    case .open: "open"
+    case .pendingAmend: "pendingAmend"
+    case .pendingCancel: "pendingCancel"
+    case .inDoubt: "inDoubt"
+    case .filled: "filled"
+    case .canceled: "canceled"
+    case .rejected: "rejected"
+    }
+  }
+}
+
+extension LiquidityRole {
+  var word: String {
+    switch self {
+    case .unknown: "unknown"
+    case .maker: "maker"
+    case .taker: "taker"
+    }
+  }
+}
