@@ -17,7 +17,7 @@ _Static_assert(sizeof(SHA512_CTX) == sizeof(((cmartlet_hmac_sha512 *)0)->inner),
 _Static_assert(sizeof(SHA256_CTX) == sizeof(((cmartlet_hmac_sha256 *)0)->inner),
                "room for a SHA-256 state");
 
-void cmartlet_sha256(const void *bytes, size_t length, uint8_t digest[32]) {
+void cmartlet_sha256(const void *bytes, size_t length, uint8_t *digest) {
   SHA256_CTX state;
   SHA256_Init(&state);
   SHA256_Update(&state, bytes, length);
@@ -26,7 +26,7 @@ void cmartlet_sha256(const void *bytes, size_t length, uint8_t digest[32]) {
 
 void cmartlet_sha256_of_three(const void *first, size_t first_length, const void *second,
                               size_t second_length, const void *third, size_t third_length,
-                              uint8_t digest[32]) {
+                              uint8_t *digest) {
   SHA256_CTX state;
   SHA256_Init(&state);
   SHA256_Update(&state, first, first_length);
@@ -35,7 +35,7 @@ void cmartlet_sha256_of_three(const void *first, size_t first_length, const void
   SHA256_Final(digest, &state);
 }
 
-void cmartlet_sha512(const void *bytes, size_t length, uint8_t digest[64]) {
+void cmartlet_sha512(const void *bytes, size_t length, uint8_t *digest) {
   SHA512_CTX state;
   SHA512_Init(&state);
   SHA512_Update(&state, bytes, length);
@@ -66,7 +66,7 @@ int cmartlet_hmac_sha512_init(cmartlet_hmac_sha512 *context, const void *key, si
 }
 
 void cmartlet_hmac_sha512_sum(const cmartlet_hmac_sha512 *context, const void *bytes,
-                              size_t length, uint8_t digest[64]) {
+                              size_t length, uint8_t *digest) {
   SHA512_CTX state;
   memcpy(&state, context->inner, sizeof state);
   SHA512_Update(&state, bytes, length);
@@ -100,7 +100,7 @@ int cmartlet_hmac_sha256_init(cmartlet_hmac_sha256 *context, const void *key, si
 }
 
 void cmartlet_hmac_sha256_sum(const cmartlet_hmac_sha256 *context, const void *bytes,
-                              size_t length, uint8_t digest[32]) {
+                              size_t length, uint8_t *digest) {
   SHA256_CTX state;
   memcpy(&state, context->inner, sizeof state);
   SHA256_Update(&state, bytes, length);

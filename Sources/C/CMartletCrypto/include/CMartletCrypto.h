@@ -13,17 +13,17 @@
 
 #pragma clang assume_nonnull begin
 
-/* SHA-256 of `length` bytes. */
-void cmartlet_sha256(const void *_Nullable bytes, size_t length, uint8_t digest[32]);
+/* SHA-256 of `length` bytes; `digest` takes 32, and 64 for SHA-512, here and below. */
+void cmartlet_sha256(const void *_Nullable bytes, size_t length, uint8_t *digest);
 
 /* SHA-256 of three pieces, one after the other: a record's link. */
 void cmartlet_sha256_of_three(const void *_Nullable first, size_t first_length,
                               const void *_Nullable second, size_t second_length,
                               const void *_Nullable third, size_t third_length,
-                              uint8_t digest[32]);
+                              uint8_t *digest);
 
 /* SHA-512 of `length` bytes. */
-void cmartlet_sha512(const void *_Nullable bytes, size_t length, uint8_t digest[64]);
+void cmartlet_sha512(const void *_Nullable bytes, size_t length, uint8_t *digest);
 
 /* A key made ready: the digest states after the inner and the outer pad. As secret as the key, so
    wipe it when done. Read-only after `init`, so any number of threads may share one. */
@@ -38,7 +38,7 @@ int cmartlet_hmac_sha512_init(cmartlet_hmac_sha512 *context, const void *_Nullab
 
 /* HMAC-SHA512 (RFC 2104) of `length` bytes under a key made ready. */
 void cmartlet_hmac_sha512_sum(const cmartlet_hmac_sha512 *context, const void *_Nullable bytes,
-                              size_t length, uint8_t digest[64]);
+                              size_t length, uint8_t *digest);
 
 /* The same for HMAC-SHA256. */
 typedef struct cmartlet_hmac_sha256 {
@@ -48,7 +48,7 @@ typedef struct cmartlet_hmac_sha256 {
 int cmartlet_hmac_sha256_init(cmartlet_hmac_sha256 *context, const void *_Nullable key,
                               size_t length);
 void cmartlet_hmac_sha256_sum(const cmartlet_hmac_sha256 *context, const void *_Nullable bytes,
-                              size_t length, uint8_t digest[32]);
+                              size_t length, uint8_t *digest);
 
 /* Whether both hold the same bytes; takes the same time wherever they differ. */
 int cmartlet_equal(const void *_Nullable left, const void *_Nullable right, size_t length);
