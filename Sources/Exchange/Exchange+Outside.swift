@@ -1,0 +1,157 @@
+internal import MartletBase
+internal import MartletModel
+
+// How the recorded market moves the clients' resting orders. Pessimistic (HOTPATH, section 3):
+// an order waits behind everything that was shown when it came, moves up only by trades at its
+// price or when less is shown, and is filled at its own price.
+extension Exchange {
+  /// Applies one frame and matches when the book is whole again: in mid-frame it may be crossed.
+  mutating func applyFrame(_ market: Int, at now: Timestamp) {
+    guard let feed = markets[market].feed else { return }
+    var index = feed.position
+    let kind = feed.rows[index].kind
+    if kind == .snapshot {
+      markets[market].outside[0].removeAll()
+      markets[market].outside[1].removeAll()
+    }
+    while true {
+      let row = feed.rows[index]
+      let side = Int(row.side.rawValue)
+      switch row.kind {
+      case .snapshot:
+        markets[market].outside[side].set(
+          OutsideSide.key(of: row.price, on: row.side), row.quantity.quanta)
+      case .level:
+        let key = OutsideSide.key(of: row.price, on: row.side)
+        markets[market].outside[side].set(key, row.quantity.quanta)
+        if let level = markets[market].clients[side].find(key) {
+          limitQueue(market, side, level, to: row.quantity.quanta)
+        }
+      case .trade: printed(row, market, at: now)
+      }
+      index += 1
+      if row.endsFrame { break }
+    }
+    markets[market].feed?.passed(to: index)
+    if kind != .trade {
+      if kind == .snapshot { requeue(market) }
+      markets[market].markBook()
+      matchCrossed(market, at: now)
+    }
+    settleCommand(InstrumentID(UInt16(market)), at: now)
+  }
+
+  /// No order has more before it than is shown.
+  private mutating func limitQueue(_ market: Int, _ side: Int, _ level: Int, to shown: Int64) {
+    var slot = markets[market].clients[side][level].head
+    while slot >= 0 {
+      slab[slot].ahead = min(slab[slot].ahead, shown)
+      slot = slab[slot].next
+    }
+  }
+
+  /// After a snapshot every level may be another than before.
+  private mutating func requeue(_ market: Int) {
+    for side in 0..<2 {
+      for level in markets[market].clients[side].levels.indices {
+        let key = markets[market].clients[side][level].key
+        limitQueue(market, side, level, to: markets[market].outside[side][key])
+      }
+    }
+  }
+
+  /// A trade on the recorded tape. It fills what it traded through, and at its own price what its
+  /// quantity reaches in the queue.
+  private mutating func printed(_ row: MarketRow, _ market: Int, at now: Timestamp) {
+    let makerSide = row.side.opposite
+    let side = Int(makerSide.rawValue)
+    let key = OutsideSide.key(of: row.price, on: makerSide)
+    var toClients: Int64 = 0
+    while let best = markets[market].clients[side].best, best.key > key {
+      toClients += takeResting(best.head, slab[best.head].record.leaves.quanta, now)
+    }
+    if let best = markets[market].clients[side].best, best.key == key {
+      var rest = row.quantity.quanta
+      var outside: Int64 = 0
+      var slot = best.head
+      while slot >= 0 && rest > 0 {
+        let before = min(slab[slot].ahead - outside, rest)
+        if before > 0 {
+          outside += before
+          rest -= before
+        }
+        let next = slab[slot].next
+        let size = min(rest, slab[slot].record.leaves.quanta)
+        if size > 0 {
+          rest -= size
+          toClients += takeResting(slot, size, now)
+        }
+        slot = next
+      }
+      advanceQueue(market, side, key, by: outside)
+    }
+    markets[market].note(trade: row.price)
+    // What clients' orders took of the print is on the tape already, under their own trades.
+    let rest = row.quantity.quanta - toClients
+    guard rest > 0 else { return }
+    events.append(
+      .trade(
+        MarketTrade(
+          instrument: InstrumentID(UInt16(market)), tradeID: TradeID(low: nextTrade),
+          price: row.price, quantity: Quantity(quanta: rest), aggressor: row.side,
+          exchangeTime: now)))
+    nextTrade += 1
+  }
+
+  /// The outside market takes `quantity` of a resting order, at the order's price.
+  private mutating func takeResting(
+    _ slot: Int32, _ quantity: Int64, _ now: Timestamp
+  ) -> Int64 {
+    var record = slab[slot].record
+    fill(&record, .maker, at: record.price, quantity, from: nil, now)
+    let market = Int(record.instrument.index)
+    let side = Int(record.side.rawValue)
+    slab[slot].record = record
+    if let level = markets[market].clients[side].find(
+      OutsideSide.key(of: record.price, on: record.side))
+    {
+      markets[market].clients[side][level].leaves -= quantity
+    }
+    markets[market].markBook()
+    if record.status == .filled { finish(withdraw(slot)) }
+    return quantity
+  }
+
+  /// The recorded book came to stand across clients' orders: it takes them, as far as it reaches.
+  private mutating func matchCrossed(_ market: Int, at now: Timestamp) {
+    for side in 0..<2 {
+      let other = 1 - side
+      while let best = markets[market].clients[side].best, markets[market].outside[other].count > 0
+      {
+        // Keys of the two halves are prices with opposite signs: crossed when they reach zero.
+        let across = markets[market].outside[other].best
+        guard best.key + across >= 0 else { break }
+        let shown = markets[market].outside[other][across]
+        let size = min(shown, slab[best.head].record.leaves.quanta)
+        _ = takeResting(best.head, size, now)
+        markets[market].outside[other].set(across, shown - size)
+      }
+    }
+  }
+
+  /// Turns every waiting order that the trades since the last look set off into what it is for.
+  mutating func runStops(_ market: Int, at now: Timestamp) {
+    while let traded = markets[market].traded {
+      guard let stop = markets[market].stops.next(low: traded.low, high: traded.high) else {
+        markets[market].traded = nil
+        return
+      }
+      var record = withdraw(stop.slot)
+      record.status = .open
+      record.isTriggered = true
+      record.modifiedAt = now
+      events.append(.triggered(record))
+      play(&record, at: now)
+    }
+  }
+}

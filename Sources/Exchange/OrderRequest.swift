@@ -1,0 +1,97 @@
+public import MartletBase
+public import MartletModel
+
+/// An order as a client asks for it.
+@frozen public struct NewOrder: Equatable, Sendable, BitwiseCopyable {
+  /// How much: a quantity of base, or an amount of quote to spend.
+  @frozen public enum Size: Equatable, Sendable, BitwiseCopyable {
+    case base(Quantity)
+    /// Of market buys alone.
+    case quote(Amount)
+  }
+
+  public var account: AccountID
+  public var instrument: InstrumentID
+  public var side: Side
+  public var kind: OrderKind
+  public var size: Size
+  /// Of limit kinds.
+  public var price: Price
+  /// Of stop kinds.
+  public var trigger: Price
+  public var condition: TriggerCondition
+  public var isPostOnly: Bool
+  public var isImmediate: Bool
+  public var selfTrade: SelfTradeMode
+  public var label: ClientLabel
+
+  public init(
+    account: AccountID, instrument: InstrumentID, side: Side, kind: OrderKind = .limit, size: Size,
+    price: Price = Price(quanta: 0), trigger: Price = Price(quanta: 0),
+    condition: TriggerCondition = .atOrAbove, isPostOnly: Bool = false, isImmediate: Bool = false,
+    selfTrade: SelfTradeMode = .allow, label: ClientLabel = ClientLabel()
+  ) {
+    self.account = account
+    self.instrument = instrument
+    self.side = side
+    self.kind = kind
+    self.size = size
+    self.price = price
+    self.trigger = trigger
+    self.condition = condition
+    self.isPostOnly = isPostOnly
+    self.isImmediate = isImmediate
+    self.selfTrade = selfTrade
+    self.label = label
+  }
+}
+
+/// What a modify changes; nil leaves as it is.
+///
+/// The order that takes the old one's place is a new one for the whole of `size`, with nothing
+/// filled; without a size it is for what was left.
+@frozen public struct OrderChange: Equatable, Sendable, BitwiseCopyable {
+  public var size: NewOrder.Size?
+  public var price: Price?
+  public var trigger: Price?
+  public var selfTrade: SelfTradeMode?
+  public init(
+    size: NewOrder.Size? = nil, price: Price? = nil, trigger: Price? = nil,
+    selfTrade: SelfTradeMode? = nil
+  ) {
+    self.size = size
+    self.price = price
+    self.trigger = trigger
+    self.selfTrade = selfTrade
+  }
+}
+
+/// Why the exchange would not do what was asked. Nothing changed.
+@frozen public enum OrderRefusal: Error, Equatable, Sendable, BitwiseCopyable {
+  /// Not listed, or not trading now.
+  case instrumentUnavailable
+  /// No such combination: a size in quote for anything but a market buy, immediate and post-only.
+  case invalidCombination
+  case priceNotPositive
+  case priceOffTick(tick: Price)
+  case triggerOffTick(tick: Price)
+  case quantityNotPositive
+  case quantityOffLot(lot: Quantity)
+  case belowMinQuantity(Quantity)
+  case belowMinNotional(Amount)
+  case aboveMaxNotional(Amount)
+  case insufficientBalance(asset: AssetID, needed: Amount, available: Amount)
+  /// A post-only order would have traded.
+  case postOnlyWouldTake
+  /// A market order met an empty book.
+  case noLiquidity
+  /// A stop order before the first trade, or at its price.
+  case triggerAtLast
+  case noLastPrice
+  /// The account has as many working orders as it may.
+  case tooManyOrders(limit: Int)
+  /// No such working order of this account.
+  case notFound
+  /// A modify that changes nothing.
+  case nothingToChange
+}
