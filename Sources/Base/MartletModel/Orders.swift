@@ -179,4 +179,13 @@ extension Approved: Equatable where Value: Equatable {}
   case rateLimited = 10
   case notFound = 11
   case invalidField = 12
+  // What only our own Risk says.
+  /// Trading is halted; a named operator action ends it.
+  case halted = 13
+  /// The position would grow beyond its limit.
+  case positionLimit = 14
+  /// Too many orders work already.
+  case orderLimit = 15
+  /// No trusted book and no last price to measure the order's price against.
+  case noReferencePrice = 16
 }

@@ -1,0 +1,116 @@
+internal import MartletBase
+
+/// One half of a book: levels in one array, best last, never more than its capacity.
+///
+/// A level is stored by its rank, the higher the better: a bid's rank is its price, an ask's the
+/// bitwise complement of it, which reverses the order and cannot overflow. Three of four changes
+/// come near the best, so the search starts there (HOTPATH, section 2).
+struct BookSide: Equatable, Sendable {
+  struct Entry: Equatable, Sendable, BitwiseCopyable {
+    var rank: Int64
+    var quantity: Int64
+  }
+
+  /// `capacity` entries, of which the first `count` are levels, ranks strictly ascending.
+  private var entries: [Entry]
+  private(set) var count = 0
+
+  var capacity: Int { entries.count }
+
+  /// - Parameter capacity: levels there is room for, at least 1.
+  init(capacity: Int) {
+    entries = Array(repeating: Entry(rank: 0, quantity: 0), count: capacity)
+  }
+
+  // What lies beyond `count` is left over and says nothing.
+  static func == (lhs: BookSide, rhs: BookSide) -> Bool {
+    guard lhs.count == rhs.count, lhs.entries.count == rhs.entries.count else { return false }
+    for index in 0..<lhs.count where lhs.entries[index] != rhs.entries[index] { return false }
+    return true
+  }
+
+  /// The level at `depth`, 0 for the best.
+  func entry(at depth: Int) -> Entry {
+    precondition(depth >= 0 && depth < count, "level \(depth) of \(count)")
+    return entries[count - 1 - depth]
+  }
+
+  /// Sets the quantity at `rank`; zero removes the level.
+  ///
+  /// - Complexity: linear in the levels better than `rank`; a full side also shifts the worse ones.
+  mutating func apply(rank: Int64, quantity: Int64) {
+    var index = count
+    while index > 0 && entries[index - 1].rank > rank { index &-= 1 }
+    let isPresent = index > 0 && entries[index - 1].rank == rank
+    if quantity == 0 {
+      if isPresent { remove(at: index - 1) }
+    } else if isPresent {
+      entries[index - 1].quantity = quantity
+    } else {
+      insert(Entry(rank: rank, quantity: quantity), at: index)
+    }
+  }
+
+  /// Takes a level worse than all present ones; what a snapshot told best first is built from.
+  ///
+  /// - Returns: false when `rank` is not worse than the last one; nothing is changed then.
+  mutating func fill(rank: Int64, quantity: Int64) -> Bool {
+    // While it fills, the side stands best first; `finishFill` turns it round.
+    if count > 0 && entries[count - 1].rank <= rank { return false }
+    if count < entries.count {
+      entries[count] = Entry(rank: rank, quantity: quantity)
+      count &+= 1
+    }
+    return true
+  }
+
+  mutating func finishFill() {
+    var low = 0
+    var high = count - 1
+    while low < high {
+      entries.swapAt(low, high)
+      low &+= 1
+      high &-= 1
+    }
+  }
+
+  mutating func removeAll() { count = 0 }
+
+  /// Keeps the best `limit` levels.
+  mutating func truncate(to limit: Int) {
+    if count <= limit { return }
+    let excess = count - limit
+    for index in 0..<limit { entries[index] = entries[index + excess] }
+    count = limit
+  }
+
+  private mutating func remove(at index: Int) {
+    count &-= 1
+    var index = index
+    while index < count {
+      entries[index] = entries[index + 1]
+      index &+= 1
+    }
+  }
+
+  private mutating func insert(_ entry: Entry, at index: Int) {
+    if count == entries.count {
+      // Full: the worst makes room, or the new one is the worst.
+      if index == 0 { return }
+      var moved = 1
+      while moved < index {
+        entries[moved - 1] = entries[moved]
+        moved &+= 1
+      }
+      entries[index - 1] = entry
+      return
+    }
+    var moved = count
+    while moved > index {
+      entries[moved] = entries[moved - 1]
+      moved &-= 1
+    }
+    entries[index] = entry
+    count &+= 1
+  }
+}

@@ -1,0 +1,175 @@
+internal import MartletBase
+internal import MartletModel
+internal import MartletPortfolio
+
+typealias Objection = (reason: RefusalReason, numbers: RiskNumbers)
+
+// The rules themselves. Each says what it allows and what it found.
+extension RiskGate {
+  /// The first rule that speaks against an intent, if any.
+  mutating func objection(to intent: OrderIntent, _ context: borrowing RiskContext) -> Objection? {
+    if let halt {
+      return object(
+        .halt, .halted, .none, limit: Int128(halt.reason.rawValue), found: 0)
+    }
+    guard let instrument = context.instrument, instrument.id == intent.instrument,
+      instrument.rules.isTrading
+    else {
+      return object(.instrument, .instrumentUnavailable, .none, limit: 0, found: 0)
+    }
+    guard instrument.kind == .spot else {
+      // Margin, leverage and liquidation have rules of their own, which are not among these.
+      return object(.product, .instrumentUnavailable, .none, limit: 0, found: 0)
+    }
+    return gridObjection(intent, instrument.rules)
+      ?? valueObjection(intent, instrument)
+      ?? priceObjection(intent, context.reference)
+      ?? countObjection(context)
+      ?? inventoryObjection(intent, instrument, context)
+      ?? balanceObjection(intent, instrument, context)
+      ?? rateObjection(context.now)
+  }
+
+  private func gridObjection(_ intent: OrderIntent, _ rules: InstrumentRules) -> Objection? {
+    let price = intent.price.quanta
+    if price <= 0 || price % rules.tickSize != 0 {
+      return object(
+        .priceGrid, .offGrid, .priceQuanta, limit: Int128(rules.tickSize), found: Int128(price))
+    }
+    let quantity = intent.quantity.quanta
+    if quantity <= 0 || quantity % rules.lotStep != 0 {
+      return object(
+        .quantityGrid, .offGrid, .quantityQuanta, limit: Int128(rules.lotStep),
+        found: Int128(quantity))
+    }
+    if intent.quantity < rules.minQuantity {
+      return object(
+        .minQuantity, .belowMinimum, .quantityQuanta, limit: Int128(rules.minQuantity.quanta),
+        found: Int128(quantity))
+    }
+    return nil
+  }
+
+  private func valueObjection(_ intent: OrderIntent, _ instrument: Instrument) -> Objection? {
+    let rules = instrument.rules
+    // Elsewhere an overflow traps. Here it is only a wish, however absurd, and is refused.
+    let product = Int128(intent.price.quanta) * Int128(intent.quantity.quanta)
+    let (units, overflow) = product.multipliedReportingOverflow(
+      by: instrument.scale.notionalFactor)
+    let (_, inventoryOverflow) = Int128(intent.quantity.quanta).multipliedReportingOverflow(
+      by: instrument.scale.quantityFactor)
+    // A quarter of the range leaves room for a fee and for sums.
+    guard !overflow && !inventoryOverflow && units <= Int128.max / 4 else {
+      return object(
+        .maxNotional, .aboveMaximum, .quoteAmount, limit: rules.maxNotional.units,
+        found: Int128.max)
+    }
+    let value = Amount(units: units)
+    if value < rules.minNotional {
+      return object(
+        .minNotional, .belowMinimum, .quoteAmount, limit: rules.minNotional.units,
+        found: value.units)
+    }
+    if rules.maxNotional != .zero && value > rules.maxNotional {
+      return object(
+        .maxNotional, .aboveMaximum, .quoteAmount, limit: rules.maxNotional.units,
+        found: value.units)
+    }
+    if let most = limits.maxOrderNotional, value > most {
+      return object(
+        .maxOrderNotional, .aboveMaximum, .quoteAmount, limit: most.units, found: value.units)
+    }
+    return nil
+  }
+
+  private func priceObjection(
+    _ intent: OrderIntent, _ reference: ReferencePrice?
+  ) -> Objection? {
+    guard let reference else {
+      return object(.reference, .noReferencePrice, .none, limit: 0, found: 0)
+    }
+    // All in halves of a quantum, and in whole numbers: |p − r| ÷ r ≤ band. Quanta have 64 bits and
+    // a rate's one has 34, so the products fit.
+    let distance = (Int128(intent.price.quanta) * 2 - reference.twiceQuanta).magnitude
+    let scaled = Int128(distance) * powerOfTen(Rate.places)
+    if scaled > Int128(limits.priceBand.units) * reference.twiceQuanta {
+      return object(
+        .priceBand, .priceBand, .rate, limit: Int128(limits.priceBand.units),
+        found: divide(scaled, by: reference.twiceQuanta, rounded: .up))
+    }
+    return nil
+  }
+
+  private func countObjection(_ context: borrowing RiskContext) -> Objection? {
+    if context.workingOnInstrument >= limits.maxWorkingPerInstrument {
+      return object(
+        .workingPerInstrument, .orderLimit, .count,
+        limit: Int128(limits.maxWorkingPerInstrument),
+        found: Int128(context.workingOnInstrument) + 1)
+    }
+    if context.workingOfStrategy >= limits.maxWorkingPerStrategy {
+      return object(
+        .workingPerStrategy, .orderLimit, .count, limit: Int128(limits.maxWorkingPerStrategy),
+        found: Int128(context.workingOfStrategy) + 1)
+    }
+    return nil
+  }
+
+  private func inventoryObjection(
+    _ intent: OrderIntent, _ instrument: Instrument, _ context: borrowing RiskContext
+  ) -> Objection? {
+    guard let most = limits.maxInventory, intent.side == .buy else { return nil }
+    // As if every working buy filled and no sell did.
+    let quanta =
+      Int128(context.position.net.quanta) + Int128(context.workingBuyLeaves.quanta)
+      + Int128(intent.quantity.quanta)
+    let (units, overflow) = quanta.multipliedReportingOverflow(by: instrument.scale.quantityFactor)
+    if overflow || units > most.units {
+      return object(
+        .inventory, .positionLimit, .baseAmount, limit: most.units,
+        found: overflow ? Int128.max : units)
+    }
+    return nil
+  }
+
+  private func balanceObjection(
+    _ intent: OrderIntent, _ instrument: Instrument, _ context: borrowing RiskContext
+  ) -> Objection? {
+    switch intent.side {
+    case .buy:
+      var needed = instrument.scale.notional(of: intent.quantity, at: intent.price)
+      if limits.isBuyFeeInQuote {
+        needed = needed + instrument.rules.takerFee.of(needed, rounded: .up)
+      }
+      let free = context.freeQuote ?? .zero
+      if context.freeQuote == nil || needed > free {
+        return object(
+          .balance, .insufficientBalance, .quoteAmount, limit: free.units, found: needed.units)
+      }
+    case .sell:
+      let needed = instrument.scale.amount(of: intent.quantity)
+      let free = context.freeBase ?? .zero
+      if context.freeBase == nil || needed > free {
+        return object(
+          .balance, .insufficientBalance, .baseAmount, limit: free.units, found: needed.units)
+      }
+    }
+    return nil
+  }
+
+  private mutating func rateObjection(_ now: Timestamp) -> Objection? {
+    if rate.isAllowed(at: now) { return nil }
+    return object(
+      .orderRate, .rateLimited, .count, limit: Int128(rate.limit), found: Int128(rate.count) + 1)
+  }
+
+  private func object(
+    _ rule: RiskRule, _ reason: RefusalReason, _ unit: RiskNumbers.Unit, limit: Int128,
+    found: Int128
+  ) -> Objection {
+    (
+      reason,
+      RiskNumbers(verdict: verdicts, rule: rule, unit: unit, limit: limit, found: found)
+    )
+  }
+}
