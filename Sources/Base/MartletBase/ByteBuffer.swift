@@ -81,6 +81,19 @@
     written &+= length
   }
 
+  /// Appends `length` bytes that `initialize` writes, every one of them.
+  ///
+  /// For writers that work in words or through a C function; the pointer is good for the call only.
+  @inlinable public mutating func append(
+    count length: Int, initializingWith initialize: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    precondition(length >= 0, "append \(length) bytes")
+    reserve(length)
+    // The room was reserved above, and no one else has the pointer.
+    unsafe initialize(UnsafeMutableRawBufferPointer(start: storage + count, count: length))
+    written &+= length
+  }
+
   /// Appends a literal without a `String`.
   @inlinable public mutating func append(_ text: StaticString) {
     let length = text.utf8CodeUnitCount

@@ -1,0 +1,11 @@
+struct SeededRandom: RandomNumberGenerator {
+  var s: UInt64
+  init(seed: UInt64) { s = seed }
+  mutating func next() -> UInt64 {
+    s &+= 0x9e37_79b9_7f4a_7c15
+    var z = s
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
