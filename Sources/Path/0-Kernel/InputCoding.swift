@@ -1,0 +1,77 @@
+public import MartletBase
+public import MartletVenueKit
+
+/// Inputs as journal payloads, version 1: a tag byte, its fields as little-endian words, then the
+/// frame or body byte for byte.
+public enum InputCoding {
+  /// Writes the fields of `input`; the bytes that came with it follow separately, uncopied.
+  @inlinable public static func write(_ input: KernelInput, into payload: inout ByteBuffer) {
+    switch input {
+    case .timer: payload.append(1)
+    case .command(let command):
+      payload.append(2)
+      payload.append(command.rawValue)
+    case .venue(.start): payload.append(16)
+    case .venue(.streamOpened(let stream)):
+      payload.append(17)
+      payload.append(stream.index)
+    case .venue(.streamClosed(let stream)):
+      payload.append(18)
+      payload.append(stream.index)
+    case .venue(.frame(let stream)):
+      payload.append(19)
+      payload.append(stream.index)
+    case .venue(.response(let request, let status)):
+      payload.append(20)
+      payload.append(word: request.number)
+      payload.append(word: status)
+    case .venue(.requestFailed(let request, let failure)):
+      payload.append(21)
+      payload.append(word: request.number)
+      payload.append(failure.rawValue)
+    case .venue(.timer): payload.append(22)
+    case .venue(.deadManArmed(let until)):
+      payload.append(23)
+      payload.append(word: until.nanoseconds)
+    case .venue(.deadManLost): payload.append(24)
+    case .venue(.stop): payload.append(25)
+    }
+  }
+
+  /// The input that `payload` holds and where its frame or body starts; nil when it holds none.
+  public static func read(_ payload: Span<UInt8>) -> (input: KernelInput, bytesStart: Int)? {
+    var cursor = ByteCursor()
+    guard let tag = cursor.word(UInt8.self, in: payload) else { return nil }
+    let input: KernelInput
+    switch tag {
+    case 1: input = .timer
+    case 2:
+      guard let raw = cursor.word(UInt8.self, in: payload), let command = OperatorCommand(rawValue: raw)
+      else { return nil }
+      input = .command(command)
+    case 16: input = .venue(.start)
+    case 17, 18, 19:
+      guard let index = cursor.word(UInt8.self, in: payload) else { return nil }
+      let stream = StreamID(index)
+      input = .venue(tag == 17 ? .streamOpened(stream) : tag == 18 ? .streamClosed(stream) : .frame(stream))
+    case 20:
+      guard let number = cursor.word(UInt64.self, in: payload),
+        let status = cursor.word(UInt16.self, in: payload)
+      else { return nil }
+      input = .venue(.response(RequestID(number), status: status))
+    case 21:
+      guard let number = cursor.word(UInt64.self, in: payload),
+        let raw = cursor.word(UInt8.self, in: payload), let failure = RequestFailure(rawValue: raw)
+      else { return nil }
+      input = .venue(.requestFailed(RequestID(number), failure))
+    case 22: input = .venue(.timer)
+    case 23:
+      guard let until = cursor.word(Int64.self, in: payload) else { return nil }
+      input = .venue(.deadManArmed(until: Timestamp(nanoseconds: until)))
+    case 24: input = .venue(.deadManLost)
+    case 25: input = .venue(.stop)
+    default: return nil
+    }
+    return (input, cursor.position)
+  }
+}

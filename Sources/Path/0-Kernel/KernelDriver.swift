@@ -1,0 +1,62 @@
+public import MartletBase
+public import MartletStrategy
+public import MartletVenueKit
+
+/// Where records go: a mapped file in a live process, memory in a simulation.
+public protocol JournalSink: ~Copyable {
+  associatedtype Fault: Error
+  /// Appends one record whose payload is `head` followed by `body`, durable against the death of the
+  /// process when it returns.
+  ///
+  /// - Returns: the record's sequence: one more than the last.
+  mutating func append(
+    kind: UInt16, at time: Timestamp, _ head: Span<UInt8>, _ body: Span<UInt8>
+  ) throws(Fault) -> UInt64
+}
+
+/// Feeds one kernel and keeps the rule of the journal: an input is written before it acts, and what
+/// it caused is written before anything leaves.
+///
+/// The caller then carries out `kernel.effects`. Live, simulation and benchmark drive their kernels
+/// through this one door.
+public struct KernelDriver<
+  Session: VenueSession & ~Copyable, Strategy: TradingStrategy, Sink: JournalSink & ~Copyable
+>: ~Copyable {
+  public var kernel: Kernel<Session, Strategy>
+  public var sink: Sink
+  private var payload = ByteBuffer(capacity: 65_536)
+
+  public init(kernel: consuming Kernel<Session, Strategy>, sink: consuming Sink) {
+    self.kernel = kernel
+    self.sink = sink
+  }
+
+  /// Journals `input`, folds it in, and journals what it caused.
+  ///
+  /// - Throws: the sink's fault. If it is thrown before the fold the input has not acted; after it,
+  ///   effects stand in `kernel.effects` that must not leave.
+  public mutating func feed(
+    _ input: KernelInput, bytes: Span<UInt8>, at now: Timestamp
+  ) throws(Sink.Fault) {
+    payload.removeAll()
+    InputCoding.write(input, into: &payload)
+    let sequence = try sink.append(kind: JournalKind.input, at: now, payload.span, bytes)
+    kernel.step(input, bytes: bytes, at: now, sequence: sequence)
+    try record(at: now)
+  }
+
+  private mutating func record(at now: Timestamp) throws(Sink.Fault) {
+    let nothing = Span<UInt8>()
+    for index in 0..<kernel.notes.count {
+      payload.removeAll()
+      NoteCoding.write(kernel.notes[index].note, trace: kernel.notes[index].trace, into: &payload)
+      _ = try sink.append(kind: JournalKind.note, at: now, payload.span, nothing)
+    }
+    for index in 0..<kernel.effects.list.count {
+      payload.removeAll()
+      EffectCoding.write(
+        kernel.effects.list[index], bytes: kernel.effects.bytes.span, into: &payload)
+      _ = try sink.append(kind: JournalKind.effect, at: now, payload.span, nothing)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+public import MartletBase
+public import MartletVenueKit
+
+/// Everything that can reach the kernel. Each one is journaled before it acts.
+@frozen public enum KernelInput: Equatable, Sendable, BitwiseCopyable {
+  /// Something a venue or its transport told; frames and bodies come beside.
+  case venue(VenueInput)
+  /// A deadline that `nextDeadline` named has come.
+  case timer
+  /// A person, or a program on a person's behalf.
+  case command(OperatorCommand)
+}
+
+@frozen public enum OperatorCommand: UInt8, Sendable, BitwiseCopyable {
+  /// Cancel what is ours, then end.
+  case stop = 1
+  /// Place nothing new; what rests stays.
+  case pause = 2
+  /// Take placements up again after a pause.
+  case resume = 3
+  /// Halt: place nothing, cancel what is ours, until `rearm`.
+  case halt = 4
+  /// Lift a halt.
+  case rearm = 5
+}
+
+/// Kinds of journal records, version 1. Frozen: a number never changes its meaning.
+public enum JournalKind {
+  /// First record: configuration text and build identity.
+  public static let start: UInt16 = 1
+  /// An input; the payload is `InputCoding`'s.
+  public static let input: UInt16 = 2
+  /// An effect; the payload is `EffectCoding`'s.
+  public static let effect: UInt16 = 3
+  /// What was decided and why; the payload is `NoteCoding`'s.
+  public static let note: UInt16 = 4
+  /// A nonce the edge allocated: request number, nonce.
+  public static let nonce: UInt16 = 5
+  /// The dead-man's own machine, in its own lane: what it did, as text.
+  public static let deadMan: UInt16 = 6
+  /// A whole state, so that a fold can begin here.
+  public static let snapshot: UInt16 = 7
+  /// The program ended on purpose; totals follow as text.
+  public static let end: UInt16 = 8
+}
