@@ -71,6 +71,10 @@ let package = Package(
     room(
       "MartletGrid", at: "Strategies/Grid", needs: model + ["MartletStrategy", "MartletSignal"]),
 
+    room(
+      "MartletStrategies", at: "Strategies/BuiltIn",
+      needs: model + ["MartletStrategy", "MartletGrid"]),
+
     // Exchange: the other side; knows no venue and no wire.
     room("MartletExchange", at: "Exchange", needs: model),
 
@@ -107,7 +111,8 @@ let package = Package(
     room(
       "MartletSimulation", at: "Programs/Simulation",
       needs: kit + path + [
-        "MartletKernel", "MartletExchange", "MartletGrid", "MartletHistory", "MartletRecord",
+        "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletHistory",
+        "MartletRecord",
         "MartletSecrets", "WhiteBITSession", "WhiteBITDesk",
       ]),
     room(
@@ -119,14 +124,16 @@ let package = Package(
     room(
       "MartletLive", at: "Programs/Live",
       needs: kit + path + [
-        "MartletKernel", "MartletGrid", "MartletRecord", "MartletTransport", "MartletClock",
+        "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord", "MartletTransport",
+        "MartletClock",
         "MartletSecrets", "MartletJournalFile", "MartletConfiguration", "MartletDashboard",
         "MartletJSON", "WhiteBITSession", "WhiteBITWire", "CMartletLinux",
       ]),
     room(
       "MartletBench", at: "Programs/Bench",
       needs: kit + path + [
-        "MartletKernel", "MartletGrid", "MartletRecord", "MartletExchange", "MartletHistory",
+        "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord", "MartletExchange",
+        "MartletHistory",
         "MartletJournalFile", "MartletSecrets", "MartletClock", "MartletJSON", "WhiteBITSession",
         "WhiteBITWire", "CMartletLinux",
       ]),
@@ -153,7 +160,9 @@ let package = Package(
         "MartletJSON", "MartletExchange", "MartletSecrets", "WhiteBITWire", "WhiteBITSession",
         "WhiteBITDesk",
       ]),
-    tests("PathTests", at: "PathTests", needs: kit + path + ["MartletKernel", "MartletGrid"]),
+    tests(
+      "PathTests", at: "PathTests",
+      needs: kit + path + ["MartletKernel", "MartletGrid", "MartletStrategies"]),
     tests(
       "ExchangeTests", at: "ExchangeTests", needs: model + ["MartletExchange", "MartletHistory"]),
     tests(
@@ -168,7 +177,8 @@ let package = Package(
     tests(
       "SimulationTests", at: "SimulationTests",
       needs: kit + path + [
-        "MartletKernel", "MartletExchange", "MartletGrid", "MartletRecord", "MartletSimulation",
+        "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletRecord",
+        "MartletSimulation",
         "MartletHistory", "WhiteBITWire", "WhiteBITSession", "WhiteBITDesk",
       ]),
     tests(

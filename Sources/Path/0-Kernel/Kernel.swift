@@ -37,24 +37,13 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     }
   }
 
-  /// What is known of one instrument.
-  public struct Market: Sendable {
-    public let symbol: InlineText
-    /// nil until the venue's rules were read.
-    public internal(set) var instrument: Instrument?
-    public internal(set) var book: OrderBook
-    public internal(set) var lastPrice: Price?
-    var isChanged = false
-    var wasTrusted = false
-  }
-
   // What matters most first: what we hold, what rests, what may be done.
-  public internal(set) var portfolio: Portfolio
+  public internal(set) var portfolio = Portfolio()
   public internal(set) var orders: OrderStore
   public internal(set) var risk: RiskGate
   public internal(set) var session: Session
   public internal(set) var strategies: [StrategySlot]
-  public internal(set) var markets: [Market]
+  public internal(set) var markets: [KernelMarket]
 
   /// What must leave after this step, in order.
   public internal(set) var effects = VenueEffects()
@@ -70,23 +59,21 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public internal(set) var isStopped = false
   /// The time of the last input.
   public internal(set) var now: Timestamp = .zero
-  public internal(set) var counts = Counts()
+  public internal(set) var counts = KernelCounts()
 
   var events = VenueEvents()
   var intents = Intents()
+  var orderEffects = OrderEffects(capacity: 1024)
+  /// How many of `orderEffects` were folded into Portfolio, and how many were acted on.
+  var folded = 0
+  var acted = 0
+  var refusals: [Refusal] = []
+  var working: [OrderRecord] = []
   var trace = TraceID(0)
 
-  /// How often things happened, for status and reports.
-  public struct Counts: Equatable, Sendable, BitwiseCopyable {
-    public var frames: UInt64 = 0
-    public var fills: UInt64 = 0
-    public var placed: UInt64 = 0
-    public var canceled: UInt64 = 0
-    public var refusedByRisk: UInt64 = 0
-    public var refusedByVenue: UInt64 = 0
-    public var doubts: UInt64 = 0
-    public var gaps: UInt64 = 0
-    public var anomalies: UInt64 = 0
+  struct Refusal {
+    let tag: Int64
+    let reason: RefusalReason
   }
 
   /// - Parameters:
@@ -94,21 +81,22 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   ///   - bookDepth: levels a side that the session subscribes to.
   public init(
     account: AccountID, symbols: [InlineText], bookDepth: Int, session: consuming Session,
-    strategies: [StrategySlot], orders: consuming OrderStore, risk: RiskGate
+    strategies: [StrategySlot], orders: consuming OrderStore, risk: consuming RiskGate
   ) {
     self.account = account
     self.session = session
     self.strategies = strategies
     self.orders = orders
     self.risk = risk
-    portfolio = Portfolio(account: account)
-    markets = symbols.map { Market(symbol: $0, book: OrderBook(limit: bookDepth)) }
+    markets = symbols.map { KernelMarket(symbol: $0, book: OrderBook(limit: bookDepth)) }
     notes.reserveCapacity(1024)
+    refusals.reserveCapacity(256)
+    working.reserveCapacity(256)
   }
 
   /// When the kernel next wants `KernelInput.timer`; `distantFuture` when it does not.
   public var nextDeadline: Timestamp {
-    var next = session.nextDeadline
+    var next = min(session.nextDeadline, orders.nextDeadline)
     for index in strategies.indices { next = min(next, strategies[index].wakeAt) }
     return next
   }
@@ -117,7 +105,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   ///
   /// - Parameters:
   ///   - bytes: the frame or body that `input` speaks of; empty for others.
-  ///   - now: when the edge received it. May repeat; a step back is folded as no time passing.
+  ///   - time: when the edge received it. May repeat; a step back is folded as no time passing.
   ///   - sequence: the input's journal sequence, larger than any before.
   public mutating func step(
     _ input: KernelInput, bytes: Span<UInt8>, at time: Timestamp, sequence: UInt64
@@ -138,17 +126,54 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       if session.nextDeadline <= now {
         session.receive(.timer, bytes: bytes, at: now, events: &events, effects: &effects)
       }
+      orders.advance(to: now, effects: &orderEffects)
+      drain()
       wakeStrategies()
     case .command(let command): obey(command)
     }
 
-    for index in 0..<events.list.count { handle(events.list[index]) }
+    var index = 0
+    while index < events.list.count {
+      handle(events.list[index])
+      index += 1
+    }
     wakeOnBooks()
     session.flush(at: now, effects: &effects)
   }
 
-  mutating func note(_ note: KernelNote) { notes.append(TracedNote(note: note, trace: trace)) }
+  mutating func note(_ note: KernelNote) { self.note(note, of: trace) }
   mutating func note(_ note: KernelNote, of trace: TraceID) {
     notes.append(TracedNote(note: note, trace: trace))
   }
+}
+
+/// What a kernel knows of one instrument.
+public struct KernelMarket: Sendable {
+  public let symbol: InlineText
+  /// nil until the venue's rules were read.
+  public internal(set) var instrument: Instrument?
+  public internal(set) var book: OrderBook
+  public internal(set) var lastPrice: Price?
+  /// The book moved since strategies were last woken.
+  var isChanged = false
+  var wasTrusted = false
+
+  init(symbol: InlineText, book: OrderBook) {
+    self.symbol = symbol
+    self.book = book
+  }
+}
+
+/// How often things happened, for status and reports.
+@frozen public struct KernelCounts: Equatable, Sendable, BitwiseCopyable {
+  public internal(set) var frames: UInt64 = 0
+  public internal(set) var fills: UInt64 = 0
+  public internal(set) var placed: UInt64 = 0
+  public internal(set) var canceled: UInt64 = 0
+  public internal(set) var refusedByRisk: UInt64 = 0
+  public internal(set) var refusedByVenue: UInt64 = 0
+  public internal(set) var doubts: UInt64 = 0
+  public internal(set) var gaps: UInt64 = 0
+  public internal(set) var anomalies: UInt64 = 0
+  public init() {}
 }

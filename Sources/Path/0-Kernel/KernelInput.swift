@@ -1,4 +1,3 @@
-public import MartletBase
 public import MartletVenueKit
 
 /// Everything that can reach the kernel. Each one is journaled before it acts.

@@ -1,5 +1,6 @@
 public import MartletBase
 public import MartletModel
+public import MartletRisk
 
 /// What the kernel decided and why, as plain data for the journal: the lines that `explain` and a
 /// person's questions are answered from. A replay must give the same notes, bit for bit.
@@ -10,8 +11,8 @@ public import MartletModel
   case intent(OrderIntent)
   /// Risk let it through and Orders named it.
   case approved(ClientOrderID, verdict: UInt64)
-  /// Risk refused it. `limit` and `found` are in the unit of the rule that refused.
-  case refused(OrderIntent, RefusalReason, verdict: UInt64, limit: Amount, found: Amount)
+  /// Risk refused it, by which rule and with which numbers.
+  case refused(OrderIntent, RefusalReason, RiskNumbers)
   /// A strategy, a halt or a stop wants this order gone.
   case cancel(ClientOrderID)
   /// An order moved to another state.
@@ -70,13 +71,15 @@ public enum NoteCoding {
       payload.append(3)
       payload.append(counted: order.text)
       payload.append(word: verdict)
-    case .refused(let intent, let reason, let verdict, let limit, let found):
+    case .refused(let intent, let reason, let numbers):
       payload.append(4)
       write(intent, into: &payload)
       payload.append(reason.rawValue)
-      payload.append(word: verdict)
-      payload.append(word: limit.units)
-      payload.append(word: found.units)
+      payload.append(word: numbers.verdict)
+      payload.append(numbers.rule.rawValue)
+      payload.append(numbers.unit.rawValue)
+      payload.append(word: numbers.limit)
+      payload.append(word: numbers.found)
     case .cancel(let order):
       payload.append(5)
       payload.append(counted: order.text)
@@ -195,11 +198,14 @@ public enum NoteCoding {
     case 4:
       guard let intent = intent(&cursor, bytes), let raw = cursor.word(UInt8.self, in: bytes),
         let reason = RefusalReason(rawValue: raw), let verdict = cursor.word(UInt64.self, in: bytes),
+        let rule = cursor.word(UInt8.self, in: bytes).flatMap({ RiskRule(rawValue: $0) }),
+        let unit = cursor.word(UInt8.self, in: bytes).flatMap({ RiskNumbers.Unit(rawValue: $0) }),
         let limit = cursor.word(Int128.self, in: bytes),
         let found = cursor.word(Int128.self, in: bytes)
       else { return nil }
       return .refused(
-        intent, reason, verdict: verdict, limit: Amount(units: limit), found: Amount(units: found))
+        intent, reason,
+        RiskNumbers(verdict: verdict, rule: rule, unit: unit, limit: limit, found: found))
     case 5: return cursor.text(in: bytes).map { .cancel(ClientOrderID($0)) }
     case 6:
       guard let order = cursor.text(in: bytes), let instrument = cursor.word(UInt16.self, in: bytes),

@@ -1,0 +1,215 @@
+internal import MartletBase
+internal import MartletBook
+internal import MartletModel
+internal import MartletOrders
+internal import MartletPortfolio
+internal import MartletRisk
+internal import MartletStrategy
+internal import MartletVenueKit
+
+// What each event of a venue means for the parts, in the order data travels.
+extension Kernel where Session: ~Copyable {
+  mutating func handle(_ event: VenueEvent) {
+    switch event {
+    case .instrument(let instrument): learn(instrument)
+    case .instrumentUnavailable(let id): withdraw(id)
+    case .book(let id, let first, let count, let isSnapshot, _):
+      applyBook(id, first: Int(first), count: Int(count), isSnapshot: isSnapshot)
+    case .bookUntrusted(let id):
+      counts.gaps += 1
+      withMarket(id) { $0.book.distrust() }
+      noteTrust(of: id)
+    case .lastPrice(let id, let price): withMarket(id) { $0.lastPrice = price }
+    case .marketTrade(let trade): withMarket(trade.instrument) { $0.lastPrice = trade.price }
+    case .balance(let balance): portfolio.tell(balance, at: now)
+    case .order(let report): orders.apply(report, at: now, effects: &orderEffects)
+    case .orderRefused(let id, let reason, let code):
+      counts.refusedByVenue += 1
+      note(.venueRefused(id, reason, code: code), of: traceOf(id))
+      orders.refused(id, reason, at: now, effects: &orderEffects)
+    case .cancelRefused(let id, _, _): orders.cancelRefused(id, at: now, effects: &orderEffects)
+    case .orderInDoubt(let id):
+      counts.doubts += 1
+      orders.inDoubt(id, at: now, effects: &orderEffects)
+    case .cancelInDoubt(let id): orders.cancelInDoubt(id, at: now, effects: &orderEffects)
+    case .orderNeverArrived(let id):
+      note(.neverArrived(id), of: traceOf(id))
+      orders.neverArrived(id, at: now, effects: &orderEffects)
+    case .fill(let fill): orders.apply(fill, at: now, effects: &orderEffects)
+    case .ready:
+      isReady = true
+      note(.ready(true))
+      reconcileLedger()
+      for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } }
+    case .notReady:
+      if isReady { note(.ready(false)) }
+      isReady = false
+    case .unauthorized: halt(.unauthorized)
+    case .anomaly(let anomaly):
+      counts.anomalies += 1
+      note(.anomaly(anomaly.rawValue))
+    case .stopped: isStopped = true
+    }
+    drain()
+  }
+
+  // MARK: Instruments and books
+
+  private mutating func learn(_ instrument: Instrument) {
+    let index = Int(instrument.id.index)
+    guard index < markets.count else { return }
+    if let known = markets[index].instrument {
+      guard known != instrument else { return }
+      // Prices already counted on one grid mean nothing on another.
+      guard known.scale == instrument.scale, known.base == instrument.base,
+        known.quote == instrument.quote
+      else { return halt(.contradiction) }
+    }
+    markets[index].instrument = instrument
+    note(.instrument(instrument))
+  }
+
+  private mutating func withdraw(_ id: InstrumentID) {
+    guard Int(id.index) < markets.count, var known = markets[Int(id.index)].instrument,
+      known.rules.isTrading
+    else { return }
+    known.rules.isTrading = false
+    markets[Int(id.index)].instrument = known
+    note(.instrument(known))
+  }
+
+  /// Takes the venue's balances for ours when we begin; later a difference is told, not taken.
+  private mutating func reconcileLedger() {
+    for market in markets.indices {
+      guard let instrument = markets[market].instrument else { continue }
+      for asset in [instrument.base, instrument.quote] {
+        if portfolio.ledger(account, asset)?.isAdopted != true {
+          portfolio.adopt(account, asset, at: now)
+        } else if orders.isQuiescent, let difference = portfolio.difference(account, asset),
+          difference != .zero, let entry = portfolio.ledger(account, asset)
+        {
+          note(
+            .ledgerDifference(
+              asset: asset, own: entry.expected, told: entry.expected + difference))
+        }
+      }
+    }
+  }
+
+  func instrument(_ id: InstrumentID) -> Instrument? {
+    Int(id.index) < markets.count ? markets[Int(id.index)].instrument : nil
+  }
+
+  private mutating func withMarket(_ id: InstrumentID, _ change: (inout KernelMarket) -> Void) {
+    guard Int(id.index) < markets.count else { return }
+    change(&markets[Int(id.index)])
+  }
+
+  private mutating func applyBook(_ id: InstrumentID, first: Int, count: Int, isSnapshot: Bool) {
+    let index = Int(id.index)
+    guard index < markets.count, first >= 0, first + count <= events.levels.count else { return }
+    // A second reference, not a copy: the book changes while the levels are read.
+    let told = events
+    let levels = told.levels.span.extracting(first..<first + count)
+    if isSnapshot {
+      markets[index].book.applySnapshot(levels)
+    } else {
+      markets[index].book.apply(levels)
+    }
+    markets[index].isChanged = true
+    noteTrust(of: id)
+    if let instrument = markets[index].instrument, let top = markets[index].book.top,
+      let bid = top.bid
+    {
+      portfolio.mark(account, instrument, at: bid, now: now)
+    }
+  }
+
+  private mutating func noteTrust(of id: InstrumentID) {
+    let index = Int(id.index)
+    guard index < markets.count, markets[index].book.isTrusted != markets[index].wasTrusted else {
+      return
+    }
+    markets[index].wasTrusted = markets[index].book.isTrusted
+    note(.bookTrust(id, isTrusted: markets[index].wasTrusted))
+  }
+
+  // MARK: What news of our orders makes necessary
+
+  /// Folds what Orders says into Portfolio, then acts on it, until nothing is left to do.
+  mutating func drain() {
+    while acted < orderEffects.list.count {
+      fold()
+      let effect = orderEffects.list[acted]
+      acted += 1
+      act(on: effect)
+    }
+    orderEffects.removeAll()
+    acted = 0
+    folded = 0
+  }
+
+  /// Brings Portfolio up to date: always before a strategy or Risk looks.
+  mutating func fold() {
+    while folded < orderEffects.list.count {
+      switch orderEffects.list[folded] {
+      case .bookFill(let fill, _, _):
+        if let instrument = instrument(fill.instrument) {
+          portfolio.book(fill, of: instrument, at: now)
+        }
+      case .orderChanged(let change):
+        if let instrument = instrument(change.after.instrument) {
+          portfolio.orderChanged(
+            change.account, instrument, before: change.before, after: change.after)
+        }
+      case .orphanFill, .sendCancel, .queryVenue, .adoptable, .alarm: break
+      }
+      folded += 1
+    }
+  }
+
+  private mutating func act(on effect: OrderEffect) {
+    switch effect {
+    case .bookFill(let fill, let order, let strategy):
+      counts.fills += 1
+      let trace = traceOf(fill.clientOrderID)
+      note(.fill(fill), of: trace)
+      let position = portfolio.position(fill.account, fill.instrument)
+      note(
+        .position(
+          fill.instrument, net: position.net, cost: position.cost, realized: position.realized),
+        of: trace)
+      call(strategy) { $0.onFill(fill, order: order, $1, intents: &$2) }
+    case .orphanFill(let fill, let isOwn):
+      // An order of an earlier life: what it moved is in the balances that we were told at start.
+      if isOwn { note(.fill(fill)) }
+    case .orderChanged(let change):
+      note(.order(change.after), of: traceOf(change.after.clientOrderID))
+      if change.isStateChange && change.after.state == .canceled { counts.canceled += 1 }
+      call(change.strategy) { $0.onOrder(change.after, $1, intents: &$2) }
+    case .sendCancel(let id, let venueID, let instrument):
+      note(.cancel(id), of: traceOf(id))
+      session.cancel(id, venueOrderID: venueID, of: instrument)
+    case .queryVenue(let id, let venueID, let instrument, let sentAt):
+      session.query(id, venueOrderID: venueID, of: instrument, sentAt: sentAt)
+    case .adoptable(let report): adopt(report)
+    case .alarm(let alarms, let id, _): note(.alarm(id, alarms.rawValue), of: traceOf(id))
+    }
+  }
+
+  /// A working order with our prefix that this life does not know: it is taken into state, so that
+  /// its fills count and its money is set aside, and then taken off, since no strategy remembers what
+  /// it was for.
+  private mutating func adopt(_ report: OrderReport) {
+    for slot in strategies.indices where strategies[slot].instrument == report.instrument {
+      let isAdopted = orders.adopt(
+        report, for: strategies[slot].id, tag: 0, at: now, trace: trace, effects: &orderEffects)
+      if isAdopted {
+        orders.requestCancel(report.clientOrderID, at: now, effects: &orderEffects)
+      }
+      return
+    }
+  }
+
+  func traceOf(_ id: ClientOrderID) -> TraceID { orders.record(of: id)?.trace ?? trace }
+}

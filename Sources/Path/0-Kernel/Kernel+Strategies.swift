@@ -1,0 +1,166 @@
+internal import MartletBase
+internal import MartletBook
+internal import MartletModel
+internal import MartletOrders
+internal import MartletPortfolio
+internal import MartletRisk
+internal import MartletStrategy
+internal import MartletVenueKit
+
+// How a strategy is asked, and how what it says becomes orders: approved one by one, each with the
+// money of the ones before it already set aside.
+extension Kernel where Session: ~Copyable {
+  typealias Call = (inout Strategy, borrowing StrategyContext, inout Intents) -> Void
+
+  mutating func call(_ id: StrategyID, _ body: Call) {
+    for slot in strategies.indices where strategies[slot].id == id { call(slot, body) }
+  }
+
+  mutating func call(_ slot: Int, _ body: Call) {
+    guard let instrument = markets[Int(strategies[slot].instrument.index)].instrument else { return }
+    intents.removeAll()
+    ask(slot, instrument, body)
+    settle(slot, instrument)
+  }
+
+  private mutating func ask(_ slot: Int, _ instrument: Instrument, _ body: Call) {
+    let market = Int(instrument.id.index)
+    orders.fill(&strategies[slot].working, of: strategies[slot].id)
+    let context = StrategyContext(
+      now: now, strategy: strategies[slot].id, account: account, instrument: instrument,
+      top: markets[market].book.top, lastPrice: markets[market].lastPrice,
+      position: portfolio.position(account, instrument.id),
+      base: portfolio.balance(account, instrument.base),
+      quote: portfolio.balance(account, instrument.quote),
+      working: strategies[slot].working)
+    body(&strategies[slot].strategy, context, &intents)
+  }
+
+  /// Puts what was said before Risk, and what Risk refuses before the strategy again, which may say
+  /// something else, a few times.
+  private mutating func settle(_ slot: Int, _ instrument: Instrument) {
+    var rounds = 0
+    while true {
+      if intents.wakeAt < strategies[slot].wakeAt || strategies[slot].wakeAt <= now {
+        strategies[slot].wakeAt = intents.wakeAt
+      }
+      for index in 0..<intents.cancels.count {
+        orders.requestCancel(intents.cancels[index], at: now, effects: &orderEffects)
+      }
+      refusals.removeAll(keepingCapacity: true)
+      for index in 0..<intents.places.count { consider(intents.places[index], instrument) }
+      rounds += 1
+      guard !refusals.isEmpty, rounds < 4 else { return }
+      intents.removeAll()
+      for index in 0..<refusals.count {
+        let refusal = refusals[index]
+        ask(slot, instrument) { $0.onRefusal(tag: refusal.tag, reason: refusal.reason, $1, intents: &$2) }
+      }
+    }
+  }
+
+  /// One intent: noted, judged, and either opened and handed to the session or refused.
+  private mutating func consider(_ intent: OrderIntent, _ instrument: Instrument) {
+    note(.intent(intent))
+    fold()
+    let context = riskContext(for: intent, instrument)
+    switch risk.review(intent, context: context) {
+    case .refused(let reason, let numbers):
+      counts.refusedByRisk += 1
+      note(.refused(intent, reason, numbers))
+      refusals.append(Refusal(tag: intent.tag, reason: reason))
+    case .approved(let approved):
+      do throws(OrderStore.Full) {
+        let id = try orders.open(
+          approved, symbol: instrument.symbol, at: now, trace: trace, effects: &orderEffects)
+        counts.placed += 1
+        note(.approved(id, verdict: approved.verdict))
+        session.place(approved, as: id, trace: trace)
+      } catch {
+        halt(.capacity)
+      }
+    }
+  }
+
+  /// Not ready, paused and stopping are for an order what a halted market is: not now.
+  private func riskContext(
+    for intent: OrderIntent, _ instrument: Instrument
+  ) -> RiskContext {
+    var judged = instrument
+    if !isReady || isPaused || isStopping { judged.rules.isTrading = false }
+    let market = markets[Int(instrument.id.index)]
+    let top = market.book.top
+    let working = orders.working(account, instrument.id)
+    return RiskContext(
+      now: now, instrument: intent.instrument == instrument.id ? judged : nil,
+      reference: ReferencePrice(bid: top?.bid, ask: top?.ask)
+        ?? market.lastPrice.flatMap { ReferencePrice(last: $0) },
+      freeBase: portfolio.free(account, instrument.base),
+      freeQuote: portfolio.free(account, instrument.quote),
+      position: portfolio.position(account, instrument.id), workingOnInstrument: working.count,
+      workingBuyLeaves: working.buyLeaves,
+      workingOfStrategy: orders.workingCount(of: intent.strategy))
+  }
+
+  mutating func wakeStrategies() {
+    for slot in strategies.indices where strategies[slot].wakeAt <= now {
+      strategies[slot].wakeAt = .distantFuture
+      if mayTrade { call(slot) { $0.onTimer($1, intents: &$2) } }
+    }
+    drain()
+  }
+
+  /// Once a frame, when the books are whole.
+  mutating func wakeOnBooks() {
+    for market in markets.indices where markets[market].isChanged {
+      markets[market].isChanged = false
+      guard mayTrade, markets[market].book.isTrusted else { continue }
+      for slot in strategies.indices where Int(strategies[slot].instrument.index) == market {
+        call(slot) { $0.onBook($1, intents: &$2) }
+      }
+    }
+    drain()
+  }
+
+  var mayTrade: Bool { isReady && !isPaused && !isStopping && risk.halt == nil }
+
+  // MARK: Stopping, in its three strengths
+
+  mutating func obey(_ command: OperatorCommand) {
+    switch command {
+    case .pause:
+      isPaused = true
+      note(.paused(true))
+    case .resume:
+      isPaused = false
+      note(.paused(false))
+      if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }
+    case .halt: halt(.operatorRequest)
+    case .rearm:
+      if risk.rearm(by: "operator", at: now) { note(.rearmed) }
+      if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }
+    case .stop:
+      isStopping = true
+      retreat()
+      session.receive(.stop, bytes: Span(), at: now, events: &events, effects: &effects)
+    }
+    drain()
+  }
+
+  /// Nothing new is placed until an operator rearms, and what rests is taken off.
+  mutating func halt(_ reason: HaltReason) {
+    guard risk.halt == nil else { return }
+    risk.halt(reason, at: now)
+    note(.halted(reason))
+    retreat()
+  }
+
+  /// Asks for the end of every order of ours.
+  mutating func retreat() {
+    orders.fill(&working)
+    for index in 0..<working.count {
+      orders.requestCancel(working[index].clientOrderID, at: now, effects: &orderEffects)
+    }
+    drain()
+  }
+}
