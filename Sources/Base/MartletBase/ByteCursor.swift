@@ -11,7 +11,8 @@
     guard position >= 0, bytes.count - position >= size else { return nil }
     var value: Value = 0
     for index in 0..<size {
-      value |= Value(truncatingIfNeeded: bytes[position + index]) << Value(truncatingIfNeeded: index * 8)
+      value |=
+        Value(truncatingIfNeeded: bytes[position + index]) << Value(truncatingIfNeeded: index * 8)
     }
     position += size
     return value

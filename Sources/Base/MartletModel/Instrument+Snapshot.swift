@@ -25,7 +25,8 @@ extension SnapshotWriter {
 extension SnapshotReader {
   public mutating func instrument() throws(Fault) -> Instrument {
     let id = InstrumentID(try read())
-    guard let venue = VenueID(rawValue: try byte()), let kind = Instrument.Kind(rawValue: try byte())
+    guard let venue = VenueID(rawValue: try byte()),
+      let kind = Instrument.Kind(rawValue: try byte())
     else { throw .impossible("venue or kind of an instrument", offset: offset - 1) }
     let symbol = try inlineText()
     let base = try inlineText()

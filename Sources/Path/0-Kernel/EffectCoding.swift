@@ -5,8 +5,9 @@ public import MartletVenueKit
 public enum EffectCoding {
   /// Appends `effect` with the bytes it points into.
   public static func write(
-    _ effect: VenueEffect, bytes: Span<UInt8>, into payload: inout ByteBuffer
+    _ effect: VenueEffect, bytes buffer: borrowing ByteBuffer, into payload: inout ByteBuffer
   ) {
+    let bytes = buffer.span
     switch effect {
     case .request(let request):
       payload.append(1)

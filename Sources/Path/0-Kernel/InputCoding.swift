@@ -46,14 +46,16 @@ public enum InputCoding {
     switch tag {
     case 1: input = .timer
     case 2:
-      guard let raw = cursor.word(UInt8.self, in: payload), let command = OperatorCommand(rawValue: raw)
+      guard let raw = cursor.word(UInt8.self, in: payload),
+        let command = OperatorCommand(rawValue: raw)
       else { return nil }
       input = .command(command)
     case 16: input = .venue(.start)
     case 17, 18, 19:
       guard let index = cursor.word(UInt8.self, in: payload) else { return nil }
       let stream = StreamID(index)
-      input = .venue(tag == 17 ? .streamOpened(stream) : tag == 18 ? .streamClosed(stream) : .frame(stream))
+      input = .venue(
+        tag == 17 ? .streamOpened(stream) : tag == 18 ? .streamClosed(stream) : .frame(stream))
     case 20:
       guard let number = cursor.word(UInt64.self, in: payload),
         let status = cursor.word(UInt16.self, in: payload)

@@ -17,7 +17,9 @@ extension Kernel where Session: ~Copyable {
   }
 
   mutating func call(_ slot: Int, _ body: Call) {
-    guard let instrument = markets[Int(strategies[slot].instrument.index)].instrument else { return }
+    guard let instrument = markets[Int(strategies[slot].instrument.index)].instrument else {
+      return
+    }
     intents.removeAll()
     ask(slot, instrument, body)
     settle(slot, instrument)
@@ -54,7 +56,9 @@ extension Kernel where Session: ~Copyable {
       intents.removeAll()
       for index in 0..<refusals.count {
         let refusal = refusals[index]
-        ask(slot, instrument) { $0.onRefusal(tag: refusal.tag, reason: refusal.reason, $1, intents: &$2) }
+        ask(slot, instrument) {
+          $0.onRefusal(tag: refusal.tag, reason: refusal.reason, $1, intents: &$2)
+        }
       }
     }
   }

@@ -10,7 +10,7 @@ public protocol JournalSink: ~Copyable {
   ///
   /// - Returns: the record's sequence: one more than the last.
   mutating func append(
-    kind: UInt16, at time: Timestamp, _ head: Span<UInt8>, _ body: Span<UInt8>
+    kind: UInt16, at time: Timestamp, _ head: borrowing ByteBuffer, _ body: Span<UInt8>
   ) throws(Fault) -> UInt64
 }
 
@@ -40,7 +40,7 @@ public struct KernelDriver<
   ) throws(Sink.Fault) {
     payload.removeAll()
     InputCoding.write(input, into: &payload)
-    let sequence = try sink.append(kind: JournalKind.input, at: now, payload.span, bytes)
+    let sequence = try sink.append(kind: JournalKind.input, at: now, payload, bytes)
     kernel.step(input, bytes: bytes, at: now, sequence: sequence)
     try record(at: now)
   }
@@ -50,13 +50,13 @@ public struct KernelDriver<
     for index in 0..<kernel.notes.count {
       payload.removeAll()
       NoteCoding.write(kernel.notes[index].note, trace: kernel.notes[index].trace, into: &payload)
-      _ = try sink.append(kind: JournalKind.note, at: now, payload.span, nothing)
+      _ = try sink.append(kind: JournalKind.note, at: now, payload, nothing)
     }
     for index in 0..<kernel.effects.list.count {
       payload.removeAll()
       EffectCoding.write(
-        kernel.effects.list[index], bytes: kernel.effects.bytes.span, into: &payload)
-      _ = try sink.append(kind: JournalKind.effect, at: now, payload.span, nothing)
+        kernel.effects.list[index], bytes: kernel.effects.bytes, into: &payload)
+      _ = try sink.append(kind: JournalKind.effect, at: now, payload, nothing)
     }
   }
 }

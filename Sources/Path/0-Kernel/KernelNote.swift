@@ -187,7 +187,9 @@ public enum NoteCoding {
   private static func read(
     _ tag: UInt8, _ cursor: inout ByteCursor, _ bytes: Span<UInt8>
   ) -> KernelNote? {
-    func flag(_ cursor: inout ByteCursor) -> Bool? { cursor.word(UInt8.self, in: bytes).map { $0 == 1 } }
+    func flag(_ cursor: inout ByteCursor) -> Bool? {
+      cursor.word(UInt8.self, in: bytes).map { $0 == 1 }
+    }
     switch tag {
     case 1: return instrument(&cursor, bytes).map { .instrument($0) }
     case 2: return intent(&cursor, bytes).map { .intent($0) }
@@ -197,7 +199,8 @@ public enum NoteCoding {
       return .approved(ClientOrderID(order), verdict: verdict)
     case 4:
       guard let intent = intent(&cursor, bytes), let raw = cursor.word(UInt8.self, in: bytes),
-        let reason = RefusalReason(rawValue: raw), let verdict = cursor.word(UInt64.self, in: bytes),
+        let reason = RefusalReason(rawValue: raw),
+        let verdict = cursor.word(UInt64.self, in: bytes),
         let rule = cursor.word(UInt8.self, in: bytes).flatMap({ RiskRule(rawValue: $0) }),
         let unit = cursor.word(UInt8.self, in: bytes).flatMap({ RiskNumbers.Unit(rawValue: $0) }),
         let limit = cursor.word(Int128.self, in: bytes),
@@ -208,7 +211,8 @@ public enum NoteCoding {
         RiskNumbers(verdict: verdict, rule: rule, unit: unit, limit: limit, found: found))
     case 5: return cursor.text(in: bytes).map { .cancel(ClientOrderID($0)) }
     case 6:
-      guard let order = cursor.text(in: bytes), let instrument = cursor.word(UInt16.self, in: bytes),
+      guard let order = cursor.text(in: bytes),
+        let instrument = cursor.word(UInt16.self, in: bytes),
         let side = cursor.word(UInt8.self, in: bytes).flatMap({ Side(rawValue: $0) }),
         let price = cursor.word(Int64.self, in: bytes),
         let quantity = cursor.word(Int64.self, in: bytes),
@@ -246,7 +250,8 @@ public enum NoteCoding {
           role: role, exchangeTime: Timestamp(nanoseconds: time), source: source))
     case 8:
       guard let instrument = cursor.word(UInt16.self, in: bytes),
-        let net = cursor.word(Int64.self, in: bytes), let cost = cursor.word(Int128.self, in: bytes),
+        let net = cursor.word(Int64.self, in: bytes),
+        let cost = cursor.word(Int128.self, in: bytes),
         let realized = cursor.word(Int128.self, in: bytes)
       else { return nil }
       return .position(
@@ -315,7 +320,8 @@ public enum NoteCoding {
       let minQuantity = cursor.word(Int64.self, in: bytes),
       let minNotional = cursor.word(Int128.self, in: bytes),
       let maxNotional = cursor.word(Int128.self, in: bytes),
-      let maker = cursor.word(Int64.self, in: bytes), let taker = cursor.word(Int64.self, in: bytes),
+      let maker = cursor.word(Int64.self, in: bytes),
+      let taker = cursor.word(Int64.self, in: bytes),
       let isTrading = cursor.word(UInt8.self, in: bytes)
     else { return nil }
     return Instrument(

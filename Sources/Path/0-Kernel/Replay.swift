@@ -65,7 +65,7 @@ public struct Replay<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
         throw Difference(sequence: sequence, what: .notFolded(recorded: copy(recorded)))
       }
       EffectCoding.write(
-        kernel.effects.list[effectIndex], bytes: kernel.effects.bytes.span, into: &payload)
+        kernel.effects.list[effectIndex], bytes: kernel.effects.bytes, into: &payload)
       effectIndex += 1
       try compare(recorded, sequence)
     default:
@@ -85,7 +85,7 @@ public struct Replay<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     if effectIndex < kernel.effects.list.count {
       payload.removeAll()
       EffectCoding.write(
-        kernel.effects.list[effectIndex], bytes: kernel.effects.bytes.span, into: &payload)
+        kernel.effects.list[effectIndex], bytes: kernel.effects.bytes, into: &payload)
       throw Difference(sequence: input, what: .notRecorded(folded: payload.copy()))
     }
   }

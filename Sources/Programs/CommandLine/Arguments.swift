@@ -64,7 +64,9 @@ struct Arguments {
   /// A length of time such as `60s`, `1500ms`, `5m`, in milliseconds.
   func milliseconds(_ name: String, default standard: Int64) throws(Misuse) -> Int64 {
     guard let text = last(name) else { return standard }
-    for (unit, factor) in [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)] as [(String, Int64)] {
+    for (unit, factor) in [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
+      as [(String, Int64)]
+    {
       guard text.hasSuffix(unit), let count = Int64(text.dropLast(unit.count)), count >= 0 else {
         continue
       }

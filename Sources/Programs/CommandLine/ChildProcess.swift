@@ -36,7 +36,9 @@ final class ChildProcess {
     case .dropped:
       unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
     case .piped:
-      let made = unsafe ends.withUnsafeMutableBufferPointer { unsafe pipe2($0.baseAddress, O_CLOEXEC) }
+      let made = unsafe ends.withUnsafeMutableBufferPointer {
+        unsafe pipe2($0.baseAddress, O_CLOEXEC)
+      }
       guard made == 0 else {
         throw SpawnFault(message: "no pipe for \(program): \(systemReason(errno))")
       }

@@ -23,8 +23,9 @@ public struct MemoryJournal: JournalSink, Sendable {
   public init(keepsEntries: Bool = true) { self.keepsEntries = keepsEntries }
 
   public mutating func append(
-    kind: UInt16, at time: Timestamp, _ head: Span<UInt8>, _ body: Span<UInt8>
+    kind: UInt16, at time: Timestamp, _ buffer: borrowing ByteBuffer, _ body: Span<UInt8>
   ) -> UInt64 {
+    let head = buffer.span
     fold(UInt64(kind))
     fold(UInt64(bitPattern: time.nanoseconds))
     for index in head.indices { fold(UInt64(head[index])) }

@@ -101,7 +101,8 @@ public struct World<
   /// - Returns: whether `done` said so.
   @discardableResult
   public mutating func run(
-    until deadline: Timestamp, while goesOn: (borrowing Kernel<Session, Strategy>) -> Bool = { _ in true }
+    until deadline: Timestamp,
+    while goesOn: (borrowing Kernel<Session, Strategy>) -> Bool = { _ in true }
   ) -> Bool {
     while goesOn(driver.kernel) {
       let next = nextTime()
@@ -197,7 +198,9 @@ public struct World<
         connections.append((stream, connection))
         enqueue(.open(stream, connection), after: latency)
       case .closeStream(let stream):
-        guard let position = connections.firstIndex(where: { $0.stream == stream }) else { continue }
+        guard let position = connections.firstIndex(where: { $0.stream == stream }) else {
+          continue
+        }
         let closed = connections.remove(at: position)
         enqueue(.closeAtDesk(closed.connection), after: latency)
         enqueue(.input(.streamClosed(stream), []), after: .zero)
@@ -235,7 +238,9 @@ public struct World<
           .input(.response(RequestID(reply.request), status: UInt16(clamping: status)), body),
           after: wait)
       case .frame(let connection, let bytes):
-        guard let entry = connections.first(where: { $0.connection == connection }) else { continue }
+        guard let entry = connections.first(where: { $0.connection == connection }) else {
+          continue
+        }
         var frame = bytes
         let text = String(decoding: bytes, as: UTF8.self)
         if takeFault({

@@ -1,0 +1,95 @@
+public import MartletBase
+internal import MartletBook
+internal import MartletModel
+internal import MartletOrders
+internal import MartletPortfolio
+internal import MartletRisk
+internal import MartletStrategy
+internal import MartletVenueKit
+
+/// Every part of the kernel's state, between two steps. What a step leaves in `effects` and `notes`
+/// is not state: it was carried out and journaled.
+extension Kernel: Snapshotting where Session: ~Copyable {
+  public borrowing func write(to snapshot: inout SnapshotWriter) {
+    snapshot.section("kernel-1")
+    snapshot.write(trace.sequence)
+    snapshot.write(now)
+    snapshot.write(isReady)
+    snapshot.write(isPaused)
+    snapshot.write(isStopping)
+    snapshot.write(isStopped)
+    for count in [
+      counts.frames, counts.fills, counts.placed, counts.canceled, counts.refusedByRisk,
+      counts.refusedByVenue, counts.doubts, counts.gaps, counts.anomalies,
+    ] {
+      snapshot.write(count)
+    }
+    snapshot.write(UInt32(markets.count))
+    for market in markets {
+      snapshot.write(market.instrument != nil)
+      if let instrument = market.instrument { snapshot.write(instrument) }
+      market.book.write(to: &snapshot)
+      snapshot.write(market.lastPrice != nil)
+      snapshot.write(market.lastPrice ?? Price(quanta: 0))
+      snapshot.write(market.wasTrusted)
+    }
+    portfolio.write(to: &snapshot)
+    orders.write(to: &snapshot)
+    risk.write(to: &snapshot)
+    snapshot.write(UInt32(strategies.count))
+    for slot in strategies {
+      snapshot.write(slot.wakeAt)
+      slot.strategy.write(to: &snapshot)
+    }
+    session.write(to: &snapshot)
+  }
+
+  /// Reads into a kernel made from the same configuration.
+  ///
+  /// - Throws: also when the snapshot is of a kernel with other instruments or strategies.
+  public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    try snapshot.section("kernel-1")
+    trace = TraceID(try snapshot.read())
+    now = try snapshot.timestamp()
+    isReady = try snapshot.bool()
+    isPaused = try snapshot.bool()
+    isStopping = try snapshot.bool()
+    isStopped = try snapshot.bool()
+    counts.frames = try snapshot.read()
+    counts.fills = try snapshot.read()
+    counts.placed = try snapshot.read()
+    counts.canceled = try snapshot.read()
+    counts.refusedByRisk = try snapshot.read()
+    counts.refusedByVenue = try snapshot.read()
+    counts.doubts = try snapshot.read()
+    counts.gaps = try snapshot.read()
+    counts.anomalies = try snapshot.read()
+    let instruments = try snapshot.read(UInt32.self)
+    guard Int(instruments) == markets.count else {
+      throw .impossible(
+        "\(instruments) instruments where \(markets.count) are configured", offset: snapshot.offset)
+    }
+    for index in markets.indices {
+      markets[index].instrument = try snapshot.bool() ? try snapshot.instrument() : nil
+      try markets[index].book.read(from: &snapshot)
+      let hasLast = try snapshot.bool()
+      let last = try snapshot.price()
+      markets[index].lastPrice = hasLast ? last : nil
+      markets[index].wasTrusted = try snapshot.bool()
+      markets[index].isChanged = false
+    }
+    try portfolio.read(from: &snapshot)
+    try orders.read(from: &snapshot)
+    try risk.read(from: &snapshot)
+    let count = try snapshot.read(UInt32.self)
+    guard Int(count) == strategies.count else {
+      throw .impossible(
+        "\(count) strategies where \(strategies.count) are configured", offset: snapshot.offset)
+    }
+    for index in strategies.indices {
+      strategies[index].wakeAt = try snapshot.timestamp()
+      try strategies[index].strategy.read(from: &snapshot)
+    }
+    try session.read(from: &snapshot)
+  }
+}
