@@ -48,7 +48,8 @@ import Testing
 
   /// The literals that follow `@Test(`, across line breaks.
   static func displayNames(in text: String) -> [String] {
-    text.split(separator: "@Test(", omittingEmptySubsequences: false).dropFirst().compactMap { rest in
+    text.split(separator: "@Test(", omittingEmptySubsequences: false).dropFirst().compactMap {
+      rest in
       let start = rest.drop { $0.isWhitespace }
       guard start.first == "\"" else { return nil }
       return start.dropFirst().split(separator: "\"", maxSplits: 1).first.map(String.init)

@@ -15,7 +15,7 @@ import Testing
     process.arguments = [tool] + arguments
     process.currentDirectoryURL = folder
     let log = folder.appendingPathComponent("log-\(UUID().uuidString)")
-    FileManager.default.createFile(atPath: log.path, contents: nil)
+    try Data().write(to: log)
     let handle = try FileHandle(forWritingTo: log)
     process.standardOutput = handle
     process.standardError = handle
@@ -40,7 +40,8 @@ import Testing
     let modules = URL(fileURLWithPath: program).deletingLastPathComponent()
       .appendingPathComponent("Modules")
     try #require(
-      FileManager.default.fileExists(atPath: modules.appendingPathComponent("MartletModel.swiftmodule").path),
+      FileManager.default.fileExists(
+        atPath: modules.appendingPathComponent("MartletModel.swiftmodule").path),
       "the built modules are not beside \(program)")
     return modules
   }
@@ -74,7 +75,8 @@ import Testing
 
     """
 
-  @Test("M5 M115: only Risk can make an approval: the same code without its import does not compile")
+  @Test(
+    "M5 M115: only Risk can make an approval: the same code without its import does not compile")
   func approvalCannotBeForged() throws {
     let modules: Set<String> = ["MartletBase", "MartletModel"]
     let control = try Self.typeCheck(Self.intent, seeing: modules)
@@ -101,7 +103,9 @@ import Testing
       "import MartletStrategy\nfunc f(_ intents: inout Intents) { intents.removeAll() }\n",
       seeing: modules)
     #expect(control.succeeded, "the control does not compile: \(control.output)")
-    for forbidden in ["WhiteBITSession", "WhiteBITWire", "MartletVenueKit", "MartletOrders", "MartletRisk"] {
+    for forbidden in [
+      "WhiteBITSession", "WhiteBITWire", "MartletVenueKit", "MartletOrders", "MartletRisk",
+    ] {
       let reached = try Self.typeCheck(
         "import MartletStrategy\nimport \(forbidden)\n", seeing: modules)
       #expect(!reached.succeeded, "\(forbidden) is in reach")

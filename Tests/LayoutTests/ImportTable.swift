@@ -8,7 +8,9 @@ struct ImportTable {
     var allowsSystem = false
   }
 
-  static let system: Set<String> = ["Glibc", "Foundation", "FoundationEssentials", "Synchronization"]
+  static let system: Set<String> = [
+    "Glibc", "Foundation", "FoundationEssentials", "Synchronization",
+  ]
   let rows: [Row]
 
   /// - Parameter venues: what `<Venue>` stands for.

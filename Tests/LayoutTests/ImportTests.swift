@@ -23,7 +23,8 @@ import Testing
           || row.allowsAnything
         #expect(
           isAllowed,
-          "\(source.path):\(found.line): imports \(found.module); may import \(row.allowed.sorted())")
+          "\(source.path):\(found.line): imports \(found.module); may import \(row.allowed.sorted())"
+        )
       }
     }
     #expect(seen > 20, "no imports were seen: the reader of import lines is broken")

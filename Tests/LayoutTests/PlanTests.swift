@@ -30,9 +30,11 @@ import Testing
   func roomsAreAlike() throws {
     for (part, files) in try Self.plan() {
       let rooms = SourceTree.venues.map { venue in
-        Set(Self.ideas(in: "Sources/Venues/\(venue)/\(venue)\(part)").map { name in
-          name.hasPrefix(venue) ? String(name.dropFirst(venue.count)) : name
-        }).union(files)
+        Set(
+          Self.ideas(in: "Sources/Venues/\(venue)/\(venue)\(part)").map { name in
+            name.hasPrefix(venue) ? String(name.dropFirst(venue.count)) : name
+          }
+        ).union(files)
       }
       for room in rooms.dropFirst() { #expect(room == rooms[0]) }
     }
@@ -64,7 +66,8 @@ import Testing
     #expect(places.count >= 8)
     for place in places {
       #expect(SourceTree.exists(place), "ARCHITECTURE.md names \(place)")
-      #expect(place.hasSuffix(".swift") || !SourceTree.files(under: place, ending: ".swift").isEmpty)
+      #expect(
+        place.hasSuffix(".swift") || !SourceTree.files(under: place, ending: ".swift").isEmpty)
     }
     #expect(places.contains("Sources/Venues/WhiteBIT/WhiteBITWire/Depth.swift"))
     #expect(places.contains("Sources/Strategies/Grid/GridStrategy.swift"))
@@ -84,7 +87,9 @@ import Testing
     let pages =
       ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
       + SourceTree.files(under: "Docs", ending: ".md")
-    let roots = ["Sources/", "Tests/", "Docs/", "scripts/", "Fixtures/", "Examples/", "Benchmarks/"]
+    let roots = [
+      "Sources/", "Tests/", "Docs/", "scripts/", "Fixtures/", "Examples/", "Benchmarks/",
+    ]
     for page in pages {
       let pieces = try SourceTree.text(page).split(separator: "`", omittingEmptySubsequences: false)
       for (index, piece) in pieces.enumerated() where index % 2 == 1 {

@@ -25,7 +25,9 @@ struct SourceText {
   /// Whether the file itself says, with a reason, that a rule does not bind it.
   func allows(_ rule: String) -> Bool {
     for line in raw.split(separator: "\n") {
-      guard let start = line.range(of: "// Layout exception (\(rule)): ")?.upperBound else { continue }
+      guard let start = line.firstRange(of: "// Layout exception (\(rule)): ")?.upperBound else {
+        continue
+      }
       if line[start...].split(separator: " ").count >= 4 { return true }
     }
     return false
