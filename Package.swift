@@ -173,6 +173,7 @@ let package = Package(
       needs: kit + [
         "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
         "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
+        "CMartletCrypto",
       ]),
     tests(
       "SimulationTests", at: "SimulationTests",

@@ -1,11 +1,13 @@
 public import MartletBase
 
+/// Whether an order buys or sells the base asset.
 @frozen public enum Side: UInt8, Sendable, BitwiseCopyable {
   case buy = 0
   case sell = 1
   @inlinable public var opposite: Side { self == .buy ? .sell : .buy }
 }
 
+/// How long an order may work.
 @frozen public enum TimeInForce: UInt8, Sendable, BitwiseCopyable {
   /// Good till canceled.
   case gtc = 0

@@ -78,6 +78,24 @@ public enum SegmentOutcome: Equatable, Sendable {
     }
   }
 
+  /// What a segment says of the place it has in the chain, on its own word: where a writer that
+  /// has no use for the segments before may begin. `begin` then proves the rest of it.
+  ///
+  /// - Returns: nil when the segment has no readable head.
+  public static func claim(of segment: Span<UInt8>) -> RecordChain? {
+    var start: [UInt8] = []
+    for index in 0..<Swift.min(segment.count, RecordFraming.headerBytes) {
+      start.append(segment[index])
+    }
+    guard start.count == RecordFraming.headerBytes else { return nil }
+    let length = start[24...27].reversed().reduce(0) { $0 << 8 | Int($1) }
+    guard length <= segment.count - RecordFraming.headerBytes else { return nil }
+    var payload: [UInt8] = []
+    for index in 0..<length { payload.append(segment[RecordFraming.headerBytes + index]) }
+    guard let header = try? SegmentHeader(reading: payload) else { return nil }
+    return RecordChain(nextSequence: header.firstSequence, link: header.previousLink)
+  }
+
   /// Proves the record at `offset` and moves behind it.
   ///
   /// - Parameter segment: the whole segment, from its first byte, as long as it is now.

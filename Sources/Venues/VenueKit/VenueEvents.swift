@@ -40,6 +40,7 @@ public import MartletModel
   case stopped
 }
 
+/// What a venue should never send, by kind.
 @frozen public enum VenueAnomaly: UInt8, Sendable, BitwiseCopyable {
   /// A frame or body that is no message of this venue.
   case malformed = 1

@@ -1,0 +1,73 @@
+internal import Glibc
+public import MartletRecord
+
+/// A fault in the chain, and in which file.
+public struct SegmentFault: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The segment's file name, such as `00000001.mjl`.
+  public let file: String
+  public let fault: RecordFault
+  public var description: String { "\(file) \(fault)" }
+}
+
+/// Why a journal cannot be opened, read or written.
+public enum JournalFault: Error, Equatable, Sendable {
+  case folderMissing(String)
+  /// The folder holds something, and no journal.
+  case notAJournal(folder: String, found: String)
+  /// Written by a later build.
+  case newerVersion(file: String, supported: UInt8, found: UInt8)
+  case permission(path: String)
+  case diskFull(path: String, neededBytes: Int)
+  /// Another writer has this journal.
+  case inUse(folder: String, processID: Int?)
+  case payloadTooLarge(limit: Int, found: Int)
+  case segmentMissing(file: String)
+  case corrupt(SegmentFault)
+  /// Any other refusal of the system.
+  case system(call: String, path: String, errno: Int32)
+
+  /// The fault that a failed call means.
+  static func failed(
+    _ call: String, _ path: String, errno: Int32, neededBytes: Int = 0
+  ) -> JournalFault {
+    switch errno {
+    case ENOENT: .folderMissing(path)
+    case EACCES, EPERM, EROFS: .permission(path: path)
+    case ENOSPC, EDQUOT: .diskFull(path: path, neededBytes: neededBytes)
+    default: .system(call: call, path: path, errno: errno)
+    }
+  }
+
+  /// The fault that damage in a segment means.
+  static func damaged(_ file: String, _ fault: RecordFault) -> JournalFault {
+    if case .version(let found) = fault.damage, found > RecordFraming.version {
+      return .newerVersion(file: file, supported: RecordFraming.version, found: found)
+    }
+    return .corrupt(SegmentFault(file: file, fault: fault))
+  }
+}
+
+extension JournalFault: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .folderMissing(let path):
+      "\(path): no such file or folder; give the folder of a journal, or create its parent"
+    case .notAJournal(let folder, let found):
+      "\(folder): expected a journal (00000001.mjl) or an empty folder, found \(found)"
+    case .newerVersion(let file, let supported, let found):
+      "\(file): record version \(found), this build reads up to \(supported); use the build that wrote it"
+    case .permission(let path):
+      "\(path): permission denied; give the user who runs Martlet read and write access"
+    case .diskFull(let path, let neededBytes):
+      "\(path): the disk is full, \(neededBytes) bytes are needed; free some space"
+    case .inUse(let folder, let processID):
+      "\(folder): another process writes this journal\(processID.map { " (process \($0))" } ?? ""); stop it or choose another folder"
+    case .payloadTooLarge(let limit, let found):
+      "a record of \(found) bytes; this journal takes at most \(limit)"
+    case .segmentMissing(let file):
+      "\(file): missing between the segments of this journal; put it back"
+    case .corrupt(let fault): "\(fault); keep the folder for inspection and begin a new one"
+    case .system(let call, let path, let errno): "\(path): \(call) failed with errno \(errno)"
+    }
+  }
+}

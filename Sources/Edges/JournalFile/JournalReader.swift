@@ -1,0 +1,134 @@
+public import MartletRecord
+
+/// Reads a journal from its first record, proving every one; one segment is mapped at a time.
+///
+/// A journal may be read while it is written: at its end `next` gives nil, and records later.
+public struct JournalReader: ~Copyable {
+  private let folder: JournalFolder
+  private var mapped: MappedSegment
+  private var scanner: RecordScanner<LibraryHashing>
+  private var place = 0..<0
+  /// What the segment being read says of the journal and of the build that wrote it.
+  public private(set) var segment: SegmentHeader
+  /// The record after the last whole one, when its writer died over it.
+  public private(set) var tornTail: SegmentFault?
+
+  /// - Throws: `folderMissing`, `notAJournal`, `newerVersion`, `permission`, `corrupt`; and
+  ///   `notAJournal` for a journal in which no record was ever published.
+  public static func open(folder path: String) throws(JournalFault) -> JournalReader {
+    let folder = JournalFolder(path)
+    guard try folder.segments().first == 1, let first = try MappedSegment.map(1, in: folder) else {
+      throw .notAJournal(folder: path, found: "no segment with records")
+    }
+    var scanner = RecordScanner(hashing: LibraryHashing())
+    switch scanner.begin(segment: 1, in: first.span) {
+    case .begun(let header): return JournalReader(folder, first, scanner, header)
+    case .unused, .torn:
+      first.close()
+      throw .notAJournal(folder: path, found: "a segment that was never begun")
+    case .corrupt(let fault):
+      first.close()
+      throw .damaged(folder.file(1), fault)
+    }
+  }
+
+  private init(
+    _ folder: JournalFolder, _ mapped: MappedSegment, _ scanner: RecordScanner<LibraryHashing>,
+    _ segment: SegmentHeader
+  ) {
+    self.folder = folder
+    self.mapped = mapped
+    self.scanner = scanner
+    self.segment = segment
+  }
+
+  deinit { mapped.close() }
+
+  /// The next sequence and the last link proven so far.
+  public var chain: RecordChain { scanner.chain }
+  /// The file being read, such as `00000001.mjl`.
+  public var file: String { folder.file(mapped.number) }
+  /// Where in that file the next record is due.
+  public var offset: Int { scanner.offset }
+
+  /// The payload of the record that `next` gave last; empty before the first.
+  public var payload: Span<UInt8> {
+    @_lifetime(borrow self)
+    get { mapped.span.extracting(place) }
+  }
+
+  /// Moves to the next record.
+  ///
+  /// - Returns: nil at the end, and at a torn tail, which `tornTail` then tells.
+  /// - Throws: the first fault of the chain; every later call throws it again.
+  public mutating func next() throws(JournalFault) -> RecordHeader? {
+    place = 0..<0
+    tornTail = nil
+    while true {
+      switch scanner.next(in: mapped.span) {
+      case .record(let header, let payload):
+        place = payload
+        return header
+      case .corrupt(let fault): throw .damaged(file, fault)
+      case .torn(let fault):
+        // What follows in a later segment was written after this: no writer died here.
+        if try isBegun(mapped.number + 1) { throw .damaged(file, fault) }
+        tornTail = SegmentFault(file: file, fault: fault)
+        return nil
+      case .end:
+        guard try moveOn() else { return nil }
+      }
+    }
+  }
+
+  /// Goes on with the next segment, if it has begun.
+  private mutating func moveOn() throws(JournalFault) -> Bool {
+    let number = mapped.number + 1
+    guard let candidate = try MappedSegment.map(number, in: folder) else {
+      // A hole is not the end.
+      if try isBegun(number + 1) { throw .segmentMissing(file: folder.path(number)) }
+      return false
+    }
+    var fresh = RecordScanner(hashing: LibraryHashing(), after: scanner.chain)
+    let outcome = fresh.begin(segment: number, in: candidate.span)
+    switch outcome {
+    case .begun(let header):
+      guard header.journalID == segment.journalID else {
+        candidate.close()
+        throw .corrupt(
+          SegmentFault(
+            file: folder.file(number),
+            fault: RecordFault(
+              offset: 0, sequence: scanner.chain.nextSequence,
+              damage: .segment(
+                field: "journal", expected: "\(segment.journalID)", found: "\(header.journalID)")))
+        )
+      }
+      mapped.close()
+      mapped = candidate
+      scanner = fresh
+      segment = header
+      return true
+    case .unused:
+      candidate.close()
+      if try isBegun(number + 1) { throw .segmentMissing(file: folder.path(number)) }
+      return false
+    case .torn(let fault):
+      candidate.close()
+      if try isBegun(number + 1) { throw .damaged(folder.file(number), fault) }
+      tornTail = SegmentFault(file: folder.file(number), fault: fault)
+      return false
+    case .corrupt(let fault):
+      candidate.close()
+      throw .damaged(folder.file(number), fault)
+    }
+  }
+
+  /// Whether anything was published at the start of a segment.
+  private func isBegun(_ number: UInt32) throws(JournalFault) -> Bool {
+    guard let segment = try MappedSegment.map(number, in: folder) else { return false }
+    defer { segment.close() }
+    for index in 0..<min(segment.bytes, 8) where segment.span[index] != 0 { return true }
+    return false
+  }
+}

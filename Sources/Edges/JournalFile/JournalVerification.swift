@@ -1,0 +1,47 @@
+public import MartletRecord
+
+/// What a walk over a whole journal proved, up to its end or to the first fault.
+public struct JournalVerification: Equatable, Sendable {
+  public var journalID: JournalID
+  /// The build that began the journal.
+  public var build: String
+  /// Records proven, the heads of segments not counted.
+  public var records: UInt64 = 0
+  public var segments: UInt32 = 1
+  /// 0 when there is no record.
+  public var firstSequence: UInt64 = 0
+  /// 0 when there is no record.
+  public var lastSequence: UInt64 = 0
+  /// The link of the last record proven; compare it with one kept elsewhere.
+  public var head: RecordLink
+  /// A record that was being written when its writer died; what stands before it is sound.
+  public var tornTail: SegmentFault?
+  /// The first fault: what stands behind it proves nothing.
+  public var fault: JournalFault?
+
+  public var isSound: Bool { fault == nil }
+}
+
+extension JournalReader {
+  /// Walks the journal in `folder` from end to end.
+  ///
+  /// - Throws: why it cannot be read at all. A fault in the chain is told in the result.
+  public static func verify(folder: String) throws(JournalFault) -> JournalVerification {
+    var reader = try open(folder: folder)
+    var result = JournalVerification(
+      journalID: reader.segment.journalID, build: reader.segment.build, head: reader.chain.link)
+    do throws(JournalFault) {
+      while let header = try reader.next() {
+        if result.records == 0 { result.firstSequence = header.sequence }
+        result.records += 1
+        result.lastSequence = header.sequence
+        result.head = reader.chain.link
+      }
+      result.tornTail = reader.tornTail
+    } catch {
+      result.fault = error
+    }
+    result.segments = reader.segment.number
+    return result
+  }
+}

@@ -1,0 +1,203 @@
+internal import CMartletLinux
+internal import Glibc
+public import MartletBase
+public import MartletRecord
+internal import Synchronization
+
+/// What a writer found when it opened its journal.
+public struct JournalRecovery: Equatable, Sendable {
+  public let journalID: JournalID
+  /// Whether the journal began just now.
+  public let isNew: Bool
+  /// The sequence of the last whole record; 0 when there is none.
+  public let lastSequence: UInt64
+  /// The record that was being written when its writer died, cut off now.
+  public let tornTail: SegmentFault?
+}
+
+/// Appends records to a journal: one owner, one thread.
+///
+/// A record is safe from `kill -9` when `append` returns, and from a power cut when the sync policy
+/// has brought it to disk. Appending allocates nothing and makes no system call until a segment is
+/// full; then it takes the next one, which was made ready ahead.
+public struct JournalWriter: ~Copyable {
+  public let recovery: JournalRecovery
+  private let supply: SegmentSupply
+  private var hashing: LibraryHashing { LibraryHashing() }
+  private let build: String
+  private let syncsEach: Bool
+  private var segment: MappedSegment
+  private var used: Int
+  private var chain: RecordChain
+  private let payloadLimit: Int
+
+  /// Opens the journal in `folder` and continues after its last whole record, or begins one when
+  /// the folder is empty or missing (its parent must exist). A torn tail is cut off and told in
+  /// `recovery`; anything else that is wrong with the last segment is a fault.
+  ///
+  /// - Parameter now: stamps the head of a new segment.
+  public static func open(
+    folder path: String, options: JournalOptions, at now: Timestamp
+  ) throws(JournalFault) -> JournalWriter {
+    let folder = JournalFolder(path)
+    var options = options
+    options.segmentBytes = wholePages(options.segmentBytes)
+    guard Paths.makeFolder(path) == 0 || errno == EEXIST else {
+      throw .failed("mkdir", path, errno: errno)
+    }
+    // Before anything is written: a folder of something else is left as it is.
+    _ = try folder.segments()
+    let lock = try lock(folder)
+    do throws(JournalFault) {
+      var tail = try recover(folder)
+      let isNew = tail == nil
+      if isNew { tail = try begin(folder, options) }
+      guard let tail else { throw .notAJournal(folder: path, found: "nothing") }
+      var writer = JournalWriter(folder, options, tail, lock, isNew: isNew)
+      if isNew { writer.begin(at: now) }
+      return writer
+    } catch {
+      Paths.unlock(lock)
+      throw error
+    }
+  }
+
+  private init(
+    _ folder: JournalFolder, _ options: JournalOptions, _ tail: Tail, _ lock: Int32, isNew: Bool
+  ) {
+    build = options.build
+    syncsEach = options.sync == .eachRecord
+    segment = tail.segment
+    used = tail.used
+    chain = tail.chain
+    let room = min(options.segmentBytes, tail.segment.bytes) - JournalWriter.headReserve
+    payloadLimit = min(room, RecordFraming.maximumPayloadBytes)
+    precondition(payloadLimit > 0, "a segment of \(options.segmentBytes) bytes holds no record")
+    recovery = JournalRecovery(
+      journalID: tail.journalID, isNew: isNew, lastSequence: tail.chain.nextSequence - 1,
+      tornTail: tail.tornTail)
+    supply = SegmentSupply(
+      folder, options: options, current: tail.segment, lockDescriptor: lock,
+      lastSequence: tail.chain.nextSequence - 1)
+  }
+
+  deinit {
+    // Whoever wants to know about a failed last sync calls `close`.
+    try? supply.stop()
+  }
+
+  /// Brings everything to disk and lets the journal go.
+  public consuming func close() throws(JournalFault) { try supply.stop() }
+
+  /// The sequence that the next record will have.
+  public var nextSequence: UInt64 { chain.nextSequence }
+  /// The link of the last record: keep it elsewhere, and a cut-off journal can be told.
+  public var head: RecordLink { chain.link }
+  /// The sequence up to which records are on disk by the work of the sync thread.
+  public var syncedSequence: UInt64 { supply.synced.load(ordering: .acquiring) }
+  /// Why the next segment could not be made ready, long before it is needed.
+  public var warning: JournalFault? { supply.warning }
+
+  /// Appends a record.
+  ///
+  /// - Returns: its sequence.
+  /// - Throws: `payloadTooLarge`; `diskFull` and others when a segment is full and there is no
+  ///   next; what a failed sync left behind. Nothing was appended then.
+  public mutating func append(
+    kind: RecordKind, lane: RecordLane = .decisions, time: Timestamp, payload: Span<UInt8>
+  ) throws(JournalFault) -> UInt64 {
+    try makeRoom(for: payload.count, at: time)
+    segment.copy(payload, to: used + RecordFraming.headerBytes)
+    return try publish(kind, lane, time, payload.count)
+  }
+
+  /// Appends a record whose payload is `prefix` and then `body`, so that a caller with a few fixed
+  /// bytes before a frame does not have to put them together first.
+  public mutating func append(
+    kind: RecordKind, lane: RecordLane = .decisions, time: Timestamp, prefix: Span<UInt8>,
+    body: Span<UInt8>
+  ) throws(JournalFault) -> UInt64 {
+    try makeRoom(for: prefix.count + body.count, at: time)
+    segment.copy(prefix, to: used + RecordFraming.headerBytes)
+    segment.copy(body, to: used + RecordFraming.headerBytes + prefix.count)
+    return try publish(kind, lane, time, prefix.count + body.count)
+  }
+
+  /// Brings everything appended so far to disk before it returns.
+  public mutating func sync() throws(JournalFault) { try supply.sync() }
+
+  /// Sees that a record with this payload fits at `used`.
+  private mutating func makeRoom(
+    for payloadBytes: Int, at time: Timestamp
+  ) throws(JournalFault) {
+    guard payloadBytes <= payloadLimit else {
+      throw .payloadTooLarge(limit: payloadLimit, found: payloadBytes)
+    }
+    if supply.hasFailed.load(ordering: .relaxed), let fault = supply.fault { throw fault }
+    if RecordFraming.recordBytes(payloadBytes: payloadBytes) > segment.bytes - used {
+      segment = try supply.exchange()
+      used = 0
+      begin(at: time)
+    }
+  }
+
+  /// Makes a record of the payload that lies ready behind `used`.
+  private mutating func publish(
+    _ kind: RecordKind, _ lane: RecordLane, _ time: Timestamp, _ payloadBytes: Int
+  ) throws(JournalFault) -> UInt64 {
+    precondition(kind != .segment, "kind 0 belongs to segments")
+    let sequence = seal(kind, lane, time, payloadBytes)
+    supply.appended.store(sequence, ordering: .releasing)
+    if syncsEach { try supply.sync() }
+    return sequence
+  }
+
+  private mutating func seal(
+    _ kind: RecordKind, _ lane: RecordLane, _ time: Timestamp, _ payloadBytes: Int
+  ) -> UInt64 {
+    let sealed = chain.seal(
+      kind: kind, lane: lane, time: time,
+      payload: segment.raw(used + RecordFraming.headerBytes, payloadBytes), using: hashing)
+    // The bytes between payload and link are zero since the segment was made.
+    segment.lay(
+      sealed, at: used, linkAt: used + RecordFraming.linkOffset(payloadBytes: payloadBytes))
+    used += RecordFraming.recordBytes(payloadBytes: payloadBytes)
+    return sealed.sequence
+  }
+
+  /// Writes the head of the segment just taken, which every segment has room for.
+  private mutating func begin(at time: Timestamp) {
+    var writer = SnapshotWriter()
+    SegmentHeader(
+      journalID: recovery.journalID, number: segment.number, segmentBytes: UInt64(segment.bytes),
+      firstSequence: chain.nextSequence, previousLink: chain.link, build: build, createdAt: time
+    ).write(into: &writer)
+    segment.copy(writer.bytes.span, to: RecordFraming.headerBytes)
+    _ = seal(.segment, .decisions, time, writer.bytes.count)
+  }
+
+  /// What the head of a segment may take, with the framing of one more record.
+  private static let headReserve = SegmentHeader.maximumBuildBytes + 512
+
+  /// A mapping is made of pages, and records lie at multiples of eight.
+  private static func wholePages(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
+
+  private static func begin(
+    _ folder: JournalFolder, _ options: JournalOptions
+  ) throws(JournalFault) -> Tail {
+    let segment = try MappedSegment.prepare(
+      1, in: folder, bytes: options.segmentBytes, isNew: true)
+    Paths.syncFolder(folder.path)
+    return Tail(segment: segment, journalID: draw())
+  }
+
+  private static func draw() -> JournalID {
+    var words: (UInt64, UInt64) = (0, 0)
+    let result = unsafe withUnsafeMutableBytes(of: &words) {
+      // Sixteen bytes, never empty.
+      unsafe cmartlet_random($0.baseAddress.unsafelyUnwrapped, $0.count)
+    }
+    precondition(result >= 0, "the system gives no random bytes")
+    return JournalID(high: words.0, low: words.1)
+  }
+}

@@ -1,0 +1,138 @@
+internal import CMartletLinux
+internal import Glibc
+internal import MartletRecord
+internal import Synchronization
+
+/// One segment's open file and its mapping. A plain value: whoever holds it last calls `close`.
+@safe struct MappedSegment: @unchecked Sendable {
+  let descriptor: Int32
+  let number: UInt32
+  let start: UnsafeMutableRawPointer
+  let bytes: Int
+
+  /// Creates, or extends, a segment's file, reserves its blocks and makes its pages present, so
+  /// that no store into it can find the disk full or has to wait for a page.
+  ///
+  /// - Parameter isNew: a new file must not exist, and is removed again when this fails.
+  static func prepare(
+    _ number: UInt32, in folder: JournalFolder, bytes: Int, isNew: Bool
+  ) throws(JournalFault) -> MappedSegment {
+    let path = folder.path(number)
+    let flags = O_RDWR | (isNew ? O_CREAT | O_EXCL : 0)
+    let descriptor = Paths.open(path, flags)
+    guard descriptor >= 0 else {
+      throw .failed("open", path, errno: errno, neededBytes: bytes)
+    }
+    var result = cmartlet_allocate(descriptor, 0, Int64(bytes))
+    var start: UnsafeMutableRawPointer?
+    var call = "fallocate"
+    if result >= 0 {
+      call = "mmap"
+      result = unsafe cmartlet_map(descriptor, 0, bytes, true, &start)
+    }
+    if result >= 0, let start = unsafe start {
+      call = "madvise"
+      // The mapping was made just now and is `bytes` long.
+      result = unsafe cmartlet_touch(start, bytes)
+      if result >= 0 {
+        return unsafe MappedSegment(
+          descriptor: descriptor, number: number, start: start, bytes: bytes)
+      }
+      unsafe cmartlet_unmap(start, bytes)
+    }
+    Glibc.close(descriptor)
+    if isNew { _ = Paths.remove(path) }
+    throw .failed(call, path, errno: -result, neededBytes: bytes)
+  }
+
+  /// Maps a segment's file for reading, as long as it is now.
+  ///
+  /// - Returns: nil when there is no such file, or when it is empty.
+  static func map(_ number: UInt32, in folder: JournalFolder) throws(JournalFault) -> MappedSegment?
+  {
+    let path = folder.path(number)
+    let descriptor = Paths.open(path, O_RDONLY)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return nil }
+      throw .failed("open", path, errno: errno)
+    }
+    let length = lseek(descriptor, 0, SEEK_END)
+    guard length != 0 else {
+      Glibc.close(descriptor)
+      return nil
+    }
+    var start: UnsafeMutableRawPointer?
+    let result =
+      length < 0 ? -errno : unsafe cmartlet_map(descriptor, 0, Int(length), false, &start)
+    guard result >= 0, let start = unsafe start else {
+      Glibc.close(descriptor)
+      throw .failed("mmap", path, errno: -result)
+    }
+    return unsafe MappedSegment(
+      descriptor: descriptor, number: number, start: start, bytes: Int(length))
+  }
+
+  /// The whole segment. Valid until `close`; the caller keeps the two in order.
+  var span: Span<UInt8> {
+    @_lifetime(immortal)
+    get {
+      // `bytes` bytes are mapped at `start`.
+      let bytes = unsafe UnsafeBufferPointer(
+        start: start.assumingMemoryBound(to: UInt8.self), count: bytes)
+      return unsafe _overrideLifetime(Span(_unsafeElements: bytes), copying: ())
+    }
+  }
+
+  /// Some of the segment's bytes. Valid until `close`.
+  @_lifetime(immortal)
+  func raw(_ offset: Int, _ count: Int) -> RawSpan {
+    precondition(offset >= 0 && count >= 0 && offset <= bytes - count, "outside the segment")
+    let span = unsafe RawSpan(_unsafeStart: start + offset, byteCount: count)
+    return unsafe _overrideLifetime(span, copying: ())
+  }
+
+  func copy(_ source: Span<UInt8>, to offset: Int) {
+    let count = source.count
+    precondition(offset >= 0 && offset <= bytes - count, "outside the segment")
+    if count == 0 { return }
+    // Not nil, because not empty; the room was checked above and the two never overlap.
+    unsafe source.withUnsafeBytes {
+      unsafe (start + offset).copyMemory(
+        from: $0.baseAddress.unsafelyUnwrapped, byteCount: count)
+    }
+  }
+
+  /// Puts link and header around a payload that lies in its place.
+  func lay(_ record: SealedRecord, at offset: Int, linkAt linkOffset: Int) {
+    precondition(offset >= 0 && offset % RecordFraming.alignment == 0, "a crooked record")
+    precondition(
+      linkOffset >= offset + RecordFraming.headerBytes
+        && linkOffset <= bytes - RecordFraming.linkBytes, "outside the segment")
+    let link = unsafe start + linkOffset
+    // Both places were checked above, and a mapping begins at a page.
+    unsafe link.storeBytes(of: record.link.words.0, as: UInt64.self)
+    unsafe link.storeBytes(of: record.link.words.1, toByteOffset: 8, as: UInt64.self)
+    unsafe link.storeBytes(of: record.link.words.2, toByteOffset: 16, as: UInt64.self)
+    unsafe link.storeBytes(of: record.link.words.3, toByteOffset: 24, as: UInt64.self)
+    let header = unsafe start + offset
+    unsafe header.storeBytes(of: record.header[1], toByteOffset: 8, as: UInt64.self)
+    unsafe header.storeBytes(of: record.header[2], toByteOffset: 16, as: UInt64.self)
+    unsafe header.storeBytes(of: record.header[3], toByteOffset: 24, as: UInt64.self)
+    // Last of all, and not before the others: a writer killed anywhere above leaves no record.
+    // An `Atomic<UInt64>` is laid out as its word, and the place is aligned for one.
+    unsafe header.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(
+      record.header[0], ordering: .releasing)
+  }
+
+  /// Makes the segment zeros again from `offset` on.
+  func clear(from offset: Int) {
+    precondition(offset >= 0 && offset <= bytes, "outside the segment")
+    unsafe (start + offset).initializeMemory(
+      as: UInt8.self, repeating: 0, count: bytes - offset)
+  }
+
+  func close() {
+    unsafe cmartlet_unmap(start, bytes)
+    Glibc.close(descriptor)
+  }
+}

@@ -1,0 +1,87 @@
+"""Maps acceptance rows to the tests that prove them, by the tests' display names.
+
+usage: acceptance.py            rewrites Docs/Acceptance.md
+       acceptance.py --check    exits 1 when the page is not what the tests say
+       acceptance.py --json     prints {row: [{suite, test, file}]} for programs
+
+A test names its rows at the start of its display name: @Test("M27 M28: what it shows"). The last
+column of the page is written by hand and kept: what a row still lacks. A row without a test must say
+`not yet: what is missing` there; a new row without a word gets `not yet: no test names it`.
+"""
+import glob
+import json
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PAGE = os.path.join(ROOT, "Docs", "Acceptance.md")
+ROWS = [f"M{n}" for n in range(1, 143)] + [f"C{n}" for n in range(1, 22)] + [f"T{n}" for n in range(1, 16)]
+NAME = re.compile(r'@Test\(\s*"((?:[^"\\]|\\.)*)"')
+SUITE = re.compile(r"^(?:@Suite[^\n]*?\s)?(?:final )?(?:struct|class|enum|actor|extension) (\w+)", re.M)
+DEFAULT = "not yet: no test names it"
+
+
+def tests():
+    """Tests by row, in the order of files and lines."""
+    found = {row: [] for row in ROWS}
+    for path in sorted(glob.glob(os.path.join(ROOT, "Tests", "**", "*.swift"), recursive=True)):
+        text = open(path, encoding="utf-8").read()
+        suites = [(match.start(), match.group(1)) for match in SUITE.finditer(text)]
+        for match in NAME.finditer(text):
+            suite = next((name for at, name in reversed(suites) if at < match.start()), "")
+            for row in re.findall(r"\b[MCT]\d+\b", match.group(1)):
+                if row in found:
+                    found[row].append(
+                        {"suite": suite, "test": match.group(1), "file": os.path.relpath(path, ROOT)})
+    return found
+
+
+def rewritten(page, found):
+    lines, problems, seen = [], [], []
+    for line in page.split("\n"):
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 6 and cells[1] in found:
+            row, promise, missing = cells[1], cells[2], cells[4]
+            names = list(dict.fromkeys(test["test"] for test in found[row]))
+            problems += [f"{row}: a display name holds “|”: {name}" for name in names if "|" in name]
+            if not names and not missing.startswith("not yet: "):
+                missing = DEFAULT
+            if names and missing.startswith("not yet: "):
+                missing = "" if missing == DEFAULT else "partly: " + missing.removeprefix("not yet: ")
+            line = f"| {row} | {promise} | {'<br>'.join(names)} | {missing} |"
+            seen.append(row)
+        lines.append(line)
+    if seen != ROWS:
+        problems.append(f"rows missing or out of order: {sorted(set(ROWS) ^ set(seen)) or 'order'}")
+    text = "\n".join(lines)
+    proved = sum(1 for row in ROWS if found[row])
+    text = re.sub(r"\d+ of 178 rows have a test\.", f"{proved} of 178 rows have a test.", text)
+    return text, problems
+
+
+def main(arguments):
+    found = tests()
+    if arguments == ["--json"]:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return 0
+    if arguments not in ([], ["--check"]):
+        raise SystemExit(__doc__)
+    page = open(PAGE, encoding="utf-8").read()
+    text, problems = rewritten(page, found)
+    for problem in problems:
+        print(problem)
+    if arguments == ["--check"]:
+        if text != page:
+            for old, new in zip(page.split("\n"), text.split("\n")):
+                if old != new:
+                    print(f"- {old}\n+ {new}")
+            print("Docs/Acceptance.md is behind the tests: run python3 scripts/acceptance.py")
+            return 1
+    elif not problems:
+        open(PAGE, "w", encoding="utf-8").write(text)
+        print(f"{sum(1 for row in ROWS if found[row])} of {len(ROWS)} rows have a test")
+    return 1 if problems else 0
+
+
+sys.exit(main(sys.argv[1:]))

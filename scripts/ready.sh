@@ -1,0 +1,84 @@
+# Shared by `martlet` and the scripts: what must be there before Martlet runs. Sourced, with `root` set.
+# Everything said here goes to standard error: standard output belongs to the command.
+
+stamp=$root/.build/.martlet-release
+packages_list=$root/scripts/packages.txt
+swift_wanted=6.3
+import_check=(--explicit-target-dependency-import-check error)
+release_flags=(-c release -Xswiftc -cross-module-optimization "${import_check[@]}")
+
+say() { printf 'martlet: %s\n' "$*" >&2; }
+
+# Whether the release binary is missing, or older than a source, the package list, or the last change
+# of installed packages. Folders count too: deleting a file touches its folder. Costs a few ms.
+is_stale() {
+  [ -x "$root/.build/release/martlet" ] && [ -e "$stamp" ] || return 0
+  [ /var/lib/dpkg/status -nt "$stamp" ] && return 0
+  [ -n "$(find "$root/Sources" "$root/Package.swift" "$packages_list" -newer "$stamp" -print -quit)" ]
+}
+
+require_swift() {
+  local found="" how
+  how="Install it with swiftly (https://www.swift.org/install/linux/): \`swiftly install $swift_wanted\`, or unpack
+the Debian 12 toolchain from https://www.swift.org/download/ and put its usr/bin on PATH."
+  if ! command -v swift >/dev/null 2>&1; then
+    say "Swift $swift_wanted or newer is needed, and no \`swift\` is on PATH."
+    say "$how"
+    exit 2
+  fi
+  found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)
+  if [ -z "$found" ] || [ "$(printf '%s\n%s\n' "$swift_wanted" "$found" | sort -V | head -n 1)" != "$swift_wanted" ]; then
+    say "Swift $swift_wanted or newer is needed; $(command -v swift) is ${found:-of an unknown version}."
+    say "$how"
+    exit 2
+  fi
+}
+
+# Installs what the list names for the given uses (build, test) and is not installed yet.
+require_packages() {
+  local missing=() use name why line
+  if ! command -v dpkg-query >/dev/null 2>&1; then
+    say "this is no Debian, so packages are not checked; $packages_list names what the build needs"
+    return 0
+  fi
+  local installed
+  installed=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
+  while read -r use name why; do
+    case $use in '' | '#'*) continue ;; esac
+    case " $* " in *" $use "*) ;; *) continue ;; esac
+    grep -qxF "$name" <<<"$installed" && continue
+    [ ${#missing[@]} -eq 0 ] && say "Debian packages to install, once:"
+    printf '  %-22s %s\n' "$name" "$why" >&2
+    missing+=("$name")
+  done <"$packages_list"
+  [ ${#missing[@]} -eq 0 ] && return 0
+
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+      say "this needs root, once. Please run as root: apt-get update && apt-get install -y ${missing[*]}"
+      exit 2
+    fi
+    as_root=(sudo)
+  fi
+  if ! { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2; then
+    say "apt-get could not install: ${missing[*]}. See above; nothing was built."
+    exit 1
+  fi
+}
+
+# Builds the release binary. The stamp carries the time before the build, so that a file saved while
+# it runs counts as newer; it is put in place only when the build has succeeded.
+build_release() {
+  mkdir -p "$root/.build"
+  local before=$stamp.$$
+  : >"$before"
+  say "building the release binary (some minutes the first time)"
+  if ! (cd "$root" && swift build "${release_flags[@]}" --product martlet) >&2; then
+    rm -f "$before"
+    say "the build failed; see above"
+    exit 1
+  fi
+  mv -f "$before" "$stamp"
+}

@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# The tests that gate every change. Run as `./martlet test`; see --help below.
+# Ends with exactly one line, `N passed, N failed, N skipped`, and exits 1 unless nothing failed.
+set -uo pipefail
+root=$(cd -P "${BASH_SOURCE[0]%/*}/.." && pwd)
+cd "$root"
+# shellcheck source=scripts/ready.sh
+. "$root/scripts/ready.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: ./martlet test [--long] [--only STEP]
+
+  --long       adds soak, enumeration and the full chaos run
+  --only STEP  one of: format secrets scripts swift acceptance release binary docs conformance demo
+
+In CI (CI=true) a server or package index that is missing is a failure; elsewhere it is a skip, with its reason.
+example: ./martlet test --only swift
+TEXT
+}
+
+steps="format secrets scripts swift acceptance release binary docs conformance demo"
+only=""
+while [ $# -gt 0 ]; do
+  case $1 in
+    --long) export MARTLET_LONG=1 ;;
+    --only)
+      only=${2-}
+      case " $steps " in
+        *" ${only:-none} "*) shift ;;
+        *)
+          echo "martlet test: --only is \"$only\"; expected one of: $steps" >&2
+          exit 2
+          ;;
+      esac
+      ;;
+    --help | -h)
+      usage
+      exit 0
+      ;;
+    *)
+      echo "martlet test: unknown argument \"$1\"; expected --long or --only STEP" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+logs=$root/.build/test-logs
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+tally() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
+pass() { tally 1 0 0; echo "ok    $1"; }
+fail() { tally 0 1 0; echo "FAIL  $1${2:+: $2}"; }
+skip() {
+  if [ "${CI-}" = true ]; then
+    fail "$1" "$2 (in CI nothing may be missing)"
+  else
+    tally 0 0 1
+    echo "skip  $1: $2"
+  fi
+}
+# check NAME SECONDS COMMAND...: one check, its output in a log that is shown when it fails.
+check() {
+  local name=$1 seconds=$2 log=$logs/${1// /-}.log began=$SECONDS
+  shift 2
+  if timeout --kill-after=20 "$seconds" "$@" >"$log" 2>&1; then
+    pass "$name ($((SECONDS - began)) s)"
+  else
+    local code=$?
+    tail -n 40 "$log" | sed 's/^/      /'
+    fail "$name" "exit $code after $((SECONDS - began)) s; all of it in ${log#"$root"/}"
+    return 1
+  fi
+}
+# summed NAME LOG CODE: adds the last `N passed, N failed, N skipped` line of a log.
+summed() {
+  local name=$1 log=$2 code=$3 line
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
+  if [ -z "$line" ]; then
+    tail -n 40 "$log" | sed 's/^/      /'
+    fail "$name" "exit $code and no line \`N passed, N failed, N skipped\`; all of it in ${log#"$root"/}"
+    return
+  fi
+  # shellcheck disable=SC2086
+  set -- ${line//[!0-9 ]/}
+  local p=$1 f=$2 s=${3-0}
+  if [ "$f" -gt 0 ] || [ "$code" -ne 0 ]; then
+    tail -n 40 "$log" | sed 's/^/      /'
+    [ "$f" -eq 0 ] && f=1
+  fi
+  grep -iE '^ *skip' "$log" | sed 's/^ */      /'
+  if [ "${CI-}" = true ] && [ "$s" -gt 0 ]; then
+    echo "FAIL  $name: $s skipped, and in CI nothing may be missing"
+    f=$((f + s)) s=0
+  fi
+  tally "$p" "$f" "$s"
+  echo "$([ "$f" -eq 0 ] && echo 'ok   ' || echo FAIL) $name: $p passed, $f failed, $s skipped"
+}
+wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+
+# A server that a test left behind must not meet the next one: what this script starts ends with it.
+trap 'jobs -p | xargs -r kill 2>/dev/null' EXIT
+
+step_format() { check "format" 300 swift format lint --strict --recursive Package.swift Sources Tests; }
+
+step_secrets() {
+  check "secret scan finds a planted secret" 60 python3 scripts/secret_scan.py --self-test
+  check "no secret in the sources" 120 python3 scripts/secret_scan.py
+}
+
+step_scripts() {
+  local script bad=0
+  for script in martlet .ci/run scripts/*.sh Tests/Conformance/*.sh; do
+    [ -e "$script" ] && { bash -n "$script" || bad=1; }
+  done
+  [ $bad -eq 0 ] && pass "shell scripts parse" || fail "shell scripts parse"
+  check "python scripts compile" 60 python3 -c '
+import ast, glob
+for name in glob.glob("scripts/**/*.py", recursive=True) + glob.glob("Tests/Conformance/**/*.py", recursive=True):
+    ast.parse(open(name).read(), name)'
+}
+
+step_swift() {
+  check "debug build" 1500 swift build --build-tests "${import_check[@]}" || return
+  if grep -q 'warning: ' "$logs/debug-build.log"; then
+    grep 'warning: ' "$logs/debug-build.log" | sort -u | sed 's/^/      /'
+    fail "no warnings in the debug build"
+  else
+    pass "no warnings in the debug build"
+  fi
+  local events=$logs/swift-events.json log=$logs/swift-test.log code=0 counted
+  rm -f "$events"
+  timeout --kill-after=20 1800 swift test --skip-build "${import_check[@]}" \
+    --event-stream-output-path "$events" >"$log" 2>&1 || code=$?
+  counted=$logs/swift-counted.log
+  python3 scripts/swift_results.py "$events" "$code" >"$counted" 2>&1
+  grep -vE '^[0-9]+ passed, ' "$counted"
+  [ "$code" -ne 0 ] && tail -n 15 "$log" | sed 's/^/      /'
+  local line p f s
+  line=$(tail -n 1 "$counted")
+  read -r p f s <<<"$(sed 's/[^0-9 ]//g' <<<"$line" | tr -s ' ')"
+  tally "${p:-0}" "${f:-1}" "${s:-0}"
+  echo "$([ "${f:-1}" -eq 0 ] && echo 'ok   ' || echo FAIL) swift test: $line"
+}
+
+step_acceptance() { check "Docs/Acceptance.md is what the tests say" 60 python3 scripts/acceptance.py --check; }
+
+release_is_built=""
+need_release() {
+  [ -n "$release_is_built" ] && return 0
+  if ! is_stale; then
+    pass "release build (fresh)"
+  else
+    check "release build" 1500 bash -c 'root=$1; . "$root/scripts/ready.sh"; build_release' _ "$root" || return 1
+    if grep -q 'warning: ' "$logs/release-build.log"; then
+      fail "no warnings in the release build"
+    else
+      pass "no warnings in the release build"
+    fi
+  fi
+  release_is_built=1
+}
+step_release() { need_release; }
+
+step_binary() {
+  need_release || return
+  check "no secret in the binary" 120 python3 scripts/secret_scan.py --binary .build/release/martlet
+}
+
+step_docs() {
+  need_release || return
+  local log=$logs/docs.log code=0
+  timeout --kill-after=20 900 python3 scripts/doc_commands.py >"$log" 2>&1 || code=$?
+  summed "commands in the documentation" "$log" $code
+}
+
+# An own Python environment, made again when the list changes.
+make_venv() {
+  local list=$root/scripts/requirements-test.txt mark=$root/.venv/.requirements
+  [ -e "$mark" ] && cmp -s "$list" "$mark" && return 0
+  rm -rf "$root/.venv"
+  { python3 -m venv "$root/.venv" &&
+    timeout 600 "$root/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$list"; } \
+    >"$logs/venv.log" 2>&1 || return 1
+  cp "$list" "$mark"
+}
+
+step_conformance() {
+  local script name log code any=""
+  for script in Tests/Conformance/*.sh; do [ -x "$script" ] && any=1; done
+  [ -n "$any" ] || { skip "conformance" "Tests/Conformance has no executable script"; return; }
+  need_release || return
+  if ! make_venv; then
+    skip "conformance" "the Python environment could not be made; see .build/test-logs/venv.log"
+    return
+  fi
+  for script in Tests/Conformance/*.sh; do
+    [ -x "$script" ] || continue
+    name=$(basename "$script" .sh) log=$logs/conformance-$(basename "$script" .sh).log code=0
+    MARTLET=$root/.build/release/martlet PYTHON=$root/.venv/bin/python \
+      timeout --kill-after=20 600 "$script" >"$log" 2>&1 || code=$?
+    summed "conformance: $name" "$log" $code
+  done
+}
+
+step_demo() {
+  need_release || return
+  local log=$logs/demo.log
+  if timeout --kill-after=10 90 ./martlet demo --for 20s --json >"$log" 2>"$logs/demo-errors.log"; then
+    if tail -n 1 "$log" | python3 -c '
+import json, sys
+summary = json.loads(sys.stdin.readline())
+missing = {"fills", "reconciled", "realized", "unrealized", "fees", "journal", "frame_to_order_us"} - set(summary)
+sys.exit(f"no {sorted(missing)} in the last line" if missing else
+         0 if summary["reconciled"] is True else "the ledgers differ")' >"$logs/demo-summary.log" 2>&1; then
+      pass "demo for 20 s"
+    else
+      fail "demo for 20 s" "$(tail -n 1 "$logs/demo-summary.log")"
+    fi
+  else
+    local code=$?
+    tail -n 20 "$logs/demo-errors.log" | sed 's/^/      /'
+    fail "demo for 20 s" "exit $code"
+  fi
+}
+
+require_swift
+require_packages build test
+for step in $steps; do
+  wanted "$step" && "step_$step"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
