@@ -1,0 +1,309 @@
+import MartletBase
+import MartletGrid
+import MartletKernel
+import MartletModel
+import MartletOrders
+import MartletRisk
+import MartletStrategies
+import MartletStrategy
+import MartletVenueKit
+import Testing
+
+@Suite struct KernelTests {
+  typealias Driver = KernelDriver<ScriptedSession, BuiltInStrategy, ListSink>
+
+  /// Feeds frames by number, one a millisecond.
+  private func run(_ driver: inout Driver, frames: [UInt8], from start: Int64 = 1) {
+    for (offset, frame) in frames.enumerated() {
+      driver.feed(
+        .venue(.frame(StreamID(0))), bytes: [frame].span,
+        at: Timestamp(milliseconds: start + Int64(offset)))
+    }
+  }
+
+  private func opened(limits: RiskLimits = RiskLimits()) -> Driver {
+    var driver = Driver(kernel: KernelHarness.kernel(limits: limits), sink: ListSink())
+    run(&driver, frames: [0, 1])
+    return driver
+  }
+
+  private func notes(_ entries: [ListSink.Entry]) -> [(note: KernelNote, trace: TraceID)] {
+    entries.filter { $0.kind == JournalKind.note }.compactMap { NoteCoding.read($0.payload.span) }
+  }
+
+  /// The ids are deterministic: a first run tells the names that a script for a second one needs.
+  private func names(of driver: borrowing Driver) -> [(id: ClientOrderID, side: Side, price: Int64)]
+  {
+    var found: [(ClientOrderID, Side, Int64)] = []
+    for (note, _) in notes(driver.sink.entries) {
+      if case .order(let view) = note, view.state == .pendingNew {
+        found.append((view.clientOrderID, view.side, view.price.quanta))
+      }
+    }
+    return found
+  }
+
+  @Test("M1 M9: one trade leaves market data, signal, order, fill and position under one id")
+  func oneTradeIsOneStory() throws {
+    let opening = opened()
+    let buy = try #require(names(of: opening).first { $0.side == .buy && $0.price == 5_995_000 })
+    let script =
+      KernelHarness.opening + [
+        [
+          KernelHarness.report(
+            buy.id, side: .buy, price: buy.price, quantity: 1000, cumulative: 0, status: .open)
+        ],
+        [
+          KernelHarness.fill(buy.id, trade: 9, side: .buy, price: buy.price, quantity: 1000),
+          KernelHarness.report(
+            buy.id, side: .buy, price: buy.price, quantity: 1000, cumulative: 1000, status: .filled),
+        ],
+      ]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: KernelHarness.openingLevels + [[], []]),
+      sink: ListSink())
+    run(&driver, frames: [0, 1, 2, 3])
+    let entries = driver.sink.entries
+    // 1. The frame that made the strategy act is an input whose own sequence is the id.
+    let approval = try #require(
+      entries.first {
+        if case .approved(buy.id, _)? = NoteCoding.read($0.payload.span)?.note {
+          true
+        } else {
+          false
+        }
+      })
+    let trace = try #require(NoteCoding.read(approval.payload.span)).trace
+    let frame = try #require(entries.first { $0.sequence == trace.sequence })
+    #expect(frame.kind == JournalKind.input)
+    #expect(InputCoding.read(frame.payload.span)?.input == .venue(.frame(StreamID(0))))
+    // 2 to 5. Signal, order, fill and position carry it, in that order.
+    var order: [String] = []
+    for (note, found) in notes(entries) where found == trace {
+      switch note {
+      case .intent(let intent) where intent.price.quanta == buy.price: order.append("signal")
+      case .order(let view) where view.clientOrderID == buy.id && view.state == .pendingNew:
+        order.append("order")
+      case .fill(let fill) where fill.clientOrderID == buy.id: order.append("fill")
+      case .position: order.append("position")
+      default: break
+      }
+    }
+    #expect(order == ["signal", "order", "fill", "position"])
+    // M9: the fill also brought the replacement and Risk's word on it.
+    let last = notes(entries.filter { $0.time == Timestamp(milliseconds: 4) })
+    #expect(
+      last.contains {
+        if case .intent(let intent) = $0.note {
+          intent.side == .sell && intent.price.quanta == 6_000_000 && intent.quantity.quanta == 1000
+        } else {
+          false
+        }
+      })
+    #expect(last.contains { if case .approved = $0.note { true } else { false } })
+  }
+
+  @Test("M5: a vetoed intent sends no byte")
+  func aVetoSendsNothing() {
+    var limits = RiskLimits()
+    limits.maxWorkingPerInstrument = 0
+    let driver = opened(limits: limits)
+    #expect(driver.sink.entries.allSatisfy { $0.kind != JournalKind.effect })
+    #expect(driver.kernel.counts.refusedByRisk > 0 && driver.kernel.counts.placed == 0)
+    #expect(driver.kernel.orders.workingCount == 0)
+  }
+
+  @Test("M82: after a 401 nothing is placed, and every order of ours is asked off")
+  func unauthorizedHalts() {
+    let script = KernelHarness.opening + [[.unauthorized(status: 401, code: 10)], [.ready]]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: KernelHarness.openingLevels + [[], []]),
+      sink: ListSink())
+    run(&driver, frames: [0, 1])
+    let placed = driver.kernel.counts.placed
+    #expect(placed == 4)
+    run(&driver, frames: [2, 3, 1], from: 10)
+    #expect(driver.kernel.risk.halt?.reason == .unauthorized)
+    #expect(driver.kernel.counts.placed == placed)
+  }
+
+  @Test("a lost dead-man takes every order off")
+  func aLostDeadManRetreats() {
+    var driver = opened()
+    driver.feed(.venue(.deadManLost), bytes: Span(), at: Timestamp(milliseconds: 9))
+    let working = driver.kernel.orders.workingCount
+    #expect(working == 4)
+    var canceling = 0
+    for (note, _) in notes(driver.sink.entries) {
+      if case .order(let view) = note, view.state == .pendingCancel { canceling += 1 }
+    }
+    #expect(canceling == 4)
+  }
+
+  @Test("nothing is placed on a book that is not trusted, nor while paused")
+  func anUntrustedBookIsNotTradedOn() {
+    let script = [
+      KernelHarness.opening[0], KernelHarness.opening[1], [.bookUntrusted(InstrumentID(0))],
+    ]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: KernelHarness.openingLevels + [[]]),
+      sink: ListSink())
+    run(&driver, frames: [0, 2])
+    #expect(driver.kernel.counts.placed == 0)
+    driver.feed(.command(.pause), bytes: Span(), at: Timestamp(milliseconds: 5))
+    run(&driver, frames: [1], from: 6)
+    #expect(driver.kernel.counts.placed == 0)
+    driver.feed(.command(.resume), bytes: Span(), at: Timestamp(milliseconds: 8))
+    #expect(driver.kernel.counts.placed == 4)
+  }
+
+  /// A seeded session of fills, partial fills, cancels and book moves over the grid's own orders.
+  private func story(seed: UInt64) -> (script: [[VenueEvent]], levels: [[BookLevel]]) {
+    var random = SeededRandom(seed: seed)
+    var script = KernelHarness.opening
+    var levels = KernelHarness.openingLevels
+    var trade: UInt64 = 1
+    for _ in 0..<40 {
+      var driver = Driver(
+        kernel: KernelHarness.kernel(script: script, levels: levels), sink: ListSink())
+      run(&driver, frames: (0..<script.count).map { UInt8($0) })
+      var records: [OrderRecord] = []
+      driver.kernel.orders.fill(&records)
+      guard let record = records.randomElement(using: &random) else { break }
+      let view = record.view
+      let part = Int64.random(in: 1...max(1, view.leaves.quanta), using: &random)
+      switch UInt8.random(in: 0..<4, using: &random) {
+      case 0:
+        script.append([
+          KernelHarness.report(
+            view.clientOrderID, side: view.side, price: view.price.quanta,
+            quantity: view.quantity.quanta, cumulative: view.cumulative.quanta, status: .canceled)
+        ])
+      case 1:
+        script.append([
+          .book(InstrumentID(0), first: 0, count: 2, isSnapshot: true, exchangeTime: .zero)
+        ])
+      default:
+        trade += 1
+        let total = view.cumulative.quanta + part
+        script.append([
+          KernelHarness.fill(
+            view.clientOrderID, trade: trade, side: view.side, price: view.price.quanta,
+            quantity: part),
+          KernelHarness.report(
+            view.clientOrderID, side: view.side, price: view.price.quanta,
+            quantity: view.quantity.quanta, cumulative: total,
+            status: total == view.quantity.quanta ? .filled : .open),
+        ])
+      }
+      let isBook =
+        script[script.count - 1].count == 1
+        && script[script.count - 1].first.map {
+          if case .book = $0 { true } else { false }
+        } == true
+      levels.append(isBook ? KernelHarness.openingLevels[1] : [])
+    }
+    return (script, levels)
+  }
+
+  @Test("a run cut at any record, restored from its snapshot, goes on as if it had not been cut")
+  func aCutRunGoesOn() throws {
+    for seed in UInt64(1)...4 {
+      let (script, levels) = story(seed: seed)
+      let frames = (0..<script.count).map { UInt8($0) }
+      var whole = Driver(
+        kernel: KernelHarness.kernel(script: script, levels: levels), sink: ListSink())
+      run(&whole, frames: frames)
+      #expect(whole.kernel.counts.fills > 5, "seed \(seed)")
+      for cut in frames.indices {
+        var first = KernelHarness.kernel(script: script, levels: levels)
+        var second = KernelHarness.kernel(script: script, levels: levels)
+        let inputs = whole.sink.entries.filter { $0.kind == JournalKind.input }
+        func step(_ kernel: inout Kernel<ScriptedSession, BuiltInStrategy>, _ index: Int) {
+          kernel.step(
+            .venue(.frame(StreamID(0))), bytes: [frames[index]].span, at: inputs[index].time,
+            sequence: inputs[index].sequence)
+        }
+        for index in 0..<cut { step(&first, index) }
+        var snapshot = SnapshotWriter()
+        first.write(to: &snapshot)
+        var reader = SnapshotReader(snapshot.bytes.copy())
+        try second.read(from: &reader)
+        #expect(reader.isAtEnd, "seed \(seed) cut \(cut)")
+        for index in cut..<frames.count {
+          step(&first, index)
+          step(&second, index)
+          #expect(first.notes == second.notes, "seed \(seed) cut \(cut) at \(index)")
+          #expect(first.effects.bytes.copy() == second.effects.bytes.copy(), "seed \(seed)")
+        }
+        var left = SnapshotWriter()
+        var right = SnapshotWriter()
+        first.write(to: &left)
+        second.write(to: &right)
+        #expect(left.bytes.copy() == right.bytes.copy(), "seed \(seed) cut \(cut)")
+      }
+    }
+  }
+
+  @Test(
+    "a replay of the journal finds the same notes and effects, and names the first that differs")
+  func aReplayIsIdentical() throws {
+    let (script, levels) = story(seed: 11)
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: levels), sink: ListSink())
+    run(&driver, frames: (0..<script.count).map { UInt8($0) })
+    var replay = Replay(kernel: KernelHarness.kernel(script: script, levels: levels))
+    for entry in driver.sink.entries {
+      try replay.feed(
+        kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: entry.payload.span)
+    }
+    try replay.finish()
+    #expect(replay.inputs == UInt64(script.count) && replay.compared > 100)
+
+    // One byte of one recorded effect changed: that record is named.
+    let target = try #require(driver.sink.entries.last { $0.kind == JournalKind.effect })
+    var other = Replay(kernel: KernelHarness.kernel(script: script, levels: levels))
+    var found: Replay<ScriptedSession, BuiltInStrategy>.Difference?
+    do throws(Replay<ScriptedSession, BuiltInStrategy>.Difference) {
+      for entry in driver.sink.entries {
+        var payload = entry.payload
+        if entry.sequence == target.sequence { payload[payload.count - 1] ^= 1 }
+        try other.feed(
+          kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: payload.span)
+      }
+    } catch { found = error }
+    #expect(found?.sequence == target.sequence)
+  }
+
+  @Test("inputs, and notes, read back as they were written")
+  func codingsRoundTrip() {
+    let inputs: [KernelInput] = [
+      .timer, .command(.halt), .venue(.start), .venue(.streamOpened(StreamID(2))),
+      .venue(.streamClosed(StreamID(1))), .venue(.frame(StreamID(0))),
+      .venue(.response(RequestID(77), status: 429)),
+      .venue(.requestFailed(RequestID(78), .broken)), .venue(.timer),
+      .venue(.deadManArmed(until: Timestamp(nanoseconds: 5))), .venue(.deadManLost), .venue(.stop),
+    ]
+    for input in inputs {
+      var payload = ByteBuffer()
+      InputCoding.write(input, into: &payload)
+      let length = payload.count
+      payload.append("tail")
+      let read = InputCoding.read(payload.span)
+      #expect(read?.input == input && read?.bytesStart == length)
+      for cut in 0..<length {
+        #expect(InputCoding.read(payload.span.extracting(0..<cut)) == nil || cut == length)
+      }
+    }
+    let driver = opened()
+    for entry in driver.sink.entries where entry.kind == JournalKind.note {
+      guard let (note, trace) = NoteCoding.read(entry.payload.span) else {
+        Issue.record("unreadable note at \(entry.sequence)")
+        continue
+      }
+      var payload = ByteBuffer()
+      NoteCoding.write(note, trace: trace, into: &payload)
+      #expect(payload.copy() == entry.payload)
+    }
+  }
+}
