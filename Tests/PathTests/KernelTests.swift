@@ -31,6 +31,10 @@ import Testing
     entries.filter { $0.kind == JournalKind.note }.compactMap { NoteCoding.read($0.payload.span) }
   }
 
+  private func read(_ payload: [UInt8]) -> (note: KernelNote, trace: TraceID)? {
+    NoteCoding.read(payload.span)
+  }
+
   /// The ids are deterministic: a first run tells the names that a script for a second one needs.
   private func names(of driver: borrowing Driver) -> [(id: ClientOrderID, side: Side, price: Int64)]
   {
@@ -73,7 +77,7 @@ import Testing
           false
         }
       })
-    let trace = try #require(NoteCoding.read(approval.payload.span)).trace
+    let trace = try #require(read(approval.payload)).trace
     let frame = try #require(entries.first { $0.sequence == trace.sequence })
     #expect(frame.kind == JournalKind.input)
     #expect(InputCoding.read(frame.payload.span)?.input == .venue(.frame(StreamID(0))))

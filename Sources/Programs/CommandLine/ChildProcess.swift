@@ -27,27 +27,25 @@ final class ChildProcess {
 
   /// - Throws: `SpawnFault` naming the program and the system's reason.
   init(_ program: String, _ arguments: [String], output mode: Output) throws(SpawnFault) {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
+    // The C structure owns memory of its own until `destroy`; it does not leave this initializer.
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     var ends: [Int32] = [-1, -1]
     switch mode {
     case .inherited: break
-    case .dropped:
-      unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    case .dropped: unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
     case .piped:
-      let made = unsafe ends.withUnsafeMutableBufferPointer {
-        unsafe pipe2($0.baseAddress, O_CLOEXEC)
-      }
-      guard made == 0 else {
+      guard unsafe pipe(&ends) == 0 else {
         throw SpawnFault(message: "no pipe for \(program): \(systemReason(errno))")
       }
-      posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
     }
     var started: pid_t = 0
+    // C strings that live until the call returns, with a nil at the end.
     let words = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
-    defer { for word in unsafe words { unsafe free(word) } }
-    // `words` are C strings that live until the call returns, with a nil at the end.
+    defer { for index in unsafe words.indices { unsafe free(words[index]) } }
     let result = unsafe posix_spawn(&started, program, &actions, nil, words, environ)
     if mode == .piped { close(ends[1]) }
     guard result == 0 else {

@@ -13,8 +13,8 @@ enum Interruption {
   static func watch() {
     for number in [SIGINT, SIGTERM] {
       // An atomic add is all that a signal handler may safely do here.
-      unsafe signal(number) { _ in requested.add(1, ordering: .relaxed) }
+      signal(number) { _ in Interruption.requested.add(1, ordering: .relaxed) }
     }
-    unsafe signal(SIGPIPE, SIG_IGN)
+    signal(SIGPIPE, SIG_IGN)
   }
 }
