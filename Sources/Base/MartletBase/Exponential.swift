@@ -1,3 +1,5 @@
+// Layout exception (Double): signals are made with this, and money never is.
+
 /// e to the power of `x`, the same bits on every machine. For signals, never for money.
 ///
 /// Only + − × ÷, as in `naturalLogarithm`.

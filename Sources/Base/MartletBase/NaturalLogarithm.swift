@@ -1,3 +1,5 @@
+// Layout exception (Double): signals are made with this, and money never is.
+
 /// The natural logarithm of `x`, the same bits on every machine. For signals, never for money.
 ///
 /// The C library's differs between machines and versions, and a signal that differs in its last bit

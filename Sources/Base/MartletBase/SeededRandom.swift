@@ -56,11 +56,6 @@
     return Int64(bitPattern: UInt64(bitPattern: range.lowerBound) &+ offset)
   }
 
-  /// A number of 0 ..< 1, a multiple of 2⁻⁵³. For signals and models, never for money.
-  @inlinable public mutating func unit() -> Double {
-    Double(next() &>> 11) * 0x1p-53
-  }
-
   /// True in `count` of `total` draws.
   @inlinable public mutating func chance(_ count: UInt64, in total: UInt64) -> Bool {
     below(total) < count
