@@ -53,7 +53,7 @@ extension Exchange {
       side: order.side, kind: order.kind, isPostOnly: order.isPostOnly,
       isImmediate: order.isImmediate, selfTrade: order.selfTrade, condition: order.condition,
       status: order.kind.isStop ? .waiting : .open, reason: .none, isTriggered: false,
-      isSizedInQuote: quantity == .zero, label: order.label, price: order.price,
+      isSizedInQuote: quantity == .zero, label: order.label, mark: order.mark, price: order.price,
       trigger: order.trigger, quantity: quantity, leaves: quantity, budget: budget,
       budgetLeft: budget, cumulative: .zero, cumulativeValue: .zero, fee: .zero,
       feeAsset: order.side == .buy ? markets[index].base : markets[index].quote, reserved: needed,

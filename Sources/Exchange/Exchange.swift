@@ -69,6 +69,12 @@ public struct Exchange: ~Copyable, Sendable {
 
   public mutating func removeAllEvents() { events.removeAll(keepingCapacity: true) }
 
+  /// Trades what happened for an empty list to fill, so that neither is copied.
+  public mutating func takeEvents(into taken: inout [ExchangeEvent]) {
+    taken.removeAll(keepingCapacity: true)
+    swap(&events, &taken)
+  }
+
   // MARK: Accounts
 
   /// Opens an account.
@@ -164,7 +170,7 @@ public struct Exchange: ~Copyable, Sendable {
       size: change.size ?? rest, price: change.price ?? old.price,
       trigger: change.trigger ?? old.trigger, condition: old.condition,
       isPostOnly: old.isPostOnly, isImmediate: old.isImmediate,
-      selfTrade: change.selfTrade ?? old.selfTrade, label: old.label)
+      selfTrade: change.selfTrade ?? old.selfTrade, label: old.label, mark: old.mark)
     // A stop whose trigger was met is a plain order of its kind.
     if old.isTriggered { order.kind = old.kind == .stopLimit ? .limit : .market }
     let record = try prepare(order, freeing: old.reserved, at: now)

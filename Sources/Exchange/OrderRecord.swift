@@ -135,6 +135,8 @@ extension ClientLabel: CustomStringConvertible {
   /// Sized by an amount of quote to spend; `quantity` and `leaves` are then zero.
   public var isSizedInQuote: Bool
   public var label: ClientLabel
+  /// The caller's own mark.
+  public var mark: UInt8
   /// Zero for market kinds.
   public var price: Price
   /// Zero unless a stop order.

@@ -24,12 +24,14 @@ public import MartletModel
   public var isImmediate: Bool
   public var selfTrade: SelfTradeMode
   public var label: ClientLabel
+  /// The caller's own mark, given back with the order.
+  public var mark: UInt8
 
   public init(
     account: AccountID, instrument: InstrumentID, side: Side, kind: OrderKind = .limit, size: Size,
     price: Price = Price(quanta: 0), trigger: Price = Price(quanta: 0),
     condition: TriggerCondition = .atOrAbove, isPostOnly: Bool = false, isImmediate: Bool = false,
-    selfTrade: SelfTradeMode = .allow, label: ClientLabel = ClientLabel()
+    selfTrade: SelfTradeMode = .allow, label: ClientLabel = ClientLabel(), mark: UInt8 = 0
   ) {
     self.account = account
     self.instrument = instrument
@@ -43,6 +45,7 @@ public import MartletModel
     self.isImmediate = isImmediate
     self.selfTrade = selfTrade
     self.label = label
+    self.mark = mark
   }
 }
 

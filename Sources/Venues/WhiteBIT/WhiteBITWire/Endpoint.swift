@@ -5,6 +5,13 @@ public enum Endpoint: CaseIterable, Sendable, BitwiseCopyable {
   case platformStatus
   case markets
   case ticker
+  case assets
+  case publicFee
+  case collateralMarkets
+  case futures
+  /// Older public calls that have no newer form: best bid and ask, and candles.
+  case tickerV1
+  case candlesV1
   /// Followed by `/` and a market.
   case orderBook
   /// Followed by `/` and a market.
@@ -16,6 +23,10 @@ public enum Endpoint: CaseIterable, Sendable, BitwiseCopyable {
   case orderHistory
   case newOrder
   case bulkOrder
+  case marketOrder
+  case stockMarketOrder
+  case stopLimitOrder
+  case stopMarketOrder
   case modifyOrder
   case cancelOrder
   case cancelBulk
@@ -32,6 +43,12 @@ public enum Endpoint: CaseIterable, Sendable, BitwiseCopyable {
     case .platformStatus: "/api/v4/public/platform/status"
     case .markets: "/api/v4/public/markets"
     case .ticker: "/api/v4/public/ticker"
+    case .assets: "/api/v4/public/assets"
+    case .publicFee: "/api/v4/public/fee"
+    case .collateralMarkets: "/api/v4/public/collateral/markets"
+    case .futures: "/api/v4/public/futures"
+    case .tickerV1: "/api/v1/public/ticker"
+    case .candlesV1: "/api/v1/public/kline"
     case .orderBook: "/api/v4/public/orderbook"
     case .trades: "/api/v4/public/trades"
     case .websocketToken: "/api/v4/profile/websocket_token"
@@ -41,6 +58,10 @@ public enum Endpoint: CaseIterable, Sendable, BitwiseCopyable {
     case .orderHistory: "/api/v4/trade-account/order/history"
     case .newOrder: "/api/v4/order/new"
     case .bulkOrder: "/api/v4/order/bulk"
+    case .marketOrder: "/api/v4/order/market"
+    case .stockMarketOrder: "/api/v4/order/stock_market"
+    case .stopLimitOrder: "/api/v4/order/stop_limit"
+    case .stopMarketOrder: "/api/v4/order/stop_market"
     case .modifyOrder: "/api/v4/order/modify"
     case .cancelOrder: "/api/v4/order/cancel"
     case .cancelBulk: "/api/v4/order/cancel/bulk"
@@ -55,9 +76,12 @@ public enum Endpoint: CaseIterable, Sendable, BitwiseCopyable {
   /// Whether a call is a signed POST; the others are unsigned GETs.
   public var isPrivate: Bool {
     switch self {
-    case .time, .ping, .platformStatus, .markets, .ticker, .orderBook, .trades: false
+    case .time, .ping, .platformStatus, .markets, .ticker, .assets, .publicFee,
+      .collateralMarkets, .futures, .tickerV1, .candlesV1, .orderBook, .trades:
+      false
     case .websocketToken, .tradeBalance, .executedHistory, .orderDeals, .orderHistory, .newOrder,
-      .bulkOrder, .modifyOrder, .cancelOrder, .cancelBulk, .cancelAll, .killSwitch,
+      .bulkOrder, .marketOrder, .stockMarketOrder, .stopLimitOrder, .stopMarketOrder, .modifyOrder,
+      .cancelOrder, .cancelBulk, .cancelAll, .killSwitch,
       .killSwitchStatus, .openOrders, .marketFee:
       true
     }

@@ -68,13 +68,29 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
   public var status: OrderStatus
   /// `no`, `cb`, `cn` or `co`.
   public var stp: InlineText
+  /// Of stop kinds.
+  public var stop: Stop?
+
+  /// A stop order's trigger.
+  public struct Stop: Equatable, Sendable, BitwiseCopyable {
+    public var activationPrice: Amount
+    /// Whether a trade at or above it sets the order off; at or below otherwise.
+    public var isAtOrAbove: Bool
+    public var isActivated: Bool
+
+    public init(activationPrice: Amount, isAtOrAbove: Bool, isActivated: Bool) {
+      self.activationPrice = activationPrice
+      self.isAtOrAbove = isAtOrAbove
+      self.isActivated = isActivated
+    }
+  }
 
   public init(
     orderID: UInt64, clientID: ClientText, market: InlineText, side: Side, kind: Kind = .limit,
     createdAt: Timestamp, modifiedAt: Timestamp, price: Amount?, amount: Amount, left: Amount,
     dealStock: Amount = .zero, dealMoney: Amount = .zero, dealFee: Amount = .zero,
     feeAsset: InlineText = InlineText(), isPostOnly: Bool = false, isIOC: Bool = false,
-    status: OrderStatus, stp: InlineText = "no"
+    status: OrderStatus, stp: InlineText = "no", stop: Stop? = nil
   ) {
     self.orderID = orderID
     self.clientID = clientID
@@ -94,6 +110,7 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
     self.isIOC = isIOC
     self.status = status
     self.stp = stp
+    self.stop = stop
   }
 
   // MARK: Reading
@@ -108,6 +125,9 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
     var amount: Amount?
     var left: Amount?
     var status: OrderStatus?
+    var trigger: Amount?
+    var isAtOrAbove = false
+    var isActivated = false
     var order = WireOrder(
       orderID: 0, clientID: ClientText(), market: InlineText(), side: .buy, createdAt: .zero,
       modifiedAt: .zero, price: nil, amount: .zero, left: .zero, status: .unknown,
@@ -146,11 +166,33 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
       case 13 where key.equals("clientOrderId", in: text),
         15 where key.equals("client_order_id", in: text):
         order.clientID = try cursor.clientText(in: text)
+      case 15 where key.equals("activationPrice", in: text),
+        16 where key.equals("activation_price", in: text):
+        trigger = try cursor.optionalAmount(in: text)
+      case 19 where key.equals("activationCondition", in: text),
+        20 where key.equals("activation_condition", in: text):
+        guard try cursor.kind(in: text) == .string else {
+          try cursor.skipValue(in: text)
+          break
+        }
+        let word = try cursor.string(in: text)
+        isAtOrAbove = word.equals("gte", in: text) || word.equals(">=", in: text)
+      case 9 where key.equals("activated", in: text):
+        guard try cursor.kind(in: text) == .number else {
+          try cursor.skipValue(in: text)
+          break
+        }
+        isActivated = try !cursor.decimalText(in: text).equals("0", in: text)
       default: try cursor.skipValue(in: text)
       }
     }
     guard let id, let side, let created, let amount, let status else {
       throw cursor.missingKey(in: text)
+    }
+    // A plain order may carry the keys with nothing in them.
+    if let trigger, trigger > .zero {
+      order.stop = Stop(
+        activationPrice: trigger, isAtOrAbove: isAtOrAbove, isActivated: isActivated)
     }
     order.orderID = id
     order.side = side
@@ -228,6 +270,14 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
     writer.string(stp, into: &buffer)
     writer.key("rpi", into: &buffer)
     writer.bool(false, into: &buffer)
+    if let stop {
+      writer.key("activation_price", into: &buffer)
+      writer.decimal(stop.activationPrice, into: &buffer)
+      writer.key("activationCondition", into: &buffer)
+      writer.string(stop.isAtOrAbove ? "gte" : "lte", into: &buffer)
+      writer.key("activated", into: &buffer)
+      writer.integer(stop.isActivated ? 1 : 0, into: &buffer)
+    }
     writer.endObject(into: &buffer)
   }
 
@@ -268,6 +318,14 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
     writer.string(stp, into: &buffer)
     writer.key("status", into: &buffer)
     writer.string(status.word, into: &buffer)
+    if let stop {
+      writer.key("activation_price", into: &buffer)
+      writer.decimal(stop.activationPrice, into: &buffer)
+      writer.key("activation_condition", into: &buffer)
+      writer.string(stop.isAtOrAbove ? "gte" : "lte", into: &buffer)
+      writer.key("activated", into: &buffer)
+      writer.integer(stop.isActivated ? 1 : 0, into: &buffer)
+    }
     writer.endObject(into: &buffer)
   }
 
@@ -308,6 +366,15 @@ public struct WireOrder: WireRow, Equatable, BitwiseCopyable {
     writer.string(status.word, into: &buffer)
     writer.key("rpi", into: &buffer)
     writer.bool(false, into: &buffer)
+    if let stop {
+      // Here the condition is an operator, and `activated` a time: the last change stands for it.
+      writer.key("activationPrice", into: &buffer)
+      writer.decimal(stop.activationPrice, into: &buffer)
+      writer.key("activationCondition", into: &buffer)
+      writer.string(stop.isAtOrAbove ? ">=" : "<=", into: &buffer)
+      writer.key("activated", into: &buffer)
+      writer.integer(stop.isActivated ? modifiedAt.seconds : 0, into: &buffer)
+    }
     writer.endObject(into: &buffer)
   }
 }
