@@ -184,6 +184,12 @@ public enum Depth {
     /// Price grouping, such as "0" or "0.1".
     public var interval: Amount
     public var isAdded: Bool
+    public init(market: InlineText, limit: Int, interval: Amount, isAdded: Bool) {
+      self.market = market
+      self.limit = limit
+      self.interval = interval
+      self.isAdded = isAdded
+    }
   }
 
   /// - Throws: `JSONFault` for params the venue answers with `invalid argument`; whether `limit` and

@@ -271,6 +271,12 @@ public enum Envelope {
     self.isOpen = isOpen
   }
 
+  /// Checks a push whose params are not wanted, to its end.
+  public mutating func skip(in frame: Span<UInt8>) throws(JSONFault) {
+    try cursor.skipValue(in: frame)
+    try close(in: frame)
+  }
+
   /// Checks what follows the params, which `cursor` has read to their end.
   @inlinable public mutating func close(in frame: Span<UInt8>) throws(JSONFault) {
     if !isOpen { return }
