@@ -1,5 +1,5 @@
 public import MartletBase
-public import MartletJSON
+internal import MartletJSON
 
 /// Bodies of the service calls and of what a spot market has little of, written for the desk.
 ///
