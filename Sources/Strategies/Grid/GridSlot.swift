@@ -45,6 +45,9 @@ struct GridSlot: Equatable, Sendable, BitwiseCopyable {
   var setbacks: Int64 = 0
   var retryAt = Timestamp.distantFuture
 
+  /// Whether its present order may still bring news.
+  var hasOrder: Bool { phase == .working || phase == .settling }
+
   /// Side of its first order.
   var home: Side { lent > .zero ? .sell : .buy }
 

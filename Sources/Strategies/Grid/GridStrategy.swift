@@ -53,7 +53,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
   }
 
   public mutating func onBook(_ context: borrowing StrategyContext, intents: inout Intents) {
-    if center != nil && !hasIdle { return }
+    if center != nil && !hasIdle && context.now < nextRetry { return }
     proceed(context, intents: &intents)
   }
 
@@ -62,7 +62,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
   ) {
     guard let (index, generation) = GridSlot.decode(order.tag, count: slots.count) else { return }
     slots[index].book(fill, of: context.instrument)
-    if generation == slots[index].generation && slots[index].phase != .absent {
+    if generation == slots[index].generation && slots[index].hasOrder {
       slots[index].booked = slots[index].booked + fill.quantity
       follow(order, slot: index, at: context.now)
     } else if slots[index].phase == .waiting {
@@ -131,8 +131,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
 
   /// Takes what is told of a slot's present order; the caller has checked that it is that one.
   private mutating func follow(_ order: OrderView, slot index: Int, at now: Timestamp) {
-    guard slots[index].phase == .working || slots[index].phase == .settling else { return }
-    guard order.state.isTerminal else { return }
+    guard slots[index].hasOrder, order.state.isTerminal else { return }
     if order.state == .rejected && slots[index].booked == .zero {
       slots[index].stepBack(at: now)
       releaseBlocked()
