@@ -66,11 +66,12 @@ public struct OrderBook: Sendable {
     bidSide.removeAll()
     askSide.removeAll()
     var isOrdered = true
-    for index in 0..<levels.count {
+    for index in 0..<levels.count where isOrdered {
       let level = levels[index]
-      if level.quantity.quanta <= 0 {
-        if level.quantity.quanta < 0 { return reject() }
-        continue
+      // A level removed, or told twice, is no simple list; the rows then say it one by one.
+      guard level.quantity.quanta > 0 else {
+        isOrdered = false
+        break
       }
       switch level.side {
       case .buy:
@@ -78,7 +79,6 @@ public struct OrderBook: Sendable {
       case .sell:
         isOrdered = askSide.fill(rank: ~level.price.quanta, quantity: level.quantity.quanta)
       }
-      if !isOrdered { break }
     }
     if isOrdered {
       bidSide.finishFill()

@@ -68,7 +68,7 @@ public struct ClientOrderIDs: Equatable, Sendable {
 
   /// A bijection of 128 bits that changes about half of them when one changes: each step (multiply
   /// by an odd number; exclusive or with itself shifted) can be undone.
-  static func mix(_ input: UInt128) -> UInt128 {
+  package static func mix(_ input: UInt128) -> UInt128 {
     var value = input &* 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835
     value ^= value >> 67
     value = value &* 0xd6e8_feb8_6659_fd93_a5a3_5641_2f5e_9d1b

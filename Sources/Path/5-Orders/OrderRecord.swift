@@ -3,6 +3,11 @@ public import MartletModel
 
 /// All that is known of one order of ours; a copy of one moment.
 @frozen public struct OrderRecord: Equatable, Sendable, BitwiseCopyable {
+  /// The venue's earlier names that are remembered.
+  static var olderNames: Int { 4 }
+  /// All of the venue's names that are remembered.
+  static var names: Int { olderNames + 1 }
+
   public let clientOrderID: ClientOrderID
   public internal(set) var venueOrderID: VenueOrderID
   /// As approved. Price and quantity of now are the lifecycle's.
@@ -45,10 +50,16 @@ public import MartletModel
         && lhs.openedAt == rhs.openedAt && lhs.lifecycle == rhs.lifecycle
         && lhs.checkAt == rhs.checkAt && lhs.checks == rhs.checks
     else { return false }
-    for index in 0..<4 where lhs.olderVenueOrderIDs[index] != rhs.olderVenueOrderIDs[index] {
+    for index in 0..<olderNames where lhs.olderVenueOrderIDs[index] != rhs.olderVenueOrderIDs[index]
+    {
       return false
     }
     return true
+  }
+
+  /// The venue's names for it, the latest at 0; `none` where there is none.
+  func name(_ index: Int) -> VenueOrderID {
+    index == 0 ? venueOrderID : olderVenueOrderIDs[index - 1]
   }
 
   public var view: OrderView {

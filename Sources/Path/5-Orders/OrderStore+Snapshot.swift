@@ -14,16 +14,17 @@ extension OrderStore: Snapshotting {
     var slot = Int(oldestWorking)
     while slot >= 0 {
       slots[slot].write(to: &snapshot)
+      snapshot.write(namesHeld(slot))
       slot = Int(slots[slot].next)
     }
     snapshot.write(UInt32(finished.count))
     for index in 0..<finished.count {
-      slots[Int(finished[(oldestFinished + index) % finished.count])].write(to: &snapshot)
+      let slot = Int(finished[(oldestFinished + index) % finished.count])
+      slots[slot].write(to: &snapshot)
+      snapshot.write(namesHeld(slot))
     }
     snapshot.write(UInt32(orphans.count))
-    for index in 0..<orphans.count {
-      orphans[(oldestOrphan + index) % orphans.count].write(to: &snapshot)
-    }
+    for index in 0..<orphans.count { orphans[index].write(to: &snapshot) }
     seen.write(to: &snapshot)
   }
 
@@ -43,12 +44,12 @@ extension OrderStore: Snapshotting {
     guard working <= bounds.working + bounds.finished else {
       throw .impossible("\(working) working orders", offset: start)
     }
-    for _ in 0..<working { try restore(OrderRecord(from: &snapshot), isWorking: true, start) }
+    for _ in 0..<working { try restore(&snapshot, isWorking: true) }
     let finished = try snapshot.count(ofSize: OrderRecord.leastSnapshotSize)
     guard finished <= bounds.finished else {
       throw .impossible("\(finished) finished orders where \(bounds.finished) fit", offset: start)
     }
-    for _ in 0..<finished { try restore(OrderRecord(from: &snapshot), isWorking: false, start) }
+    for _ in 0..<finished { try restore(&snapshot, isWorking: false) }
     let orphans = try snapshot.count(ofSize: 100)
     guard orphans <= bounds.orphans else {
       throw .impossible("\(orphans) orphans where \(bounds.orphans) fit", offset: start)
@@ -62,7 +63,7 @@ extension OrderStore: Snapshotting {
   private mutating func forgetAll() {
     slots.removeAll(keepingCapacity: true)
     finished.removeAll(keepingCapacity: true)
-    orphans.removeAll(keepingCapacity: true)
+    orphans.removeAll()
     totals.removeAll(keepingCapacity: true)
     strategyCounts.removeAll(keepingCapacity: true)
     byClientID.removeAll()
@@ -71,18 +72,20 @@ extension OrderStore: Snapshotting {
     newestWorking = -1
     firstFree = -1
     oldestFinished = 0
-    oldestOrphan = 0
     workingCount = 0
   }
 
   private mutating func restore(
-    _ record: OrderRecord, isWorking: Bool, _ start: Int
+    _ snapshot: inout SnapshotReader, isWorking: Bool
   ) throws(SnapshotReader.Fault) {
+    let start = snapshot.offset
+    let record = try OrderRecord(from: &snapshot)
+    let held = try snapshot.byte()
     guard slot(of: record.clientOrderID) == nil, !record.clientOrderID.isEmpty,
-      record.lifecycle.state.isTerminal != isWorking
+      record.lifecycle.state.isTerminal != isWorking, held < 1 << UInt8(OrderRecord.names)
     else { throw .impossible("order “\(record.clientOrderID)” in the wrong place", offset: start) }
     let slot = insert(record)
-    name(slot)
+    hold(held, slot)
     count(slot)
     if !isWorking { retire(slot) }
   }
@@ -94,8 +97,8 @@ extension OrderRecord {
 
   func write(to snapshot: inout SnapshotWriter) {
     snapshot.write(clientOrderID.text)
-    snapshot.write(venueOrderID)
-    for index in 0..<4 { snapshot.write(olderVenueOrderIDs[index]) }
+    venueOrderID.write(to: &snapshot)
+    for index in 0..<OrderRecord.olderNames { olderVenueOrderIDs[index].write(to: &snapshot) }
     snapshot.write(intent.strategy.index)
     snapshot.write(intent.account.index)
     snapshot.write(intent.instrument.index)
@@ -116,9 +119,9 @@ extension OrderRecord {
 
   init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
     let clientOrderID = ClientOrderID(try snapshot.inlineText())
-    let venueOrderID = try snapshot.venueOrderID()
+    let venueOrderID = try VenueOrderID(from: &snapshot)
     var older = InlineArray<4, VenueOrderID>(repeating: .none)
-    for index in 0..<4 { older[index] = try snapshot.venueOrderID() }
+    for index in 0..<OrderRecord.olderNames { older[index] = try VenueOrderID(from: &snapshot) }
     let strategy = StrategyID(try snapshot.read())
     let account = AccountID(try snapshot.read())
     let instrument = InstrumentID(try snapshot.read())
@@ -192,7 +195,7 @@ extension Fill {
     snapshot.write(account.index)
     snapshot.write(instrument.index)
     snapshot.write(clientOrderID.text)
-    snapshot.write(venueOrderID)
+    venueOrderID.write(to: &snapshot)
     snapshot.write(tradeID.high)
     snapshot.write(tradeID.low)
     snapshot.write(side.rawValue)
@@ -209,7 +212,7 @@ extension Fill {
     let account = AccountID(try snapshot.read())
     let instrument = InstrumentID(try snapshot.read())
     let clientOrderID = ClientOrderID(try snapshot.inlineText())
-    let venueOrderID = try snapshot.venueOrderID()
+    let venueOrderID = try VenueOrderID(from: &snapshot)
     let tradeID = TradeID(high: try snapshot.read(), low: try snapshot.read())
     let side = try snapshot.side()
     let price = try snapshot.price()
@@ -231,18 +234,7 @@ extension Fill {
   }
 }
 
-extension SnapshotWriter {
-  mutating func write(_ id: VenueOrderID) {
-    write(id.high)
-    write(id.low)
-  }
-}
-
 extension SnapshotReader {
-  mutating func venueOrderID() throws(Fault) -> VenueOrderID {
-    VenueOrderID(high: try read(), low: try read())
-  }
-
   mutating func side() throws(Fault) -> Side {
     let start = offset
     guard let side = Side(rawValue: try byte()) else { throw .impossible("a side", offset: start) }

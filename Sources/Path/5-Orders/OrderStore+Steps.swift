@@ -91,58 +91,76 @@ extension OrderStore {
   // MARK: Names
 
   func slot(of id: ClientOrderID) -> Int? {
-    if id.isEmpty { return nil }
-    return byClientID.find(id.text.stableHash) { slots[$0].clientOrderID == id }
+    id.isEmpty ? nil : byClientID.value(for: id)
   }
 
-  func slot(named id: VenueOrderID) -> Int? {
+  func slot(
+    named id: VenueOrderID, _ account: AccountID, _ instrument: InstrumentID
+  ) -> Int? {
     if id == .none { return nil }
-    return byVenueID.find(stableHash(id.low, id.high)) { slot in
-      if slots[slot].venueOrderID == id { return true }
-      for index in 0..<4 where slots[slot].olderVenueOrderIDs[index] == id { return true }
-      return false
-    }
+    return byVenueID.value(for: VenueOrderKey(order: id, account: account, instrument: instrument))
   }
 
   /// Learns the venue's name for an order.
   ///
   /// - Returns: false when `id` is a name that an amendment replaced.
   @discardableResult mutating func learn(_ id: VenueOrderID, for slot: Int) -> Bool {
-    if id == .none || slots[slot].venueOrderID == id { return true }
-    for index in 0..<4 where slots[slot].olderVenueOrderIDs[index] == id { return false }
     let current = slots[slot].venueOrderID
+    if id == .none || current == id { return true }
+    let last = OrderRecord.olderNames - 1
+    for index in 0...last where slots[slot].olderVenueOrderIDs[index] == id { return false }
     if current != .none {
-      let forgotten = slots[slot].olderVenueOrderIDs[3]
-      if forgotten != .none {
-        byVenueID.remove(stableHash(forgotten.low, forgotten.high), slot: slot)
-      }
-      for index in [3, 2, 1] {
+      unname(slots[slot].olderVenueOrderIDs[last], slot)
+      for index in stride(from: last, to: 0, by: -1) {
         slots[slot].olderVenueOrderIDs[index] = slots[slot].olderVenueOrderIDs[index - 1]
       }
       slots[slot].olderVenueOrderIDs[0] = current
     }
     slots[slot].venueOrderID = id
-    enter(id, slot)
+    name(id, slot)
     return true
   }
 
-  /// Enters the names a restored order brings with it.
-  mutating func name(_ slot: Int) {
-    enter(slots[slot].venueOrderID, slot)
-    for index in 0..<4 { enter(slots[slot].olderVenueOrderIDs[index], slot) }
+  /// Which of the venue's names for an order lead to it, a bit each, the latest first. All do, unless
+  /// the venue gave one of them to a later order too.
+  func namesHeld(_ slot: Int) -> UInt8 {
+    var held: UInt8 = 0
+    for index in 0..<OrderRecord.names {
+      let id = slots[slot].name(index)
+      if id != .none && byVenueID.value(for: key(id, slot)) == slot { held |= 1 << UInt8(index) }
+    }
+    return held
   }
 
-  private mutating func enter(_ id: VenueOrderID, _ slot: Int) {
-    if id != .none { byVenueID.insert(stableHash(id.low, id.high), slot: slot) }
+  /// Enters the names that led to a restored order.
+  mutating func hold(_ held: UInt8, _ slot: Int) {
+    for index in 0..<OrderRecord.names where held & 1 << UInt8(index) != 0 {
+      name(slots[slot].name(index), slot)
+    }
+  }
+
+  private func key(_ id: VenueOrderID, _ slot: Int) -> VenueOrderKey {
+    VenueOrderKey(
+      order: id, account: slots[slot].intent.account, instrument: slots[slot].intent.instrument)
+  }
+
+  private mutating func name(_ id: VenueOrderID, _ slot: Int) {
+    if id == .none { return }
+    let admission = byVenueID.insert(slot, for: key(id, slot))
+    precondition(admission != .full, "more names than \(OrderRecord.names) an order")
+  }
+
+  private mutating func unname(_ id: VenueOrderID, _ slot: Int) {
+    // A venue that gave one name twice moved it to the later order.
+    if id != .none && byVenueID.value(for: key(id, slot)) == slot {
+      byVenueID.removeValue(for: key(id, slot))
+    }
   }
 
   mutating func keep(orphan fill: Fill) {
-    if orphans.count < bounds.orphans {
-      orphans.append(fill)
-    } else {
-      orphans[oldestOrphan] = fill
-      oldestOrphan = oldestOrphan + 1 == bounds.orphans ? 0 : oldestOrphan + 1
-    }
+    if orphans.isFull { _ = orphans.popFirst() }
+    let admission = orphans.append(fill)
+    precondition(admission == .inserted, "a ring with room is \(admission)")
   }
 
   // MARK: Slots
@@ -157,7 +175,8 @@ extension OrderStore {
       slot = slots.count
       slots.append(record)
     }
-    byClientID.insert(record.clientOrderID.text.stableHash, slot: slot)
+    let admission = byClientID.insert(slot, for: record.clientOrderID)
+    precondition(admission == .inserted, "order \(record.clientOrderID) is \(admission)")
     link(slot)
     return slot
   }
@@ -205,15 +224,10 @@ extension OrderStore {
   }
 
   private mutating func forget(_ slot: Int) {
-    byClientID.remove(slots[slot].clientOrderID.text.stableHash, slot: slot)
-    unname(slots[slot].venueOrderID, slot)
-    for index in 0..<4 { unname(slots[slot].olderVenueOrderIDs[index], slot) }
+    byClientID.removeValue(for: slots[slot].clientOrderID)
+    for index in 0..<OrderRecord.names { unname(slots[slot].name(index), slot) }
     slots[slot].next = firstFree
     firstFree = Int32(slot)
-  }
-
-  private mutating func unname(_ id: VenueOrderID, _ slot: Int) {
-    if id != .none { byVenueID.remove(stableHash(id.low, id.high), slot: slot) }
   }
 
   // MARK: Totals

@@ -14,7 +14,9 @@ public struct OrderStore: ~Copyable, Sendable {
     public var working = 4096
     /// Finished orders kept for late news; the oldest goes first.
     public var finished = 4096
-    /// Executions remembered so that each is booked once; the oldest goes first.
+    /// Executions remembered so that each is booked once, whoever tells it; the oldest goes first.
+    /// History is read again with an overlap of minutes, and this many cover an hour at 18 fills a
+    /// second. Beyond it the order itself tells: one fill too many is an overfill and an alarm.
     public var trades = 65_536
     /// Fills of unknown orders of ours, kept for when the order is adopted; the oldest goes first.
     public var orphans = 256
@@ -49,11 +51,10 @@ public struct OrderStore: ~Copyable, Sendable {
   /// Slots of finished orders in the order they finished, from `oldestFinished` round.
   var finished: [Int32] = []
   var oldestFinished = 0
-  var byClientID: SlotTable
-  var byVenueID: SlotTable
-  var seen: SeenTrades
-  var orphans: [Fill] = []
-  var oldestOrphan = 0
+  var byClientID: HashIndex<ClientOrderID>
+  var byVenueID: HashIndex<VenueOrderKey>
+  var seen: BoundedSet<TradeKey>
+  var orphans: Ring<Fill>
   var totals: [Total] = []
   var strategyCounts: [Int] = []
 
@@ -74,10 +75,10 @@ public struct OrderStore: ~Copyable, Sendable {
     // One slot more, so that an order finishes before the oldest finished one is forgotten.
     slots.reserveCapacity(bounds.working + bounds.finished + 1)
     finished.reserveCapacity(bounds.finished)
-    byClientID = SlotTable(capacity: bounds.working + bounds.finished + 1)
-    byVenueID = SlotTable(capacity: (bounds.working + bounds.finished + 1) * 5)
-    seen = SeenTrades(capacity: bounds.trades)
-    orphans.reserveCapacity(bounds.orphans)
+    byClientID = HashIndex(capacity: bounds.working + bounds.finished + 1)
+    byVenueID = HashIndex(capacity: (bounds.working + bounds.finished + 1) * OrderRecord.names)
+    seen = BoundedSet(capacity: bounds.trades)
+    orphans = Ring(capacity: bounds.orphans)
   }
 
   // MARK: Our own wishes
@@ -140,7 +141,9 @@ public struct OrderStore: ~Copyable, Sendable {
   public mutating func apply(
     _ report: OrderReport, at now: Timestamp, effects: inout OrderEffects
   ) {
-    guard let slot = slot(of: report.clientOrderID) ?? self.slot(named: report.venueOrderID)
+    guard
+      let slot = slot(of: report.clientOrderID)
+        ?? slot(named: report.venueOrderID, report.account, report.instrument)
     else {
       // Whatever has ended and is not known here needs nothing.
       if report.status == .open && ids.isOwn(report.clientOrderID) {
@@ -171,10 +174,13 @@ public struct OrderStore: ~Copyable, Sendable {
 
   /// The venue tells of an execution. It is booked if no other message told of it before.
   public mutating func apply(_ fill: Fill, at now: Timestamp, effects: inout OrderEffects) {
-    let key = SeenTrades.Key(
+    let key = TradeKey(
       trade: fill.tradeID, account: fill.account, instrument: fill.instrument, side: fill.side)
     guard seen.insert(key) else { return }
-    guard let slot = slot(of: fill.clientOrderID) ?? self.slot(named: fill.venueOrderID) else {
+    guard
+      let slot = slot(of: fill.clientOrderID)
+        ?? slot(named: fill.venueOrderID, fill.account, fill.instrument)
+    else {
       let isOwn = ids.isOwn(fill.clientOrderID)
       if isOwn { keep(orphan: fill) }
       effects.append(.orphanFill(fill, isOwn: isOwn))
@@ -311,9 +317,11 @@ public struct OrderStore: ~Copyable, Sendable {
     slot(of: id).map { slots[$0] }
   }
 
-  /// What is known of the order that the venue calls, or once called, `id`.
-  public func record(named id: VenueOrderID) -> OrderRecord? {
-    slot(named: id).map { slots[$0] }
+  /// What is known of the order that the venue calls, or lately called, `id`.
+  public func record(
+    named id: VenueOrderID, _ account: AccountID, _ instrument: InstrumentID
+  ) -> OrderRecord? {
+    slot(named: id, account, instrument).map { slots[$0] }
   }
 
   /// Replaces `views` by the working orders of `strategy`, oldest first. Allocates only when
