@@ -131,23 +131,29 @@ public enum Depth {
   ) throws(JSONFault) {
     // The endpoint says null for a side when it was asked for a level it does not know.
     if cursor.isNull(in: frame) { return }
-    let pricePower = QuickDecimal(places: scale.price)
-    let quantityPower = QuickDecimal(places: scale.quantity)
+    let start = levels.count
+    if let end = QuickRows(price: scale.price, quantity: scale.quantity).read(
+      side, in: frame, from: cursor.position, limit: limit, into: &levels)
+    {
+      cursor.position = end
+      return
+    }
+    levels.removeSubrange(start...)
     var kept = 0
     try cursor.beginArray(in: frame)
     while try cursor.nextElement(in: frame) {
       try cursor.beginArray(in: frame)
       guard try cursor.nextElement(in: frame) else { throw cursor.fault(.number, in: frame) }
-      let price = try pricePower.read(&cursor, in: frame)
+      let price = try cursor.count(in: frame, places: scale.price)
       guard try cursor.nextElement(in: frame) else { throw cursor.fault(.number, in: frame) }
-      let quantity = try quantityPower.read(&cursor, in: frame)
+      let quantity = try cursor.count(in: frame, places: scale.quantity)
       if try cursor.nextElement(in: frame) { throw cursor.fault(.commaOrBracket, in: frame) }
       if kept < limit {
         levels.append(
           BookLevel(
             side: side, price: Price(quanta: price), quantity: Quantity(quanta: quantity)))
       }
-      kept &+= 1
+      kept += 1
     }
   }
 
@@ -302,71 +308,16 @@ public enum Depth {
   }
 }
 
-/// Reads decimals onto one grid, the short ones without a detour.
-struct QuickDecimal {
-  let places: DecimalPlaces
-  /// 10^(places − decimals), by decimals found; 0 where the quick way does not apply.
-  private var powers = InlineArray<21, UInt64>(repeating: 0)
-
-  init(places: DecimalPlaces) {
-    self.places = places
-    var power: UInt64 = 1
-    var decimals = Int(places.count)
-    // 10^19 is the last power that fits.
-    while decimals >= 0 && decimals > Int(places.count) - 20 {
-      powers[decimals] = power
-      power &*= 10
-      decimals -= 1
-    }
-  }
-
-  /// Reads a quoted or bare number as a count of 10^−`places`.
-  @inline(__always)
-  func read(_ cursor: inout JSONCursor, in frame: Span<UInt8>) throws(JSONFault) -> Int64 {
-    let start = cursor.position
-    if start < frame.count && frame[start] == 0x22 {
-      var index = start &+ 1
-      var value: UInt64 = 0
-      var point = -1
-      while index < frame.count {
-        let byte = frame[index]
-        let digit = byte &- 48
-        if digit <= 9 {
-          value = value &* 10 &+ UInt64(digit)
-        } else if byte == 46 && point < 0 {
-          point = index
-        } else {
-          break
-        }
-        index &+= 1
-      }
-      let decimals = point < 0 ? 0 : index &- point &- 1
-      // Up to 18 digits and a point: nothing overflowed above. No decimals behind a point, no
-      // digits at all, a sign, a fraction too fine: left to the careful way.
-      if index < frame.count && frame[index] == 0x22 && index &- start <= 19
-        && index &- start > (point < 0 ? 1 : 3) && decimals < 20 && point != start &+ 1
-      {
-        let (product, overflow) = value.multipliedReportingOverflow(by: powers[decimals])
-        if powers[decimals] != 0 && !overflow && product <= UInt64(Int64.max)
-          && (point < 0 || decimals > 0)
-        {
-          cursor.position = index &+ 1
-          return Int64(truncatingIfNeeded: product)
-        }
-      }
-    }
-    return try readCarefully(&cursor, in: frame)
-  }
-
-  @inline(never)
-  private func readCarefully(
-    _ cursor: inout JSONCursor, in frame: Span<UInt8>
+extension JSONCursor {
+  /// A quoted or bare number as a count of 10^−`places`.
+  fileprivate mutating func count(
+    in text: Span<UInt8>, places: DecimalPlaces
   ) throws(JSONFault) -> Int64 {
-    let digits = try cursor.decimalText(in: frame)
+    let digits = try decimalText(in: text)
     do {
-      return try DecimalText.parse(digits.bytes(in: frame), places: places)
+      return try DecimalText.parse(digits.bytes(in: text), places: places)
     } catch {
-      throw cursor.fault(.number, at: digits.start, in: frame)
+      throw fault(.number, at: digits.start, in: text)
     }
   }
 }
