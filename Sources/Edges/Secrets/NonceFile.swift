@@ -1,0 +1,69 @@
+internal import CMartletLinux
+internal import Glibc
+
+/// The nonce up to which a key may have been used, kept over restarts, and the lock that keeps a
+/// second process off the key.
+///
+/// One line of thirteen digits. It is written ahead, a block of nonces at a time, so that most
+/// requests write nothing. It is not synced to disk: after a power cut the machine starts slower
+/// than a block lasts.
+public final class NonceFile {
+  public let path: String
+  private let descriptor: Int32
+  /// No nonce up to this one may be used again by a later process.
+  private(set) var reserved: Int64
+
+  /// Opens the file, or creates it, and takes its lock; a process that dies lets it go.
+  public init(_ path: String) throws(NonceFault) {
+    // The path is a C string for the length of the call.
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw NonceFile.fault("open", path, errno) }
+    var text = [UInt8](repeating: 0, count: 32)
+    var count = -1
+    let locked = cmartlet_lock(descriptor)
+    if locked == 0 { count = unsafe pread(descriptor, &text, text.count, 0) }
+    let failure = errno
+    do throws(NonceFault) {
+      guard locked == 0 else { throw .inUse(path: path) }
+      guard count >= 0 else { throw NonceFile.fault("read", path, failure) }
+      reserved = try NonceFile.parse(text[..<count], path)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    // A copy of the descriptor in a process being started must not keep the lock.
+    _ = flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
+
+  /// Writes that every nonce up to `nonce` may have been used.
+  func reserve(_ nonce: Int64) throws(NonceFault) {
+    var text = Array(String(nonce).utf8)
+    text.append(10)
+    // One write of fourteen bytes, over the same fourteen: a reader sees the old or the new.
+    let written = unsafe pwrite(descriptor, text, text.count, 0)
+    guard written == text.count else { throw NonceFile.fault("write", path, errno) }
+    reserved = nonce
+  }
+
+  private static func parse(_ text: ArraySlice<UInt8>, _ path: String) throws(NonceFault) -> Int64 {
+    if text.isEmpty { return 0 }
+    guard text.count == Signer.nonceDigits + 1, text.last == 10,
+      text.dropLast().allSatisfy({ $0 >= 48 && $0 <= 57 })
+    else { throw .unreadable(path: path) }
+    return text.dropLast().reduce(0) { $0 * 10 + Int64($1 - 48) }
+  }
+
+  private static func fault(_ call: String, _ path: String, _ errno: Int32) -> NonceFault {
+    switch errno {
+    case EACCES, EPERM, EROFS: .permission(path: path)
+    case ENOENT, ENOTDIR: .folderMissing(path: path)
+    default: .system(call: call, path: path, errno: errno)
+    }
+  }
+}
