@@ -119,6 +119,9 @@ step_scripts() {
 import ast, glob
 for name in glob.glob("scripts/**/*.py", recursive=True) + glob.glob("Tests/Conformance/**/*.py", recursive=True):
     ast.parse(open(name).read(), name)'
+  local code=0
+  scripts/launcher_test.sh >"$logs/launcher.log" 2>&1 || code=$?
+  summed "launcher" "$logs/launcher.log" $code
 }
 
 step_swift() {
