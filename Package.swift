@@ -173,7 +173,7 @@ let package = Package(
       needs: kit + [
         "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
         "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
-        "CMartletCrypto",
+        "MartletTransport", "CMartletCrypto",
       ]),
     tests(
       "SimulationTests", at: "SimulationTests",
