@@ -354,7 +354,8 @@ enum DashboardPage {
     // MARK: News.
     const take = next => {
       heardAt = performance.now();
-      if (state && state.since_ms !== next.since_ms) { trail = []; fills.clear(); }
+      // Another run: nothing of the last one belongs in its chart.
+      if (state && state.since_ms !== next.since_ms) { trail = trail.filter(p => p.t >= next.since_ms); fills.clear(); }
       state = next;
       const isTwoSided = next.best_bid != null && next.best_ask != null;
       if (!trail.length || next.now_ms > trail.at(-1).t) trail.push({ t: next.now_ms, e: next.equity == null ? null : Number(next.equity),
