@@ -141,6 +141,7 @@ let package = Package(
       name: "MartletCommandLine",
       dependencies: [
         "MartletBase", "MartletModel", "MartletJSON", "MartletRecord", "MartletVenueKit",
+        "MartletKernel", "MartletRisk",
         "MartletLive", "MartletExchangeServer", "MartletBench", "MartletJournalFile",
         "MartletConfiguration", "MartletHistory", "MartletSecrets", "MartletTransport",
         "MartletClock", "CMartletLinux",
