@@ -86,7 +86,8 @@ enum DemoCommand {
           return code == 0 && Interruption.isRequested ? ExitCode.interrupted.rawValue : code
         case .signaled(let number):
           Console.fail(
-            "demo: the bot was killed (signal \(number)); the exchange's kill-switch takes its orders off")
+            "demo: the bot was killed (signal \(number)); the exchange's kill-switch takes its orders off"
+          )
           return ExitCode.failed.rawValue
         }
       }

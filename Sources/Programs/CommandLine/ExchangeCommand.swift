@@ -24,7 +24,8 @@ enum ExchangeCommand {
       .init("--parent", "PID", "end when this process is no longer the parent"),
     ],
     positional: 0...0,
-    example: "./martlet exchange --venue whitebit --plain --account demo:secret --balance DUSDT=1000",
+    example:
+      "./martlet exchange --venue whitebit --plain --account demo:secret --balance DUSDT=1000",
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
@@ -39,7 +40,8 @@ enum ExchangeCommand {
         message: "this build serves no TLS yet: add --plain for http and ws on loopback")
     }
     guard let recording = arguments.last("--data") ?? Installation.bundledRecording else {
-      Console.fail("exchange: the bundled recording is not near \(Installation.program); give --data")
+      Console.fail(
+        "exchange: the bundled recording is not near \(Installation.program); give --data")
       return .failed
     }
     var options = LocalExchange.Options(
@@ -65,7 +67,8 @@ enum ExchangeCommand {
     let host = String(text[..<colon])
     guard host == "127.0.0.1" || host == "::1" || host == "localhost" else {
       throw Arguments.Misuse(
-        message: "--listen: without TLS only loopback is served; expected 127.0.0.1, found “\(host)”")
+        message:
+          "--listen: without TLS only loopback is served; expected 127.0.0.1, found “\(host)”")
     }
     return (host == "localhost" ? "127.0.0.1" : host, port)
   }

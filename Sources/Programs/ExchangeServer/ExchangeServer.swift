@@ -71,7 +71,7 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
       case .frame(let connection, let bytes): server?.send(text: bytes.span, to: connection)
       case .close(let connection, let code):
         if let code {
-          server?.close(connection, WebSocketCloseCode(rawValue: code))
+          server?.close(connection, WebSocketCloseCode(code))
         } else {
           server?.drop(connection)
         }
