@@ -119,7 +119,7 @@ let package = Package(
       "MartletExchangeServer", at: "Programs/ExchangeServer",
       needs: kit + [
         "MartletExchange", "MartletHistory", "MartletTransport", "MartletClock", "MartletSecrets",
-        "WhiteBITDesk",
+        "WhiteBITDesk", "WhiteBITWire",
       ]),
     room(
       "MartletLive", at: "Programs/Live",

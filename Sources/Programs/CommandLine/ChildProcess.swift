@@ -31,7 +31,7 @@ final class ChildProcess {
   init(
     _ program: String, _ arguments: [String], output mode: Output, isolated: Bool = false
   ) throws(SpawnFault) {
-    var attributes = unsafe posix_spawnattr_t()
+    var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
     if isolated {

@@ -1,5 +1,5 @@
 /// One word a user types after `martlet`.
-struct Command {
+struct Command: Sendable {
   let name: String
   /// What stands after it, for help.
   let usage: String
@@ -8,7 +8,7 @@ struct Command {
   let positional: ClosedRange<Int>
   /// Works as pasted.
   let example: String
-  let run: (Arguments) throws(Arguments.Misuse) -> ExitCode
+  let run: @Sendable (Arguments) throws(Arguments.Misuse) -> ExitCode
 
   func help() -> String {
     var text = "usage: ./martlet \(name) \(usage)\n\n\(does)\n"

@@ -33,8 +33,8 @@ enum DemoCommand {
       return .failed
     }
     let latest = "\(root)/.martlet/demo/latest"
-    unlink(latest)
-    symlink(folder, latest)
+    unsafe unlink(latest)
+    unsafe symlink(folder, latest)
 
     let key = randomWord(16)
     let secret = randomWord(32)
@@ -151,7 +151,7 @@ enum DemoCommand {
   }
 
   private static func stamp() -> String {
-    var now = unsafe time(nil)
+    var now = time(nil)
     var parts = unsafe tm()
     unsafe localtime_r(&now, &parts)
     var text = [CChar](repeating: 0, count: 32)

@@ -2,7 +2,9 @@ import Glibc
 
 /// The one entry point: finds the command, reads its words strictly, runs it.
 @main enum Martlet {
-  static let commands: [Command] = [JournalCommand.command]
+  static let commands: [Command] = [
+    DemoCommand.command, ExchangeCommand.command, JournalCommand.command,
+  ]
 
   static func main() {
     exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)

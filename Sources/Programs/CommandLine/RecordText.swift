@@ -1,6 +1,7 @@
 import MartletBase
 import MartletKernel
 import MartletModel
+import MartletRisk
 import MartletVenueKit
 
 /// Journal records as lines for people. It learns the instruments' grids from the records it has

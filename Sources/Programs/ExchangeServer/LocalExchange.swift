@@ -3,7 +3,8 @@ internal import MartletClock
 internal import MartletHistory
 internal import MartletSecrets
 public import MartletTransport
-public import WhiteBITDesk
+internal import WhiteBITDesk
+internal import WhiteBITWire
 
 /// A WhiteBIT-compatible exchange on loopback: recorded markets, real sockets.
 public final class LocalExchange {
@@ -51,7 +52,7 @@ public final class LocalExchange {
     } catch {
       throw Fault(description: "\(options.recording): \(error)")
     }
-    let start = options.clock ?? WallClock().now()
+    let start = options.clock ?? SystemClock.realtime()
     var configuration = WhiteBITDeskConfiguration(start: start, seed: options.seed)
     configuration.roundsBefore = 1
     let setups = WhiteBITMarketSetup.bitcoin(
