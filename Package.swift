@@ -119,7 +119,7 @@ let package = Package(
       "MartletExchangeServer", at: "Programs/ExchangeServer",
       needs: kit + [
         "MartletExchange", "MartletHistory", "MartletTransport", "MartletClock", "MartletSecrets",
-        "WhiteBITDesk", "WhiteBITWire",
+        "WhiteBITDesk",
       ]),
     room(
       "MartletLive", at: "Programs/Live",
@@ -141,7 +141,6 @@ let package = Package(
       name: "MartletCommandLine",
       dependencies: [
         "MartletBase", "MartletModel", "MartletJSON", "MartletRecord", "MartletVenueKit",
-        "MartletKernel", "MartletRisk",
         "MartletLive", "MartletExchangeServer", "MartletBench", "MartletJournalFile",
         "MartletConfiguration", "MartletHistory", "MartletSecrets", "MartletTransport",
         "MartletClock", "CMartletLinux",
@@ -174,7 +173,7 @@ let package = Package(
       needs: kit + [
         "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
         "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
-        "MartletTransport", "CMartletCrypto",
+        "CMartletCrypto",
       ]),
     tests(
       "SimulationTests", at: "SimulationTests",

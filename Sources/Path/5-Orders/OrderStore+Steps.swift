@@ -51,8 +51,7 @@ extension OrderStore {
       .orderChanged(
         OrderChange(
           account: record.intent.account, strategy: record.intent.strategy,
-          venueOrderID: record.venueOrderID, before: before, after: after,
-          refusal: after.state == .rejected ? refusal : nil)))
+          venueOrderID: record.venueOrderID, before: before, after: after, refusal: refusal)))
     let wasWorking = before.map { !$0.state.isTerminal } ?? true
     if wasWorking && after.state.isTerminal {
       retire(slot)

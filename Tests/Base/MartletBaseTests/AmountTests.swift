@@ -89,29 +89,29 @@ private let rules: [Rounding] = [
 
   @Test func wrongMoneyTraps() async {
     await #expect(processExitsWith: .failure) {
-      keep(Amount(units: .max) + Amount(units: 1))
+      _ = Amount(units: .max) + Amount(units: 1)
     }
     await #expect(processExitsWith: .failure) {
-      keep(-Amount(units: .min))
+      _ = -Amount(units: .min)
     }
     await #expect(processExitsWith: .failure) {
       let scale = InstrumentScale(price: DecimalPlaces(0), quantity: DecimalPlaces(0))
-      keep(scale.notional(of: Quantity(quanta: .max), at: Price(quanta: .max)))
+      _ = scale.notional(of: Quantity(quanta: .max), at: Price(quanta: .max))
     }
     await #expect(processExitsWith: .failure) {
       let scale = InstrumentScale(price: DecimalPlaces(0), quantity: DecimalPlaces(12))
-      keep(scale.quantity(of: Amount(units: .max), rounded: .down))
+      _ = scale.quantity(of: Amount(units: .max), rounded: .down)
     }
-    await #expect(processExitsWith: .failure) { keep(DecimalPlaces(21)) }
-    await #expect(processExitsWith: .failure) { keep(DecimalPlaces(-13)) }
+    await #expect(processExitsWith: .failure) { _ = DecimalPlaces(21) }
+    await #expect(processExitsWith: .failure) { _ = DecimalPlaces(-13) }
     await #expect(processExitsWith: .failure) {
-      keep(InstrumentScale(price: DecimalPlaces(12), quantity: DecimalPlaces(9)))
-    }
-    await #expect(processExitsWith: .failure) {
-      keep(Quantity(quanta: .max) + Quantity(quanta: 1))
+      _ = InstrumentScale(price: DecimalPlaces(12), quantity: DecimalPlaces(9))
     }
     await #expect(processExitsWith: .failure) {
-      keep(Price(quanta: .max).advanced(by: 1))
+      _ = Quantity(quanta: .max) + Quantity(quanta: 1)
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = Price(quanta: .max).advanced(by: 1)
     }
   }
 }

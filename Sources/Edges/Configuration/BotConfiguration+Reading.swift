@@ -1,0 +1,226 @@
+internal import MartletBase
+
+extension BotConfiguration {
+  /// Where the local exchange listens unless it is told otherwise.
+  static let localREST = "http://127.0.0.1:8481"
+  static let localWebSocket = "ws://127.0.0.1:8481/ws"
+
+  /// Reads a document; nil, or nonsense, when `log` has got a problem meanwhile.
+  init?(_ document: TOMLTable, log: ConfigurationLog) {
+    var root = TableReader(
+      document, path: "", at: nil, log: log)
+    var bot = root.table("bot")
+    let name = bot.string("name", check: BotConfiguration.checkName)
+    let mode: Mode? = bot.choice("mode", default: .paper)
+    let valuation = bot.string("valuation", check: BotConfiguration.checkAsset)
+    if mode == .live {
+      log.refusal(
+        bot.name("mode"), at: bot.position(of: "mode"),
+        "this build does not trade on real venues yet; expected mode = \"paper\"")
+    }
+    bot.finish()
+
+    var venues = root.table("venue")
+    var venueReader = venues.table("whitebit")
+    if !venueReader.exists, !venues.exists {
+      log.problem("venue", at: nil, "expected a table [venue.whitebit], found nothing")
+    }
+    let venue = BotConfiguration.readVenue(&venueReader)
+    venueReader.finish()
+    venues.finish()
+
+    var deadManReader = root.table("dead_man")
+    let deadMan = BotConfiguration.readDeadMan(&deadManReader)
+    deadManReader.finish()
+
+    var strategies: [Strategy] = []
+    var strategyReaders = root.tables("strategy")
+    if strategyReaders.isEmpty {
+      log.problem(
+        "strategy", at: root.position(of: "strategy"),
+        "expected at least one table [[strategy]], found none")
+    }
+    if strategyReaders.count > BotConfiguration.maximumStrategies {
+      log.problem(
+        "strategy", at: root.position(of: "strategy"),
+        "expected at most \(BotConfiguration.maximumStrategies) tables, found \(strategyReaders.count)"
+      )
+      strategyReaders = []
+    }
+    for index in strategyReaders.indices {
+      if let strategy = BotConfiguration.readStrategy(&strategyReaders[index]) {
+        strategies.append(strategy)
+      }
+      strategyReaders[index].finish()
+    }
+
+    var riskReader = root.table("risk")
+    let risk = BotConfiguration.readRisk(&riskReader)
+    riskReader.finish()
+
+    var journal = root.table("journal")
+    let folder = journal.string(
+      "folder", default: ".martlet/\(name ?? "bot")/journal", check: BotConfiguration.checkPath)
+    journal.finish()
+
+    var dashboard = root.table("dashboard")
+    let port = dashboard.optionalInteger("port", in: 0...65_535)
+    dashboard.finish()
+    root.finish()
+
+    guard let name, let mode, let valuation = valuation.flatMap({ InlineText($0) }), let venue,
+      let deadMan, let risk, let folder
+    else { return nil }
+    self.name = name
+    self.mode = mode
+    self.valuation = valuation
+    whitebit = venue
+    self.deadMan = deadMan
+    self.strategies = strategies
+    self.risk = risk
+    journalFolder = folder
+    dashboardPort = port.map { UInt16($0) }
+  }
+
+  private static func readVenue(_ reader: inout TableReader) -> Venue? {
+    let endpoint: Endpoint? = reader.choice("endpoint", default: .local)
+    let key = reader.reference("key")
+    let feed: Feed? = reader.choice("feed", default: .websocket)
+    let isCustom = endpoint == .custom
+    let rest = readURL(
+      "rest", scheme: "http", default: isCustom ? nil : localREST, endpoint, &reader)
+    let websocket = readURL(
+      "websocket", scheme: "ws", default: isCustom ? nil : localWebSocket, endpoint, &reader)
+    if endpoint == .global || endpoint == .eu {
+      reader.log.refusal(
+        reader.name("endpoint"), at: reader.position(of: "endpoint"),
+        "this build does not trade on real venues yet; expected endpoint = \"local\", or \"custom\" "
+          + "with a host of this machine")
+    }
+    guard let endpoint, let feed, let rest, let websocket else { return nil }
+    return Venue(endpoint: endpoint, rest: rest, websocket: websocket, key: key, feed: feed)
+  }
+
+  /// The base of all requests or the socket's URL, which must be on this machine.
+  private static func readURL(
+    _ key: String, scheme: String, default fallback: String?, _ endpoint: Endpoint?,
+    _ reader: inout TableReader
+  ) -> String? {
+    if endpoint == .global || endpoint == .eu {
+      // The venue's own hosts are known; nobody names them.
+      if reader.optionalString(key) != nil {
+        reader.problem(key, "only for endpoint = \"local\" or \"custom\"; remove it")
+      }
+      return fallback
+    }
+    let sample = "\(scheme)://127.0.0.1:8481" + (scheme == "ws" ? "/ws" : "")
+    let text = reader.string(key, default: fallback) { text in
+      guard let url = EndpointURL(text), url.scheme == scheme else {
+        return "a URL such as \"\(sample)\""
+      }
+      return nil
+    }
+    guard let text, let url = EndpointURL(text) else { return nil }
+    if !url.isLoopback {
+      reader.log.refusal(
+        reader.name(key), at: reader.position(of: key),
+        "this build does not trade on real venues yet; expected a host of this machine, such as "
+          + "\"\(sample)\", found \(TableReader.quoted(url.host))")
+    }
+    return text.hasSuffix("/") ? String(text.dropLast()) : text
+  }
+
+  private static func readDeadMan(_ reader: inout TableReader) -> DeadMan? {
+    let timeout = reader.duration("timeout", in: .seconds(5)...(.seconds(600)), default: "60s")
+    let refresh = reader.duration("refresh", in: .seconds(1)...(.seconds(600)), default: "45s")
+    let grace = reader.duration("grace", in: .seconds(1)...(.seconds(600)), default: "40s")
+    guard let timeout, let refresh, let grace else { return nil }
+    let text = TableReader.text(_:)
+    if timeout.milliseconds % 1_000 != 0 {
+      reader.problem("timeout", "expected whole seconds, found \"\(text(timeout))\"")
+    }
+    let worst = refresh + DeadMan.worstRetry
+    if worst >= timeout {
+      reader.problem(
+        reader.position(of: "refresh") == reader.position ? "timeout" : "refresh",
+        "a refresh of \(text(refresh)) and two retries of 5 s take \(text(worst)), and the venue "
+          + "cancels after \(text(timeout)); expected a refresh below "
+          + "\(text(timeout - DeadMan.worstRetry)), or a longer timeout")
+    }
+    if grace >= timeout {
+      reader.problem(
+        reader.position(of: "grace") == reader.position ? "timeout" : "grace",
+        "expected a grace below the timeout of \(text(timeout)), found \(text(grace))")
+    }
+    return DeadMan(timeout: timeout, refresh: refresh, grace: grace)
+  }
+
+  private static func readStrategy(_ reader: inout TableReader) -> Strategy? {
+    let kind: StrategyKind? = reader.choice("kind")
+    let venue = reader.string("venue", default: "whitebit") {
+      $0 == "whitebit" ? nil : "\"whitebit\", the venue of this configuration"
+    }
+    let market = reader.string("market", check: checkMarket)
+    let levels = reader.integer("levels", in: 1...100, default: 10)
+    let spacing = reader.decimal("spacing", default: "50")
+    let amount = reader.decimal("amount", default: "0.001")
+    guard kind != nil, let venue, let market = market.flatMap({ InlineText($0) }), let levels,
+      let spacing, let amount
+    else { return nil }
+    return .grid(
+      Grid(venue: venue, market: market, levels: Int(levels), spacing: spacing, amount: amount))
+  }
+
+  private static func readRisk(_ reader: inout TableReader) -> Risk? {
+    let maxPosition = reader.percent("max_position_pct", default: "3")
+    let haltExposure = reader.percent("halt_exposure_pct", default: "15")
+    let maxDrawdown = reader.percent("max_drawdown_pct", default: "10")
+    let breakerLoss = reader.percent("breaker_loss_pct", default: "8")
+    let breakerWindow = reader.duration(
+      "breaker_window", in: .seconds(1)...(.seconds(86_400)), default: "5m")
+    let maxMargin = reader.percent("max_margin_pct", default: "85")
+    let priceBand = reader.percent("price_band_pct", default: "10")
+    let maxOrderNotional = reader.optionalDecimal("max_order_notional")
+    let maxInventory = reader.optionalDecimal("max_inventory")
+    let maxWorkingOrders = reader.integer("max_working_orders", in: 1...200, default: 200)
+    let maxOrders = reader.integer("max_orders", in: 1...100_000, default: 400)
+    let orderWindow = reader.duration(
+      "order_window", in: .milliseconds(100)...(.seconds(3_600)), default: "10s")
+    guard let maxPosition, let haltExposure, let maxDrawdown, let breakerLoss, let breakerWindow,
+      let maxMargin, let priceBand, let maxWorkingOrders, let maxOrders, let orderWindow
+    else { return nil }
+    return Risk(
+      maxPosition: maxPosition, haltExposure: haltExposure, maxDrawdown: maxDrawdown,
+      breakerLoss: breakerLoss, breakerWindow: breakerWindow, maxMargin: maxMargin,
+      priceBand: priceBand, maxOrderNotional: maxOrderNotional, maxInventory: maxInventory,
+      maxWorkingOrders: Int(maxWorkingOrders), maxOrders: Int(maxOrders), orderWindow: orderWindow)
+  }
+
+  // MARK: What text may be
+
+  private static func isOf(_ text: String, _ length: ClosedRange<Int>, _ others: String) -> Bool {
+    length.contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        byte >= 48 && byte <= 57 || byte >= 65 && byte <= 90 || byte >= 97 && byte <= 122
+          || others.utf8.contains(byte)
+      }
+  }
+
+  static func checkName(_ text: String) -> String? {
+    isOf(text, 1...32, "-_") ? nil : "1 to 32 letters, digits, - or _"
+  }
+
+  static func checkAsset(_ text: String) -> String? {
+    isOf(text, 1...16, "") && text == text.uppercased()
+      ? nil : "an asset such as \"DUSDT\", in capitals"
+  }
+
+  static func checkMarket(_ text: String) -> String? {
+    isOf(text, 3...32, "_") && text == text.uppercased() && text.contains("_")
+      ? nil : "a market as the venue names it, such as \"DBTC_DUSDT\""
+  }
+
+  static func checkPath(_ text: String) -> String? {
+    !text.isEmpty && text.utf8.count <= 1_024 && !text.utf8.contains(0) ? nil : "a folder's path"
+  }
+}

@@ -1,0 +1,199 @@
+public import MartletBase
+
+/// One bot, as its file says.
+///
+/// - Source: the file's form is in Docs/Commands.md.
+public struct BotConfiguration: Equatable, Sendable {
+  public enum Mode: String, CaseIterable, Sendable {
+    /// Fills come from the local exchange.
+    case paper
+    /// Fills come from the venue. Refused by this build.
+    case live
+  }
+
+  public enum Endpoint: String, CaseIterable, Sendable {
+    /// The local exchange.
+    case local
+    /// The venue's own hosts. Refused by this build.
+    case global
+    /// The venue's hosts in Europe. Refused by this build.
+    case eu
+    /// Hosts given by `rest` and `websocket`; on this machine alone in this build.
+    case custom
+  }
+
+  public enum Feed: String, CaseIterable, Sendable {
+    case websocket
+    case rest
+  }
+
+  /// `[venue.whitebit]`.
+  public struct Venue: Equatable, Sendable {
+    public var endpoint: Endpoint
+    /// Such as `http://127.0.0.1:8481`, without a slash at the end.
+    public var rest: String
+    /// Such as `ws://127.0.0.1:8481/ws`.
+    public var websocket: String
+    /// Where the credentials are, `file:PATH` or `env:NAME`; nil when none are named.
+    public var key: String?
+    public var feed: Feed
+    public init(
+      endpoint: Endpoint, rest: String, websocket: String, key: String? = nil,
+      feed: Feed = .websocket
+    ) {
+      self.endpoint = endpoint
+      self.rest = rest
+      self.websocket = websocket
+      self.key = key
+      self.feed = feed
+    }
+  }
+
+  /// `[dead_man]`: when the venue cancels our orders because we went quiet.
+  public struct DeadMan: Equatable, Sendable {
+    /// After this long without a refresh the venue cancels; 5 to 600 whole seconds.
+    public var timeout: TimeSpan
+    /// How often it is refreshed. With two retries of 5 s still before the timeout.
+    public var refresh: TimeSpan
+    /// After this long without progress of the kernel no refresh is sent any more.
+    public var grace: TimeSpan
+    public init(
+      timeout: TimeSpan = .seconds(60), refresh: TimeSpan = .seconds(45),
+      grace: TimeSpan = .seconds(40)
+    ) {
+      self.timeout = timeout
+      self.refresh = refresh
+      self.grace = grace
+    }
+
+    /// What a refresh may be late: it fails, and fails again 5 s later, and goes through at the next
+    /// try.
+    public static let worstRetry = TimeSpan.seconds(10)
+  }
+
+  /// `[[strategy]]` of kind `grid`.
+  public struct Grid: Equatable, Sendable {
+    public var venue: String
+    /// The venue's name of the market.
+    public var market: InlineText
+    /// On each side of the center.
+    public var levels: Int
+    /// Between neighbors, in quote units.
+    public var spacing: Amount
+    /// Of each level, in base units.
+    public var amount: Amount
+    public init(
+      venue: String = "whitebit", market: InlineText, levels: Int, spacing: Amount, amount: Amount
+    ) {
+      self.venue = venue
+      self.market = market
+      self.levels = levels
+      self.spacing = spacing
+      self.amount = amount
+    }
+  }
+
+  public enum StrategyKind: String, CaseIterable, Sendable { case grid }
+
+  /// - Bounds: a file holds at most `maximumStrategies`.
+  public enum Strategy: Equatable, Sendable {
+    case grid(Grid)
+  }
+
+  public static let maximumStrategies = 16
+
+  /// `[risk]`.
+  public struct Risk: Equatable, Sendable {
+    /// Of equity, per trade; contracts.
+    public var maxPosition: Rate
+    /// Of equity; contracts, and on spot the inventory beyond the baseline.
+    public var haltExposure: Rate
+    /// Of peak equity.
+    public var maxDrawdown: Rate
+    /// Of equity at the window's start, unrealized; contracts.
+    public var breakerLoss: Rate
+    public var breakerWindow: TimeSpan
+    /// Of margin available; contracts.
+    public var maxMargin: Rate
+    /// How far an order's price may be from the market's.
+    public var priceBand: Rate
+    /// The largest price × quantity of one order, in quote units.
+    public var maxOrderNotional: Amount?
+    /// The most that fills may add to the base asset, in base units.
+    public var maxInventory: Amount?
+    /// Working orders on one market.
+    public var maxWorkingOrders: Int
+    /// Orders within `orderWindow`.
+    public var maxOrders: Int
+    public var orderWindow: TimeSpan
+  }
+
+  public var name: String
+  public var mode: Mode
+  /// The asset that equity is counted in.
+  public var valuation: InlineText
+  public var whitebit: Venue
+  public var deadMan: DeadMan
+  public var strategies: [Strategy]
+  public var risk: Risk
+  /// `[journal] folder`, relative to the working folder.
+  public var journalFolder: String
+  /// `[dashboard] port` on the loopback interface; 0 lets the system choose, nil serves no page.
+  public var dashboardPort: UInt16?
+}
+
+extension BotConfiguration {
+  /// Everything that a reading of a configuration found.
+  public struct Report: Sendable {
+    /// Nil when there is a problem or a refusal.
+    public let configuration: BotConfiguration?
+    /// In the order of the file.
+    public let problems: [ConfigurationProblem]
+    public let refusals: [SafetyRefusal]
+    /// Each value and where it came from, for `config explain`.
+    public let settings: [ConfigurationLog.Setting]
+
+    /// Why there is no configuration; nil when there is one.
+    public var fault: ConfigurationFault? {
+      if !problems.isEmpty { return .problems(problems) }
+      return refusals.isEmpty ? nil : .refused(refusals)
+    }
+  }
+
+  /// Reads the file at `path`.
+  public static func load(_ path: String) throws(ConfigurationFault) -> BotConfiguration {
+    let report = try check(path: path)
+    if let fault = report.fault { throw fault }
+    guard let configuration = report.configuration else { throw .problems([]) }
+    return configuration
+  }
+
+  /// Reads the file at `path` and tells everything that is wrong with it.
+  ///
+  /// - Throws: `unreadable` alone.
+  public static func check(path: String) throws(ConfigurationFault) -> Report {
+    check(try readFile(path), file: path)
+  }
+
+  /// Reads the text of a file and tells everything that is wrong with it.
+  ///
+  /// - Parameter file: what messages call it.
+  public static func check(_ text: [UInt8], file: String) -> Report {
+    let log = ConfigurationLog(file: file)
+    var configuration: BotConfiguration?
+    do throws(TOMLFault) {
+      let document = try TOMLTable(parsing: text.span)
+      configuration = BotConfiguration(document, log: log)
+    } catch {
+      log.problem("", at: error.position, error.message)
+    }
+    let isSound = log.problems.isEmpty && log.refusals.isEmpty
+    // What is missing as a whole comes last.
+    let end = TextPosition(line: .max, column: 0)
+    return Report(
+      configuration: isSound ? configuration : nil,
+      problems: log.problems.sorted { ($0.position ?? end) < ($1.position ?? end) },
+      refusals: log.refusals.sorted { ($0.position ?? end) < ($1.position ?? end) },
+      settings: log.settings)
+  }
+}

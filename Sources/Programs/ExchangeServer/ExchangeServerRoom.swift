@@ -1,0 +1,2 @@
+/// Replaced.
+public enum ExchangeServerRoom {}

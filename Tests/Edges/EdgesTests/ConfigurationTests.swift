@@ -1,0 +1,471 @@
+import MartletBase
+import MartletConfiguration
+import Testing
+
+@Suite struct ConfigurationTests {
+  static let whole = """
+    [bot]
+    name = "grid-demo"
+    mode = "paper"                 # fills come from the local exchange
+    valuation = "DUSDT"
+
+    [venue.whitebit]
+    endpoint = "local"
+    key = "file:keys/whitebit"
+    feed = "websocket"
+
+    [dead_man]
+    timeout = "60s"
+    refresh = "45s"
+    grace = "40s"
+
+    [[strategy]]
+    kind = "grid"
+    venue = "whitebit"
+    market = "DBTC_DUSDT"
+    levels = 10
+    spacing = "50"
+    amount = "0.001"
+
+    [risk]
+    max_position_pct = "3"
+    halt_exposure_pct = "15"
+    max_drawdown_pct = "10"
+    breaker_loss_pct = "8"
+    breaker_window = "5m"
+    max_margin_pct = "85"
+    """
+
+  static let least = """
+    [bot]
+    name = "b"
+    valuation = "USDT"
+    [venue.whitebit]
+    [[strategy]]
+    kind = "grid"
+    market = "BTC_USDT"
+    """
+
+  static func check(_ text: String) -> BotConfiguration.Report {
+    BotConfiguration.check(Array(text.utf8), file: "bot.toml")
+  }
+
+  /// The problems of `text` as a user reads them.
+  static func problems(_ text: String) -> [String] {
+    check(text).problems.map(\.description)
+  }
+
+  static func replacing(_ line: String, with other: String) -> String {
+    let lines = whole.split(separator: "\n", omittingEmptySubsequences: false)
+    precondition(lines.contains { $0.hasPrefix(line) }, "no line \(line)")
+    return lines.map { $0.hasPrefix(line) ? other : String($0) }.joined(separator: "\n")
+  }
+
+  static func amount(_ text: String) -> Amount {
+    let bytes = Array(text.utf8)
+    guard let amount = try? DecimalText.parseAmount(bytes.span) else {
+      preconditionFailure("no amount: \(text)")
+    }
+    return amount
+  }
+
+  @Test("M102: the documented configuration is read as it stands")
+  func theDocumentedFileIsRead() throws {
+    let report = Self.check(Self.whole)
+    #expect(report.problems.isEmpty && report.refusals.isEmpty && report.fault == nil)
+    let configuration = try #require(report.configuration)
+    #expect(configuration.name == "grid-demo" && configuration.mode == .paper)
+    #expect(configuration.valuation == "DUSDT")
+    #expect(
+      configuration.whitebit
+        == BotConfiguration.Venue(
+          endpoint: .local, rest: "http://127.0.0.1:8481", websocket: "ws://127.0.0.1:8481/ws",
+          key: "file:keys/whitebit"))
+    #expect(
+      configuration.strategies == [
+        .grid(
+          BotConfiguration.Grid(
+            market: "DBTC_DUSDT", levels: 10, spacing: Self.amount("50"),
+            amount: Self.amount("0.001")))
+      ])
+    #expect(configuration.deadMan == BotConfiguration.DeadMan())
+    #expect(configuration.risk.maxPosition == Rate(units: 300_000_000))
+    #expect(configuration.risk.breakerWindow == .seconds(300))
+    #expect(configuration.risk.maxOrderNotional == nil)
+    #expect(configuration.journalFolder == ".martlet/grid-demo/journal")
+    #expect(configuration.dashboardPort == nil)
+  }
+
+  @Test("M102: what is left out has the documented defaults")
+  func theLeastFileGetsTheDefaults() throws {
+    let least = try #require(Self.check(Self.least).configuration)
+    let whole = try #require(Self.check(Self.whole).configuration)
+    #expect(least.deadMan == whole.deadMan)
+    #expect(least.risk == whole.risk)
+    guard case .grid(let grid) = least.strategies.first, case .grid(let other) = whole.strategies[0]
+    else {
+      Issue.record("no grid")
+      return
+    }
+    #expect(grid.levels == 10 && grid.spacing == other.spacing && grid.amount == other.amount)
+    #expect(least.whitebit.key == nil && least.mode == .paper)
+  }
+
+  @Test func eachValueKnowsWhereItCameFrom() {
+    let settings = Self.check(
+      Self.whole + "\nprice_band_pct = \"2.5\"\n[dashboard]\nport = 8088\n"
+    ).settings
+    let texts = settings.map(\.description)
+    #expect(texts.contains("bot.name = \"grid-demo\"  # line 2"))
+    #expect(texts.contains("strategy[0].levels = 10  # line 20"))
+    #expect(texts.contains("dashboard.port = 8088  # line 33"))
+    #expect(texts.contains("risk.price_band_pct = \"2.5\"  # line 31"))
+    #expect(texts.contains("risk.max_working_orders = 200  # default"))
+    #expect(texts.contains("venue.whitebit.rest = \"http://127.0.0.1:8481\"  # default"))
+    #expect(texts.contains("journal.folder = \".martlet/grid-demo/journal\"  # default"))
+    #expect(Set(settings.map(\.key)).count == settings.count)
+  }
+
+  @Test func anUnknownKeyIsAProblemWithTheNearestName() {
+    let misspelled: [(String, String, String)] = [
+      ("levels", "levls = 10", "strategy[0].levls: unknown key; did you mean levels?"),
+      ("spacing", "spaicng = \"50\"", "strategy[0].spaicng: unknown key; did you mean spacing?"),
+      ("timeout", "timeouts = \"60s\"", "dead_man.timeouts: unknown key; did you mean timeout?"),
+      ("[dead_man]", "[deadman]", "deadman: unknown key; did you mean dead_man?"),
+      ("[venue.whitebit]", "[venue.whitbit]", "venue.whitbit: unknown key; did you mean whitebit?"),
+      (
+        "feed", "wibble = 1",
+        "venue.whitebit.wibble: unknown key; expected one of endpoint, feed, key, rest, websocket"
+      ),
+    ]
+    for (line, other, message) in misspelled {
+      let problems = Self.problems(Self.replacing(line, with: other))
+      #expect(problems.contains { $0.hasSuffix(message) }, "\(problems)")
+    }
+    let place = Self.problems(Self.replacing("levels", with: "  levls = 10"))
+    #expect(place == ["bot.toml:20:3: strategy[0].levls: unknown key; did you mean levels?"])
+  }
+
+  @Test func aWrongTypeSaysWhatWasExpectedAndFound() {
+    let wrong: [(String, String, String)] = [
+      ("levels", "levels = \"10\"", "expected an integer from 1 to 100, found a string"),
+      (
+        "levels", "levels = 10.0",
+        "expected an integer from 1 to 100, found a floating-point number"
+      ),
+      ("levels", "levels = 0", "expected an integer from 1 to 100, found 0"),
+      ("levels", "levels = 101", "expected an integer from 1 to 100, found 101"),
+      (
+        "spacing", "spacing = 50",
+        "expected a positive decimal in quotes, such as \"50\", found an integer"
+      ),
+      (
+        "amount", "amount = 0.001",
+        "expected a positive decimal in quotes, such as \"0.001\", found a floating-point number"
+      ),
+      (
+        "amount", "amount = \"1e-3\"",
+        "expected a positive decimal in quotes, such as \"0.001\", found \"1e-3\""
+      ),
+      (
+        "amount", "amount = \"-1\"",
+        "expected a positive decimal in quotes, such as \"0.001\", found \"-1\""
+      ),
+      (
+        "max_margin_pct", "max_margin_pct = \"101\"",
+        "expected a percentage above 0 and up to 100 in quotes, such as \"85\", found \"101\""
+      ),
+      ("name", "name = true", "bot.name: expected a string, found a boolean"),
+      ("name", "name = 2026-01-01", "bot.name: expected a string, found a date or time"),
+      ("name", "name = \"a b\"", "expected 1 to 32 letters, digits, - or _, found \"a b\""),
+      ("name", "name = \"a\\nb\"", "expected 1 to 32 letters, digits, - or _, found \"a?b\""),
+      ("market", "market = \"btcusdt\"", "found \"btcusdt\""),
+      (
+        "breaker_window", "breaker_window = \"5 min\"",
+        "expected a length of time from \"1s\" to \"24h\", with ms, s, m or h, found \"5 min\""
+      ),
+      (
+        "kind", "kind = \"gird\"",
+        "strategy[0].kind: expected one of \"grid\" (did you mean \"grid\"?), found \"gird\""
+      ),
+      (
+        "mode", "mode = \"papre\"",
+        "expected one of \"paper\", \"live\" (did you mean \"paper\"?), found \"papre\""
+      ),
+      ("venue =", "venue = \"binance\"", "expected \"whitebit\", the venue of this configuration"),
+      ("[[strategy]]", "[strategy]", "strategy: expected tables [[strategy]], found a table"),
+    ]
+    for (line, other, message) in wrong {
+      let problems = Self.problems(Self.replacing(line, with: other))
+      #expect(problems.contains { $0.hasSuffix(message) || $0.contains(message) }, "\(problems)")
+    }
+  }
+
+  @Test func allProblemsAreToldInTheOrderOfTheFile() {
+    let text = """
+      [bot]
+      name = 1
+      colour = "red"
+      [venue.whitebit]
+      endpoint = "lokal"
+      [dead_man]
+      timeout = "4s"
+      [[strategy]]
+      kind = "grid"
+      levels = -1
+      """
+    #expect(
+      Self.problems(text) == [
+        "bot.toml:1:2: bot.valuation: expected a string, found nothing",
+        "bot.toml:2:1: bot.name: expected a string, found an integer",
+        "bot.toml:3:1: bot.colour: unknown key; expected one of mode, name, valuation",
+        "bot.toml:5:1: venue.whitebit.endpoint: expected one of \"local\", \"global\", \"eu\", "
+          + "\"custom\" (did you mean \"local\"?), found \"lokal\"",
+        "bot.toml:7:1: dead_man.timeout: expected a length of time from \"5s\" to \"10m\", "
+          + "with ms, s, m or h, found \"4s\"",
+        "bot.toml:8:1: strategy[0].market: expected a string, found nothing",
+        "bot.toml:10:1: strategy[0].levels: expected an integer from 1 to 100, found -1",
+      ])
+    #expect(Self.check(text).configuration == nil)
+    #expect(Self.check(text).fault?.exitCode == 2)
+    #expect(!Self.problems("").isEmpty)
+  }
+
+  @Test func whatIsNoTOMLIsToldWithItsPlace() {
+    let broken: [(String, Int)] = [
+      ("[bot]\nname = \n", 2), ("[bot]\nname = \"a\"\nname = \"b\"\n", 3), ("[bot\n", 1),
+      ("\n\nx = [1, 2\n", 3), ("a = \"\u{1}\"", 1), ("[bot]\nname = 'a\n", 2),
+      ("[bot]\n [=]\n", 2), ("[[ ü]]", 1), ("a = 1\n\n[", 3),
+    ]
+    for (text, line) in broken {
+      let problem = Self.check(text).problems.first
+      #expect(problem?.position?.line == line, "\(String(describing: problem))")
+      #expect(problem?.message.isEmpty == false)
+    }
+    #expect(!Self.check("a = \"\u{FFFD}").problems.isEmpty)
+    #expect(
+      !BotConfiguration.check([0x61, 0x3d, 0x22, 0xff, 0x22], file: "bot.toml").problems.isEmpty)
+  }
+
+  @Test func deepAndLargeDocumentsAreRefused() {
+    let deep = [
+      "a = " + String(repeating: "[", count: 5_000) + String(repeating: "]", count: 5_000),
+      "a = " + String(repeating: "{a=", count: 5_000) + "1" + String(repeating: "}", count: 5_000),
+      String(repeating: "a.", count: 200) + "a = 1",
+      "[" + String(repeating: "a.", count: 30_000) + "a]",
+      // Whole and right, and some 30,000 tables deep; then as deep as the bounds on lines allow.
+      "x = [\n"
+        + String(repeating: "{" + String(repeating: "a.", count: 250) + "a = [\n", count: 120)
+        + String(repeating: "]}\n", count: 120) + "]",
+      "x = [\n"
+        + String(repeating: "{" + String(repeating: "a.", count: 60) + "a = [\n", count: 15)
+        + String(repeating: "]}\n", count: 15) + "]",
+    ]
+    for text in deep { #expect(Self.check(text).problems.count == 1, "\(text.prefix(20))") }
+    let large = Self.whole + "\n" + String(repeating: "#\n", count: 40_000)
+    #expect(Self.problems(large).first?.contains("expected at most 65536 bytes") == true)
+  }
+
+  /// Whatever a file holds, it is answered.
+  @Test func noiseIsAnsweredAndNeverACrash() {
+    let pieces = Self.whole.split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
+    for seed in UInt64(1)...400 {
+      var random = SeededRandom(seed: seed)
+      var bytes = Array(Self.whole.utf8)
+      for _ in 0..<Int.random(in: 1...6, using: &random) {
+        let place = Int.random(in: 0..<bytes.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: bytes[place] = .random(in: 0...255, using: &random)
+        case 1:
+          let end = min(place + .random(in: 0...40, using: &random), bytes.count)
+          bytes.removeSubrange(place..<end)
+          if bytes.isEmpty { bytes = [10] }
+        default:
+          let piece = pieces.randomElement(using: &random) ?? ""
+          bytes.insert(contentsOf: Array(piece.utf8), at: place)
+        }
+      }
+      let report = BotConfiguration.check(bytes, file: "bot.toml")
+      #expect((report.configuration == nil) == (report.fault != nil), "seed \(seed)")
+    }
+  }
+
+  // MARK: Dead-man
+
+  @Test(
+    "M70 C5: refresh, two retries and a grace stay below the timeout, or it is told with numbers")
+  func theDeadManInvariant() throws {
+    for (timeout, refresh, grace) in [
+      ("60s", "45s", "40s"), ("120s", "90s", "40s"), ("12s", "1s", "11s"),
+    ] {
+      let text = Self.whole
+        .replacing("timeout = \"60s\"", with: "timeout = \"\(timeout)\"")
+        .replacing("refresh = \"45s\"", with: "refresh = \"\(refresh)\"")
+        .replacing("grace = \"40s\"", with: "grace = \"\(grace)\"")
+      #expect(Self.problems(text).isEmpty, "\(timeout) \(refresh) \(grace)")
+    }
+    let late = Self.whole.replacing("refresh = \"45s\"", with: "refresh = \"50s\"")
+    #expect(
+      Self.problems(late) == [
+        "bot.toml:13:1: dead_man.refresh: a refresh of 50s and two retries of 5 s take 1m, and the "
+          + "venue cancels after 1m; expected a refresh below 50s, or a longer timeout"
+      ])
+    let short = Self.least + "\n[dead_man]\ntimeout = \"50s\"\n"
+    #expect(
+      Self.problems(short) == [
+        "bot.toml:9:1: dead_man.timeout: a refresh of 45s and two retries of 5 s take 55s, and the "
+          + "venue cancels after 50s; expected a refresh below 40s, or a longer timeout"
+      ])
+    let patient = Self.whole.replacing("grace = \"40s\"", with: "grace = \"60s\"")
+    #expect(
+      Self.problems(patient) == [
+        "bot.toml:14:1: dead_man.grace: expected a grace below the timeout of 1m, found 1m"
+      ])
+  }
+
+  @Test("M66: a kill-switch timeout of other than 5 to 600 whole seconds is refused here")
+  func theTimeoutIsBounded() {
+    for (timeout, isFine) in [
+      ("4s", false), ("5s", false), ("600s", true), ("10m", true), ("601s", false), ("11m", false),
+      ("60500ms", false), ("60000ms", true), ("-60s", false), ("60", false), ("1.5m", false),
+    ] {
+      // Five seconds are a timeout, but leave no time for a refresh.
+      let text = Self.whole.replacing("timeout = \"60s\"", with: "timeout = \"\(timeout)\"")
+      #expect(Self.problems(text).isEmpty == isFine, "\(timeout): \(Self.problems(text))")
+    }
+  }
+
+  /// For any three numbers: either the invariant holds, or there is a problem.
+  @Test("M70: no accepted configuration lets a worst retry pass the timeout")
+  func theInvariantHoldsForAll() {
+    var accepted = 0
+    for seed in UInt64(1)...300 {
+      var random = SeededRandom(seed: seed)
+      let timeout = Int64.random(in: 1...700, using: &random)
+      let refresh = Int64.random(in: 1...timeout, using: &random)
+      let grace = Int64.random(in: 1...timeout + 5, using: &random)
+      let text =
+        Self.least + "\n[dead_man]\ntimeout = \"\(timeout)s\"\nrefresh = \"\(refresh)s\"\n"
+        + "grace = \"\(grace)s\"\n"
+      let isSafe =
+        (5...600).contains(timeout) && refresh + 10 < timeout && grace < timeout && grace <= 600
+      #expect((Self.check(text).configuration != nil) == isSafe, "seed \(seed)")
+      accepted += isSafe ? 1 : 0
+    }
+    #expect(accepted > 50)
+  }
+
+  // MARK: Safety
+
+  @Test func realVenuesAreRefusedAndThatIsNoMistake() {
+    let texts = [
+      Self.replacing("mode", with: "mode = \"live\""),
+      Self.replacing("endpoint", with: "endpoint = \"global\""),
+      Self.replacing("endpoint", with: "endpoint = \"eu\""),
+    ]
+    for text in texts {
+      let report = Self.check(text)
+      #expect(report.problems.isEmpty && report.configuration == nil)
+      #expect(report.refusals.count == 1)
+      #expect(report.refusals[0].message.contains("this build does not trade on real venues yet"))
+      #expect(report.fault?.exitCode == 3)
+    }
+    // A mistake beside it has to be mended first.
+    let both = Self.check(texts[0].replacing("levels", with: "levles"))
+    #expect(both.fault?.exitCode == 2 && both.refusals.count == 1)
+  }
+
+  @Test func aCustomHostMustBeThisMachine() throws {
+    func text(_ rest: String, _ websocket: String) -> String {
+      Self.replacing(
+        "endpoint",
+        with: "endpoint = \"custom\"\nrest = \"\(rest)\"\nwebsocket = \"\(websocket)\"")
+    }
+    for host in ["127.0.0.1:9000", "localhost:9000", "[::1]:9000", "127.8.9.10", "LOCALHOST:1"] {
+      let report = Self.check(text("http://\(host)/", "ws://\(host)/ws"))
+      #expect(report.fault == nil, "\(host): \(String(describing: report.fault))")
+      #expect(report.configuration?.whitebit.rest == "http://\(host)")
+    }
+    for host in [
+      "whitebit.com", "127.0.0.1.example.com", "10.0.0.1", "0.0.0.0", "[::]", "[::2]", "128.0.0.1",
+      "127.1", "localhost.example.com", "0127.0.0.1", "127.0.0.01", "127.0.0.256",
+    ] {
+      let report = Self.check(text("http://\(host):9000", "ws://127.0.0.1:9000/ws"))
+      #expect(report.problems.isEmpty, "\(host): \(report.problems)")
+      #expect(report.refusals.first?.key == "venue.whitebit.rest", "\(host)")
+      let socket = Self.check(text("http://127.0.0.1:9000", "ws://\(host):9000/ws"))
+      #expect(socket.refusals.first?.key == "venue.whitebit.websocket", "\(host)")
+    }
+    for url in [
+      "127.0.0.1:9000", "https://127.0.0.1", "http://127.0.0.1@whitebit.com",
+      "http://whitebit.com#127.0.0.1", "http://127.0.0.1\\\\@x", "http://", "http://:80",
+      "http://127.0.0.1:0", "http://127.0.0.1:70000", "http://127.0.0.1:", "http://127.0.0.1?x",
+      "http://[::1", "http://[::1]x", "",
+    ] {
+      let report = Self.check(text(url, "ws://127.0.0.1/ws"))
+      #expect(report.problems.first?.key == "venue.whitebit.rest", "\(url)")
+    }
+    // Its addresses cannot be left out.
+    let bare = Self.replacing("endpoint", with: "endpoint = \"custom\"")
+    #expect(Self.problems(bare).count == 2)
+  }
+
+  @Test("M134 M39: a secret in the configuration is refused and never repeated")
+  func secretsAreRefused() {
+    let pasted = Self.replacing("key", with: "key = \"hunter2:hunter2\"")
+    let problems = Self.problems(pasted)
+    #expect(problems.count == 1)
+    #expect(
+      problems[0].contains("a secret does not belong here") && problems[0].contains("chmod 600"))
+    for line in [
+      "api_key = \"hunter2\"", "secret = \"hunter2\"", "apiSecret = \"hunter2\"",
+      "passphrase = \"hunter2\"", "password = \"hunter2\"", "token = \"hunter2\"",
+    ] {
+      let problems = Self.problems(Self.replacing("feed", with: line))
+      #expect(problems.count == 1 && problems[0].contains("secrets do not belong here"), "\(line)")
+      #expect(!"\(problems)".contains("hunter2"))
+    }
+    let all = Self.check(pasted)
+    #expect(!"\(all)".contains("hunter2"))
+    #expect(
+      Self.problems(Self.replacing("key", with: "key = \"keyring:main\"")).first?
+        .contains("keyring: which this build cannot read") == true)
+    #expect(Self.problems(Self.replacing("key", with: "key = \"env:WHITEBIT\"")).isEmpty)
+  }
+
+  // MARK: Files
+
+  @Test func filesAreReadAndTheirAbsenceTold() throws {
+    let folder = TemporaryFolder()
+    let path = folder.path + "/bot.toml"
+    writeFile(path, Array(Self.whole.utf8))
+    #expect(try BotConfiguration.load(path).name == "grid-demo")
+    writeFile(path, Array("x".utf8))
+    #expect(throws: ConfigurationFault.self) { try BotConfiguration.load(path) }
+    let missing = folder.path + "/none.toml"
+    var caught: ConfigurationFault?
+    do throws(ConfigurationFault) { _ = try BotConfiguration.load(missing) } catch {
+      caught = error
+    }
+    #expect("\(caught.map(\.description) ?? "")".hasPrefix("\(missing): no such file"))
+    do throws(ConfigurationFault) { _ = try BotConfiguration.load(folder.path) } catch {
+      caught = error
+    }
+    #expect(
+      caught == .unreadable(path: folder.path, reason: "expected a file, found a folder"))
+  }
+}
+
+extension String {
+  /// Every occurrence of `text` replaced; there must be one.
+  fileprivate func replacing(_ text: String, with other: String) -> String {
+    var result = ""
+    var rest = self[...]
+    while let found = rest.firstRange(of: text) {
+      result += rest[..<found.lowerBound] + other
+      rest = rest[found.upperBound...]
+    }
+    precondition(!result.isEmpty, "no \(text)")
+    return result + rest
+  }
+}
