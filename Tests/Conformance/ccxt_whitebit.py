@@ -8,7 +8,7 @@ from local_exchange import Checks, Exchange, KEY, POOR_KEY, POOR_SECRET, SECRET,
 
 
 def client(exchange, key=KEY, secret=SECRET):
-    made = ccxt.whitebit({"apiKey": key, "secret": secret, "enableRateLimit": False,
+    made = ccxt.whitebit({"apiKey": key, "secret": secret,
                           "options": {"fetchMarkets": {"types": ["spot"]}}})
 
     def local(urls):
