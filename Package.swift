@@ -119,7 +119,7 @@ let package = Package(
       "MartletExchangeServer", at: "Programs/ExchangeServer",
       needs: kit + [
         "MartletExchange", "MartletHistory", "MartletTransport", "MartletClock", "MartletSecrets",
-        "WhiteBITDesk",
+        "WhiteBITDesk", "WhiteBITWire",
       ]),
     room(
       "MartletLive", at: "Programs/Live",
@@ -141,6 +141,7 @@ let package = Package(
       name: "MartletCommandLine",
       dependencies: [
         "MartletBase", "MartletModel", "MartletJSON", "MartletRecord", "MartletVenueKit",
+        "MartletKernel", "MartletRisk",
         "MartletLive", "MartletExchangeServer", "MartletBench", "MartletJournalFile",
         "MartletConfiguration", "MartletHistory", "MartletSecrets", "MartletTransport",
         "MartletClock", "CMartletLinux",
@@ -173,7 +174,7 @@ let package = Package(
       needs: kit + [
         "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
         "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
-        "CMartletCrypto",
+        "MartletTransport", "CMartletCrypto",
       ]),
     tests(
       "SimulationTests", at: "SimulationTests",

@@ -6,7 +6,8 @@ usage: acceptance.py            rewrites Docs/Acceptance.md
 
 A test names its rows at the start of its display name: @Test("M27 M28: what it shows"). The last
 column of the page is written by hand and kept: what a row still lacks. A row without a test must say
-`not yet: what is missing` there; a new row without a word gets `not yet: no test names it`.
+`not yet: what is missing` there. A row that gains its first test says `unreviewed` until somebody has
+compared tests and promise, and either emptied the cell or written `partly: what they do not show`.
 """
 import glob
 import json
@@ -48,7 +49,7 @@ def rewritten(page, found):
             if not names and not missing.startswith("not yet: "):
                 missing = DEFAULT
             if names and missing.startswith("not yet: "):
-                missing = "" if missing == DEFAULT else "partly: " + missing.removeprefix("not yet: ")
+                missing = "unreviewed"
             line = f"| {row} | {promise} | {'<br>'.join(names)} | {missing} |"
             seen.append(row)
         lines.append(line)

@@ -62,7 +62,7 @@ skip() {
 }
 # check NAME SECONDS COMMAND...: one check, its output in a log that is shown when it fails.
 check() {
-  local name=$1 seconds=$2 log=$logs/${1// /-}.log began=$SECONDS
+  local name=$1 seconds=$2 log=$logs/${1//[ \/]/-}.log began=$SECONDS
   shift 2
   if timeout --kill-after=20 "$seconds" "$@" >"$log" 2>&1; then
     pass "$name ($((SECONDS - began)) s)"
@@ -119,6 +119,9 @@ step_scripts() {
 import ast, glob
 for name in glob.glob("scripts/**/*.py", recursive=True) + glob.glob("Tests/Conformance/**/*.py", recursive=True):
     ast.parse(open(name).read(), name)'
+  local code=0
+  scripts/launcher_test.sh >"$logs/launcher.log" 2>&1 || code=$?
+  summed "launcher" "$logs/launcher.log" $code
 }
 
 step_swift() {

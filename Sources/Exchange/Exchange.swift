@@ -282,6 +282,20 @@ public struct Exchange: ~Copyable, Sendable {
     return slab[slot].record
   }
 
+  /// An account's oldest working order at an instrument under a label.
+  public func workingOrder(
+    _ label: ClientLabel, of account: AccountID, at instrument: InstrumentID
+  ) -> OrderRecord? {
+    var slot = accounts[Int(account.index)].oldest
+    while slot >= 0 {
+      if slab[slot].record.label == label && slab[slot].record.instrument == instrument {
+        return slab[slot].record
+      }
+      slot = slab[slot].accountNext
+    }
+    return nil
+  }
+
   /// Gives an account's working orders, the oldest first.
   public func forEachWorkingOrder(of account: AccountID, _ body: (OrderRecord) -> Void) {
     var slot = accounts[Int(account.index)].oldest

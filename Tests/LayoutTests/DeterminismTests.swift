@@ -21,9 +21,9 @@ import Testing
         for found in source.imports where Self.modules.contains(found.module) {
           Issue.record("\(source.path):\(found.line): imports \(found.module)")
         }
-        for token in source.tokens where Self.words.contains(String(token.text)) {
+        for token in source.tokens where Self.words.contains(token.text) {
           // A member or a label of that name is somebody's own word.
-          if token.previous == "." || source.allows(String(token.text)) { continue }
+          if token.previous == "." || source.allows(token.text) { continue }
           Issue.record("\(source.path):\(token.line): says \(token.text)")
         }
       }
@@ -46,7 +46,7 @@ import Testing
     let tokens = source.tokens
     var found: [Int] = []
     for (index, token) in tokens.enumerated()
-    where token.previous == "." && draws.contains(String(token.text)) {
+    where token.previous == "." && draws.contains(token.text) {
       guard index + 1 < tokens.count, tokens[index + 1].text == "(" else { continue }
       var depth = 0
       var isSeeded = false
@@ -81,7 +81,7 @@ import Testing
   /// Uses, in a file, of a name declared there as a Dictionary or a Set, that depend on hash order.
   static func hashWalks(_ source: SourceText) -> [(name: String, line: Int)] {
     let tokens = source.tokens
-    var hashed: Set<Substring> = []
+    var hashed: Set<String> = []
     for (index, token) in tokens.enumerated() where index + 3 < tokens.count {
       guard token.text == "var" || token.text == "let" else { continue }
       let tail = tokens[(index + 2)...].prefix(40)
@@ -95,8 +95,8 @@ import Testing
       let isWalked = before == "in" || before == "." && twoBefore == "in"
       let next = index + 2 < tokens.count ? tokens[index + 1].text : ""
       let member = index + 2 < tokens.count ? tokens[index + 2].text : ""
-      if isWalked && next != "[" && next != "." || next == "." && walkers.contains(String(member)) {
-        found.append((String(token.text), token.line))
+      if isWalked && next != "[" && next != "." || next == "." && walkers.contains(member) {
+        found.append((token.text, token.line))
       }
     }
     return found

@@ -40,7 +40,7 @@ import Testing
       if "([<".contains(token.text) { depth += 1 }
       if ")]>".contains(token.text) { depth -= 1 }
       // A declaration without accessor and value ends where the next one begins.
-      let starts: Set<Substring> = [
+      let starts: Set<String> = [
         "var", "let", "func", "init", "static", "public", "private", "}",
       ]
       if index > 0 && depth == 0 && starts.contains(token.text) { return true }

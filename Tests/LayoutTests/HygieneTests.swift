@@ -50,7 +50,8 @@ import Testing
         let tokens = source.tokens
         for (index, token) in tokens.enumerated() {
           let next = index + 1 < tokens.count ? tokens[index + 1].text : ""
-          let isForced = token.text == "try" && next == "!"
+          // `try !condition` is another thing.
+          let isForced = token.text == "try" && next == "!" && tokens[index + 1].previous == "y"
           let isAbort = token.text == "fatalError" && token.previous != "."
           let isSleep = folder == "Tests" && ["sleep", "usleep", "nanosleep"].contains(token.text)
           if isForced || isAbort || (isSleep && next == "(" && !source.allows("sleep")) {

@@ -22,7 +22,7 @@ import Testing
     let tokens = source.tokens
     var found: [(text: String, line: Int)] = []
     for (index, token) in tokens.enumerated() {
-      if types.contains(String(token.text)) { found.append((String(token.text), token.line)) }
+      if types.contains(token.text) { found.append((token.text, token.line)) }
       guard index + 2 < tokens.count, isDigits(token.text), token.previous != ".",
         tokens[index + 1].text == ".", tokens[index + 1].line == token.line,
         isDigits(tokens[index + 2].text)
@@ -32,7 +32,7 @@ import Testing
     return found
   }
 
-  private static func isDigits(_ text: Substring) -> Bool {
+  private static func isDigits(_ text: String) -> Bool {
     text.first?.isNumber == true && text.allSatisfy { $0.isNumber || $0 == "_" || $0 == "e" }
   }
 

@@ -1,9 +1,9 @@
 /// One Swift file as its code alone: comments and the text of string literals are blanked out, lines
 /// stay where they were.
-struct SourceText {
+struct SourceText: Sendable {
   /// A word, a number, or one other character, with its line.
-  struct Token: Equatable {
-    var text: Substring
+  struct Token: Equatable, Sendable {
+    var text: String
     var line: Int
     /// The character right before it, to tell `.random` from `random` and `$0.1` from `0.1`.
     var previous: Character?
@@ -13,21 +13,25 @@ struct SourceText {
   let path: String
   let raw: String
   let code: String
+  let tokens: [Token]
 
   init(path: String, raw: String) {
     self.path = path
     self.raw = raw
-    code = SourceText.code(of: raw)
+    var blanker = Blanker(input: Array(raw.utf8))
+    blanker.copyCode(untilClosing: false)
+    code = String(decoding: blanker.output, as: UTF8.self)
+    tokens = SourceText.tokens(of: blanker.output)
   }
 
   var lines: [Substring] { code.split(separator: "\n", omittingEmptySubsequences: false) }
 
   /// Whether the file itself says, with a reason, that a rule does not bind it.
   func allows(_ rule: String) -> Bool {
+    let mark = "// Layout exception (\(rule)): "
+    guard raw.contains(mark) else { return false }
     for line in raw.split(separator: "\n") {
-      guard let start = line.firstRange(of: "// Layout exception (\(rule)): ")?.upperBound else {
-        continue
-      }
+      guard let start = line.firstRange(of: mark)?.upperBound else { continue }
       if line[start...].split(separator: " ").count >= 4 { return true }
     }
     return false
@@ -36,7 +40,7 @@ struct SourceText {
   /// The modules the file imports, with what stands before the word `import`.
   var imports: [(module: String, attributes: String, line: Int)] {
     var found: [(module: String, attributes: String, line: Int)] = []
-    for (index, line) in lines.enumerated() {
+    for (index, line) in lines.enumerated() where line.contains("import ") {
       var words = line.split(separator: " ")
       guard let at = words.firstIndex(of: "import") else { continue }
       let attributes = words[..<at].joined(separator: " ")
@@ -50,30 +54,6 @@ struct SourceText {
     return found
   }
 
-  var tokens: [Token] {
-    var found: [Token] = []
-    var line = 1
-    var previous: Character?
-    var index = code.startIndex
-    while index < code.endIndex {
-      let start = index
-      let character = code[index]
-      if character.isWord {
-        while index < code.endIndex, code[index].isWord { index = code.index(after: index) }
-        found.append(Token(text: code[start..<index], line: line, previous: previous))
-        previous = code[code.index(before: index)]
-        continue
-      }
-      index = code.index(after: index)
-      if character == "\n" { line += 1 }
-      if !character.isWhitespace {
-        found.append(Token(text: code[start..<index], line: line, previous: previous))
-        previous = character
-      }
-    }
-    return found
-  }
-
   private static let accessLevels: Set<Substring> = [
     "public", "package", "internal", "fileprivate", "private",
   ]
@@ -81,103 +61,134 @@ struct SourceText {
     "struct", "class", "enum", "protocol", "typealias", "func", "var", "let",
   ]
 
-  /// Blanks comments and literal text; code inside interpolations stays.
-  static func code(of raw: String) -> String {
-    var input = Array(raw.utf8)[...]
-    var output: [UInt8] = []
-    output.reserveCapacity(input.count)
-    copyCode(&input, &output, untilClosing: false)
-    return String(decoding: output, as: UTF8.self)
-  }
-
-  /// Copies code, to the end or to the parenthesis that closes an interpolation.
-  private static func copyCode(
-    _ input: inout ArraySlice<UInt8>, _ output: inout [UInt8], untilClosing: Bool
-  ) {
-    var depth = 0
-    while let byte = input.first {
-      if input.starts(with: "//".utf8) {
-        while let next = input.first, next != 10 { input.removeFirst() }
-      } else if input.starts(with: "/*".utf8) {
-        skipBlockComment(&input, &output)
-      } else if byte == 34 || byte == 35, let hashes = literalHashes(input) {
-        skipLiteral(&input, &output, hashes: hashes)
-      } else {
-        if byte == 40 { depth += 1 }
-        if byte == 41 {
-          if untilClosing && depth == 0 { return }
-          depth -= 1
-        }
-        output.append(byte)
-        input.removeFirst()
-      }
-    }
-  }
-
-  private static func skipBlockComment(
-    _ input: inout ArraySlice<UInt8>, _ output: inout [UInt8]
-  ) {
-    var depth = 0
-    while !input.isEmpty {
-      if input.starts(with: "/*".utf8) {
-        depth += 1
-        input.removeFirst(2)
-      } else if input.starts(with: "*/".utf8) {
-        depth -= 1
-        input.removeFirst(2)
-        if depth == 0 { return }
-      } else if input.removeFirst() == 10 {
-        output.append(10)
-      }
-    }
-  }
-
-  /// How many `#` stand before the quote that begins here; nil when no literal does.
-  private static func literalHashes(_ input: ArraySlice<UInt8>) -> Int? {
-    let hashes = input.prefix { $0 == 35 }.count
-    let after = input.dropFirst(hashes)
-    return after.first == 34 ? hashes : nil
-  }
-
-  private static func skipLiteral(
-    _ input: inout ArraySlice<UInt8>, _ output: inout [UInt8], hashes: Int
-  ) {
-    input.removeFirst(hashes)
-    let isLong = input.starts(with: "\"\"\"".utf8)
-    let quotes = Array(repeating: UInt8(34), count: isLong ? 3 : 1)
-    let end = quotes + Array(repeating: UInt8(35), count: hashes)
-    let escape = [UInt8(92)] + Array(repeating: UInt8(35), count: hashes)
-    input.removeFirst(quotes.count)
-    output += quotes
-    while !input.isEmpty {
-      if input.starts(with: end) {
-        input.removeFirst(end.count)
-        break
-      }
-      if input.starts(with: escape) {
-        input.removeFirst(escape.count)
-        if input.first == 40 {
-          input.removeFirst()
-          output.append(32)
-          copyCode(&input, &output, untilClosing: true)
-          output.append(32)
-        }
-        if let next = input.first {
-          if next == 10 { output.append(10) }
-          input.removeFirst()
-        }
+  private static func tokens(of code: [UInt8]) -> [Token] {
+    var found: [Token] = []
+    var line = 1
+    var index = 0
+    while index < code.count {
+      let start = index
+      index += 1
+      if isWord(code[start]) {
+        while index < code.count, isWord(code[index]) { index += 1 }
+      } else if code[start] == 10 {
+        line += 1
+        continue
+      } else if code[start] == 32 || code[start] == 9 {
         continue
       }
-      let byte = input.removeFirst()
-      if byte == 10 {
-        output.append(10)
-        if !isLong { break }  // An unterminated literal ends with its line.
-      }
+      let previous = start > 0 ? Character(UnicodeScalar(code[start - 1])) : nil
+      found.append(
+        Token(
+          text: String(decoding: code[start..<index], as: UTF8.self), line: line,
+          previous: previous))
     }
-    output += quotes
+    return found
+  }
+
+  /// Letters, digits, `_`, `$`, and whatever is not ASCII.
+  private static func isWord(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 48...57, 65...90, 97...122, 95, 36, 128...255: true
+    default: false
+    }
   }
 }
 
-extension Character {
-  fileprivate var isWord: Bool { isLetter || isNumber || self == "_" || self == "$" }
+/// Copies Swift source with comments and literal text left out; code inside interpolations stays.
+private struct Blanker {
+  let input: [UInt8]
+  var output: [UInt8] = []
+  var index = 0
+
+  init(input: [UInt8]) {
+    self.input = input
+    output.reserveCapacity(input.count)
+  }
+
+  private func byte(_ offset: Int = 0) -> UInt8 {
+    index + offset < input.count ? input[index + offset] : 0
+  }
+
+  /// Copies code, to the end or to the parenthesis that closes an interpolation.
+  mutating func copyCode(untilClosing: Bool) {
+    var depth = 0
+    while index < input.count {
+      switch byte() {
+      case 47 where byte(1) == 47:
+        while index < input.count && byte() != 10 { index += 1 }
+      case 47 where byte(1) == 42: skipBlockComment()
+      case 34: skipLiteral(hashes: 0)
+      case 35:
+        var hashes = 1
+        while byte(hashes) == 35 { hashes += 1 }
+        if byte(hashes) == 34 {
+          skipLiteral(hashes: hashes)
+        } else {
+          output.append(35)
+          index += 1
+        }
+      case let other:
+        if other == 40 { depth += 1 }
+        if other == 41 {
+          if untilClosing && depth == 0 { return }
+          depth -= 1
+        }
+        output.append(other)
+        index += 1
+      }
+    }
+  }
+
+  private mutating func skipBlockComment() {
+    var depth = 0
+    while index < input.count {
+      if byte() == 47 && byte(1) == 42 {
+        depth += 1
+        index += 2
+      } else if byte() == 42 && byte(1) == 47 {
+        depth -= 1
+        index += 2
+        if depth == 0 { return }
+      } else {
+        if byte() == 10 { output.append(10) }
+        index += 1
+      }
+    }
+  }
+
+  private func isAt(_ character: UInt8, count: Int, then hashes: Int) -> Bool {
+    for offset in 0..<count where byte(offset) != character { return false }
+    for offset in 0..<hashes where byte(count + offset) != 35 { return false }
+    return true
+  }
+
+  private mutating func skipLiteral(hashes: Int) {
+    index += hashes
+    let quotes = byte(1) == 34 && byte(2) == 34 ? 3 : 1
+    index += quotes
+    output += [34, 34]
+    while index < input.count {
+      if isAt(34, count: quotes, then: hashes) {
+        index += quotes + hashes
+        return
+      }
+      if isAt(92, count: 1, then: hashes) {
+        index += 1 + hashes
+        if byte() == 40 {
+          index += 1
+          output.append(32)
+          copyCode(untilClosing: true)
+          output.append(32)
+        }
+        if byte() == 10 { output.append(10) }
+        index += 1
+        continue
+      }
+      if byte() == 10 {
+        output.append(10)
+        if quotes == 1 { return }  // An unterminated literal ends with its line.
+      }
+      index += 1
+    }
+  }
 }

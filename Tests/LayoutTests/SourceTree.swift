@@ -31,9 +31,15 @@ enum SourceTree {
     return found.sorted()
   }
 
-  /// Every Swift file under `folder`, read.
+  /// Every Swift file under `folder`, which lies in Sources or Tests.
   static func swift(under folder: String) throws -> [SourceText] {
-    try files(under: folder, ending: ".swift").map { SourceText(path: $0, raw: try text($0)) }
+    try all.get().filter { $0.path.hasPrefix(folder + "/") }
+  }
+
+  // Read once: a debug build takes a while to split a whole tree into words.
+  private static let all = Result {
+    try (files(under: "Sources", ending: ".swift") + files(under: "Tests", ending: ".swift"))
+      .map { SourceText(path: $0, raw: try text($0)) }
   }
 
   /// The folders in `folder`, by name.

@@ -408,7 +408,7 @@ import Testing
       for _ in 0..<40 {
         let quantity = random.integer(in: 1...9)
         let event: Event
-        switch random.below(14) {
+        switch random.below(15) {
         case 0, 1, 2:
           event = OrdersLifecycleTests.fill(quantity)
           booked += quantity
@@ -422,6 +422,7 @@ import Testing
         case 10: event = .cancelRefused
         case 11: event = .amendRequested(Price(quanta: 1), Quantity(quanta: 20 + quantity))
         case 12: event = .amendRefused
+        case 13: event = .moved(Price(quanta: 7), Quantity(quanta: 15 + quantity))
         default: event = .cancelReplyLost
         }
         if case .reported(let status, _, _) = event, status != .open { wasToldOfEnd = true }

@@ -240,6 +240,21 @@ import Testing
     }
   }
 
+  @Test func anOrderThatSomeoneElseMovedIsWhereTheVenueSaysAndRaisesAnAlarm() throws {
+    var bench = OrdersBench()
+    let id = try bench.open()
+    bench.tell(Desk.report(id, .open))
+    // The stream may be older than what we know; an answer is not.
+    #expect(bench.tell(Desk.report(id, .open, price: 5_900_000)).isEmpty)
+    let answer = Desk.report(id, .open, price: 5_900_000, quantity: 900, source: .query)
+    let effects = bench.tell(answer)
+    #expect(effects.alarms == .contradiction && effects.states == [.open])
+    let view = bench.store.record(of: id)?.view
+    #expect(view?.price.quanta == 5_900_000 && view?.quantity.quanta == 900)
+    #expect(bench.store.working(Desk.account, InstrumentID(0)).buyLeaves.quanta == 900)
+    #expect(bench.tell(answer).isEmpty)
+  }
+
   // MARK: Missing fills
 
   @Test("M62: fills told of in a total are waited for, then asked for, never invented")

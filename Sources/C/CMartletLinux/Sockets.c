@@ -2,7 +2,6 @@
 #include "Internal.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -98,10 +97,6 @@ int cmartlet_set_send_buffer(int descriptor, int bytes) {
   return result_of(setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
 }
 
-int cmartlet_set_receive_buffer(int descriptor, int bytes) {
-  return result_of(setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes));
-}
-
 int cmartlet_reset_on_close(int descriptor) {
   struct linger now = {.l_onoff = 1, .l_linger = 0};
   return result_of(setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now));
@@ -121,27 +116,6 @@ ssize_t cmartlet_send(int descriptor, const void *bytes, size_t count) {
     if (sent >= 0) return sent;
     if (errno != EINTR) return -errno;
   }
-}
-
-int cmartlet_resolve(const char *host, char *text, size_t capacity) {
-  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-  struct addrinfo *found = NULL;
-  int failure = getaddrinfo(host, NULL, &hints, &found);
-  if (failure == EAI_SYSTEM) return -errno;
-  if (failure == EAI_MEMORY) return -ENOMEM;
-  if (failure != 0 || found == NULL) return -EHOSTUNREACH;
-  const void *address = found->ai_family == AF_INET6
-                            ? (const void *)&((struct sockaddr_in6 *)found->ai_addr)->sin6_addr
-                            : (const void *)&((struct sockaddr_in *)found->ai_addr)->sin_addr;
-  const char *written = inet_ntop(found->ai_family, address, text, (socklen_t)capacity);
-  int result = written == NULL ? -errno : 0;
-  freeaddrinfo(found);
-  return result;
-}
-
-bool cmartlet_is_numeric_address(const char *text) {
-  struct sockaddr_storage address;
-  return address_of(text, 0, &address) != 0;
 }
 
 bool cmartlet_is_loopback_address(const char *text) {

@@ -14,7 +14,7 @@ extension BotStatus {
 }
 
 extension StatusTrail {
-  /// Writes an array of `[milliseconds, middle or null, equity]`, oldest first.
+  /// Writes an array of `[milliseconds, middle or null, equity or null]`, oldest first.
   func writeJSON(scale: InstrumentScale, into buffer: inout ByteBuffer) {
     var writer = JSONWriter()
     writer.beginArray(into: &buffer)
@@ -26,7 +26,11 @@ extension StatusTrail {
       } else {
         writer.null(into: &buffer)
       }
-      writer.decimal(point.equity, into: &buffer)
+      if let equity = point.equity {
+        writer.decimal(equity, into: &buffer)
+      } else {
+        writer.null(into: &buffer)
+      }
       writer.endArray(into: &buffer)
     }
     writer.endArray(into: &buffer)
@@ -146,9 +150,9 @@ private struct Output: ~Copyable {
     writer.decimal(value, scale, into: &buffer)
   }
 
-  mutating func amount(_ name: StaticString, _ value: Amount) {
+  mutating func amount(_ name: StaticString, _ value: Amount?) {
     key(name)
-    writer.decimal(value, into: &buffer)
+    if let value { writer.decimal(value, into: &buffer) } else { writer.null(into: &buffer) }
   }
 
   mutating func latency(_ name: StaticString, _ value: BotStatus.Latency?) {

@@ -101,9 +101,10 @@ public struct BotStatus: Equatable, Sendable {
   /// Of the base asset, signed.
   public var position: Quantity = .zero
   public var balances: [Balance] = []
-  public var equity: Amount = .zero
-  /// Equity when the run began; `profit` counts from it.
-  public var startEquity: Amount = .zero
+  /// Nil until balances and a price are known.
+  public var equity: Amount?
+  /// Equity when it was first known; `profit` counts from it.
+  public var startEquity: Amount?
   /// Before fees, as `Position` counts it.
   public var realized: Amount = .zero
   public var unrealized: Amount = .zero
@@ -139,8 +140,11 @@ public struct BotStatus: Equatable, Sendable {
     now = since
   }
 
-  /// What equity has gained since the run began.
-  public var profit: Amount { equity - startEquity }
+  /// What equity has gained since it was first known.
+  public var profit: Amount? {
+    guard let equity, let startEquity else { return nil }
+    return equity - startEquity
+  }
 
   /// Working orders, highest price first; of one price, sells first.
   var ladder: [OrderView] {

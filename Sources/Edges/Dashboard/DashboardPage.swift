@@ -36,7 +36,7 @@ enum DashboardPage {
         <div><dt>Max drawdown</dt><dd id="drawdown">–</dd><dd class="dim" id="valuation"></dd></div>
         <div><dt>Fills</dt><dd id="fillcount">–</dd><dd id="ordercount" class="dim"></dd></div>
         <div><dt>Frame to order</dt><dd id="p50">–</dd><dd id="p99" class="dim"></dd></div>
-        <div><dt>Dead-man switch</dt><dd id="deadman">–</dd><dd><span class="bar"><span id="deadbar"></span></span></dd></div>
+        <div><dt>Dead-man</dt><dd id="deadman">–</dd><dd><span class="bar"><span id="deadbar"></span></span></dd></div>
       </dl>
       <section class="charts" aria-labelledby="h-price">
         <h2 id="h-price">Price, own orders and fills
@@ -90,7 +90,7 @@ enum DashboardPage {
     #connections { display: flex; flex-wrap: wrap; gap: 4px 12px; list-style: none; padding: 0; margin-left: auto; }
     .halt { border: 1px solid var(--sell); color: var(--sell); border-radius: 8px; padding: 8px 12px; margin-bottom: 12px; }
     main { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 1fr); gap: 12px; }
-    #figures { grid-column: 1 / -1; display: grid; grid-template-columns: 1.4fr 1.4fr 1fr 1fr 1.5fr repeat(4, 1fr);
+    #figures { grid-column: 1 / -1; display: grid; grid-template-columns: 1.4fr 1.4fr 1fr 1fr 1.5fr 1fr 1fr 1fr 1.1fr;
       background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; }
     #figures > div { box-shadow: 0 0 0 0.5px var(--rule); padding: 9px 10px; min-width: 0; }
     dt { color: var(--dim); font-size: 12px; white-space: nowrap; }
@@ -145,7 +145,7 @@ enum DashboardPage {
       const s = Math.max(0, Math.floor(ms / 1000)), two = n => String(n).padStart(2, '0');
       return (s >= 3600 ? Math.floor(s / 3600) + ':' + two(Math.floor(s / 60) % 60) : Math.floor(s / 60)) + ':' + two(s % 60);
     };
-    const tone = text => text.startsWith('-') ? 'sell' : /[1-9]/.test(text) ? 'buy' : '';
+    const tone = text => text == null ? 'dim' : text.startsWith('-') ? 'sell' : /[1-9]/.test(text) ? 'buy' : '';
 
     // MARK: The document; what did not change is not touched.
     const put = (id, text, tone) => {
@@ -236,9 +236,12 @@ enum DashboardPage {
       for (let k = Math.ceil(low / step); k * step <= high; k += 1) out.push(k * step);
       return [out, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))];
     };
-    const grouped = (value, places) => value.toFixed(places).replace(/\B(?=(\d{3})+(\.|$))/g, ',');
+    const grouped = (value, places) => {
+      const [whole, fraction] = value.toFixed(places).split('.');
+      return whole.replace(/\B(?=(\d{3})+$)/g, ',') + (fraction ? '.' + fraction : '');
+    };
 
-    const plot = (canvas, low, high, sign) => {
+    const plot = (canvas, low, high, least, sign) => {
       const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
       if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
       if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
@@ -248,9 +251,10 @@ enum DashboardPage {
       g.clearRect(0, 0, width, height);
       g.font = '11px system-ui, sans-serif';
       const right = width - 76, bottom = height - 18, start = trail[0].t, end = Math.max(trail.at(-1).t, start + 1000);
-      const room = Math.max((high - low) * 0.06, Math.abs(high) * 1e-9, 1e-12);
+      // A flat line runs through the middle of a range worth reading.
+      const room = Math.max((high - low) * 0.06, (least - (high - low)) / 2);
       low -= room; high += room;
-      const x = t => (t - start) / (end - start) * (right - 4), y = v => 4 + (high - v) / (high - low) * (bottom - 8);
+      const x = t => (t - start) / (end - start) * (right - 4), y = v => 8 + (high - v) / (high - low) * (bottom - 14);
       g.strokeStyle = color('rule'); g.fillStyle = color('dim'); g.lineWidth = 1; g.textBaseline = 'middle';
       const [values, places] = ticks(low, high, height / 60);
       for (const value of values) {
@@ -291,7 +295,7 @@ enum DashboardPage {
       const all = [...known, ...near.map(o => o.at), ...marks.map(f => f.at)];
       let low = Infinity, high = -Infinity;
       for (const value of all) { if (value < low) low = value; if (value > high) high = value; }
-      const { g, x, y, right, color, ...range } = plot(at('price'), low, high, false);
+      const { g, x, y, right, color, ...range } = plot(at('price'), low, high, 10 ** (1 - state.price_places), false);
       const now = known.at(-1);
       let taken = [y(now)];
       g.setLineDash([5, 4]);
@@ -321,12 +325,14 @@ enum DashboardPage {
     };
 
     const drawEquity = () => {
-      const base = Number(state.equity) - Number(state.profit), gains = trail.map(p => p.e - base);
+      const known = trail.filter(p => p.e != null);
+      if (state.profit == null || !known.length) return;
+      const base = Number(state.equity) - Number(state.profit), gains = known.map(p => p.e - base);
       let low = 0, high = 0;
       for (const gain of gains) { if (gain < low) low = gain; if (gain > high) high = gain; }
-      const { g, x, y, right, color } = plot(at('equityline'), low, high, true);
-      const last = gains.at(-1), ink = color(last < 0 ? 'sell' : 'buy'), points = trail.map((p, i) => [x(p.t), y(gains[i])]);
-      g.globalAlpha = 0.14; g.fillStyle = ink; g.beginPath(); g.moveTo(x(trail[0].t), y(0));
+      const { g, x, y, right, color } = plot(at('equityline'), low, high, 0.01, true);
+      const last = gains.at(-1), ink = color(last < 0 ? 'sell' : 'buy'), points = known.map((p, i) => [x(p.t), y(gains[i])]);
+      g.globalAlpha = 0.14; g.fillStyle = ink; g.beginPath(); g.moveTo(x(known[0].t), y(0));
       for (const [px, py] of points) g.lineTo(px, py);
       g.lineTo(x(trail.at(-1).t), y(0)); g.fill(); g.globalAlpha = 1;
       g.strokeStyle = color('dim'); g.setLineDash([2, 3]); line(g, [[0, y(0)], [right, y(0)]]); g.setLineDash([]);
@@ -348,10 +354,11 @@ enum DashboardPage {
     // MARK: News.
     const take = next => {
       heardAt = performance.now();
-      if (state && state.since_ms !== next.since_ms) { trail = []; fills.clear(); }
+      // Another run: nothing of the last one belongs in its chart.
+      if (state && state.since_ms !== next.since_ms) { trail = trail.filter(p => p.t >= next.since_ms); fills.clear(); }
       state = next;
       const isTwoSided = next.best_bid != null && next.best_ask != null;
-      if (!trail.length || next.now_ms > trail.at(-1).t) trail.push({ t: next.now_ms, e: Number(next.equity),
+      if (!trail.length || next.now_ms > trail.at(-1).t) trail.push({ t: next.now_ms, e: next.equity == null ? null : Number(next.equity),
         p: isTwoSided ? (Number(next.best_bid) + Number(next.best_ask)) / 2 : null });
       // Bounded as the bot's own trail is: twice as coarse when full.
       if (trail.length > 4000) trail = trail.filter((_, index) => index % 2 !== trail.length % 2);
@@ -368,11 +375,15 @@ enum DashboardPage {
     const connect = async () => {
       try {
         const [past, now] = await Promise.all([get('/trail'), get('/state')]);
-        trail = past.map(([t, p, e]) => ({ t, p: p == null ? null : Number(p), e: Number(e) }));
+        trail = past.map(([t, p, e]) => ({ t, p: p == null ? null : Number(p), e: e == null ? null : Number(e) }));
         if (now) take(now);
       } catch { return again(); }
       const socket = new WebSocket(`ws://${location.host}/ws`);
-      socket.onmessage = event => { retryMs = 500; take(JSON.parse(event.data)); };
+      socket.onmessage = event => {
+        const next = JSON.parse(event.data);  // Null before the bot's first status.
+        retryMs = 500;
+        if (next) take(next);
+      };
       socket.onclose = again;
     };
     const again = () => { setTimeout(connect, retryMs); retryMs = Math.min(5000, retryMs * 2); };

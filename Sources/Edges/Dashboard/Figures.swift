@@ -20,8 +20,9 @@ enum Figures {
     return sign + whole + (shown > 0 ? "." + digits.suffix(shown) : "")
   }
 
-  static func amount(_ amount: Amount, shown: Int, signed: Bool = false) -> String {
-    decimal(amount.units, places: Amount.places, shown: shown, signed: signed)
+  static func amount(_ amount: Amount?, shown: Int, signed: Bool = false) -> String {
+    guard let amount else { return "–" }
+    return decimal(amount.units, places: Amount.places, shown: shown, signed: signed)
   }
 
   static func price(_ price: Price?, _ scale: InstrumentScale) -> String {
@@ -31,8 +32,8 @@ enum Figures {
   }
 
   /// `part` of `whole` in percent with `shown` decimals, signed; nothing when there is no whole.
-  static func percent(_ part: Amount, of whole: Amount, shown: Int) -> String {
-    guard whole.units > 0 else { return "" }
+  static func percent(_ part: Amount?, of whole: Amount?, shown: Int) -> String {
+    guard let part, let whole, whole.units > 0 else { return "" }
     // Both sides lose the same digits when the product would not fit.
     let factor = powerOfTen(max(0, String(part.units.magnitude).count + 8 - 38))
     let wide = part.units / factor * powerOfTen(8)

@@ -181,7 +181,7 @@ private struct Layout {
     head.add(" \(status.valuation)  ")
     head.add(Figures.amount(status.profit, shown: 4, signed: true), tone(status.profit))
     head.add(whole: "  " + Figures.percent(status.profit, of: status.startEquity, shown: 3), .dim)
-    return [head, spark(trail.points.map(\.equity.units), tone(status.profit))]
+    return [head, spark(trail.points.compactMap(\.equity?.units), tone(status.profit))]
   }
 
   private func spark(_ values: [Int128], _ style: StyledLine.Style) -> StyledLine {
@@ -190,8 +190,9 @@ private struct Layout {
     return line
   }
 
-  private func tone(_ amount: Amount) -> StyledLine.Style {
-    amount.units > 0 ? .green : amount.units < 0 ? .red : .plain
+  private func tone(_ amount: Amount?) -> StyledLine.Style {
+    guard let amount else { return .dim }
+    return amount.units > 0 ? .green : amount.units < 0 ? .red : .plain
   }
 
   // MARK: Middle

@@ -9,7 +9,7 @@ public struct StatusTrail: Equatable, Sendable {
     public var time: Timestamp
     /// Best bid plus best ask, so that the middle stays a whole count; nil without a book.
     public var twiceMiddle: Int128?
-    public var equity: Amount
+    public var equity: Amount?
   }
 
   /// Oldest first; the last one is always the newest status.

@@ -39,20 +39,20 @@ extension Kernel where Session: ~Copyable {
   }
 
   /// Puts what was said before Risk, and what Risk refuses before the strategy again, which may say
-  /// something else, a few times.
+  /// something else. One that answers every refusal with another refused order is out of order: all
+  /// trading halts before it can spin.
   private mutating func settle(_ slot: Int, _ instrument: Instrument) {
     var rounds = 0
     while true {
-      if intents.wakeAt < strategies[slot].wakeAt || strategies[slot].wakeAt <= now {
-        strategies[slot].wakeAt = intents.wakeAt
-      }
+      strategies[slot].wakeAt = min(strategies[slot].wakeAt, intents.wakeAt)
       for index in 0..<intents.cancels.count {
         orders.requestCancel(intents.cancels[index], at: now, effects: &orderEffects)
       }
       refusals.removeAll(keepingCapacity: true)
       for index in 0..<intents.places.count { consider(intents.places[index], instrument) }
       rounds += 1
-      guard !refusals.isEmpty, rounds < 4 else { return }
+      guard !refusals.isEmpty else { return }
+      guard rounds < 32 else { return halt(.capacity) }
       intents.removeAll()
       for index in 0..<refusals.count {
         let refusal = refusals[index]

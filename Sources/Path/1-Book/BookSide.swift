@@ -39,15 +39,46 @@ struct BookSide: Equatable, Sendable {
   ///
   /// - Complexity: linear in the levels better than `rank`; a full side also shifts the worse ones.
   mutating func apply(rank: Int64, quantity: Int64) {
-    var index = count
-    while index > 0 && entries[index - 1].rank > rank { index &-= 1 }
-    let isPresent = index > 0 && entries[index - 1].rank == rank
-    if quantity == 0 {
-      if isPresent { remove(at: index - 1) }
-    } else if isPresent {
-      entries[index - 1].quantity = quantity
-    } else {
-      insert(Entry(rank: rank, quantity: quantity), at: index)
+    let room = entries.count
+    let held = count
+    // The door that all market data goes through: one look at the array's owner, then a pointer
+    // (HOTPATH, section 8). Every index below stays within 0 ..< room: `held` ≤ room.
+    count = unsafe entries.withUnsafeMutableBufferPointer { buffer in
+      // Not nil: there is room for at least one level.
+      let levels = unsafe buffer.baseAddress.unsafelyUnwrapped
+      var index = held
+      while unsafe index > 0 && levels[index &- 1].rank > rank { index &-= 1 }
+      let isPresent = unsafe index > 0 && levels[index &- 1].rank == rank
+      if quantity == 0 {
+        guard isPresent else { return held }
+        while index < held {
+          unsafe levels[index &- 1] = levels[index]
+          index &+= 1
+        }
+        return held &- 1
+      }
+      if isPresent {
+        unsafe levels[index &- 1].quantity = quantity
+        return held
+      }
+      if held == room {
+        // Full: the worst makes room, or the new one is the worst.
+        if index == 0 { return held }
+        var moved = 1
+        while moved < index {
+          unsafe levels[moved &- 1] = levels[moved]
+          moved &+= 1
+        }
+        unsafe levels[index &- 1] = Entry(rank: rank, quantity: quantity)
+        return held
+      }
+      var moved = held
+      while moved > index {
+        unsafe levels[moved] = levels[moved &- 1]
+        moved &-= 1
+      }
+      unsafe levels[index] = Entry(rank: rank, quantity: quantity)
+      return held &+ 1
     }
   }
 
@@ -82,35 +113,5 @@ struct BookSide: Equatable, Sendable {
     let excess = count - limit
     for index in 0..<limit { entries[index] = entries[index + excess] }
     count = limit
-  }
-
-  private mutating func remove(at index: Int) {
-    count &-= 1
-    var index = index
-    while index < count {
-      entries[index] = entries[index + 1]
-      index &+= 1
-    }
-  }
-
-  private mutating func insert(_ entry: Entry, at index: Int) {
-    if count == entries.count {
-      // Full: the worst makes room, or the new one is the worst.
-      if index == 0 { return }
-      var moved = 1
-      while moved < index {
-        entries[moved - 1] = entries[moved]
-        moved &+= 1
-      }
-      entries[index - 1] = entry
-      return
-    }
-    var moved = count
-    while moved > index {
-      entries[moved] = entries[moved - 1]
-      moved &-= 1
-    }
-    entries[index] = entry
-    count &+= 1
   }
 }

@@ -201,6 +201,23 @@ extension OrderLifecycle {
     }
   }
 
+  mutating func take(_ price: Price, _ quantity: Quantity, _ consequence: inout Consequence) {
+    switch state {
+    case .pendingNew, .open, .pendingCancel, .inDoubt:
+      // Someone else moved our order, or an amendment took that we had given up. What rests is what
+      // the venue says rests.
+      consequence.alarms.insert(.contradiction)
+      self.price = price
+      self.quantity = quantity
+      if !isAmendPending {
+        amendedPrice = price
+        amendedQuantity = quantity
+      }
+    case .pendingAmend: consequence.asksVenue = true
+    case .filled, .canceled, .rejected: break
+    }
+  }
+
   mutating func refuseAmend(_ consequence: inout Consequence) {
     guard isAmendPending else { return }
     // A venue that amends by replacing may have taken the old order off before it refused.

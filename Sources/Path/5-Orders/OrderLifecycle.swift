@@ -34,6 +34,8 @@ public import MartletModel
     case amendRequested(Price, Quantity)
     /// The venue says that the order has this price and quantity now.
     case amended(Price, Quantity)
+    /// An answer shows the open order with a price or quantity that nobody here asked for.
+    case moved(Price, Quantity)
     /// The venue would not amend.
     case amendRefused
     /// An amendment was sent and its reply is lost.
@@ -126,6 +128,7 @@ public import MartletModel
     case .cancelReplyLost: loseCancelReply(&consequence)
     case .amendRequested(let price, let quantity): requestAmend(price, quantity)
     case .amended(let price, let quantity): amend(price, quantity, &consequence)
+    case .moved(let price, let quantity): take(price, quantity, &consequence)
     case .amendRefused: refuseAmend(&consequence)
     case .amendReplyLost: loseAmendReply(&consequence)
     }

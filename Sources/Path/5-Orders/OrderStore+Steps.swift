@@ -51,7 +51,8 @@ extension OrderStore {
       .orderChanged(
         OrderChange(
           account: record.intent.account, strategy: record.intent.strategy,
-          venueOrderID: record.venueOrderID, before: before, after: after, refusal: refusal)))
+          venueOrderID: record.venueOrderID, before: before, after: after,
+          refusal: after.state == .rejected ? refusal : nil)))
     let wasWorking = before.map { !$0.state.isTerminal } ?? true
     if wasWorking && after.state.isTerminal {
       retire(slot)

@@ -162,10 +162,17 @@ public struct OrderStore: ~Copyable, Sendable {
         effects: &effects)
       return
     }
-    if report.status == .open && lifecycle.isAmendPending && report.price == lifecycle.amendedPrice
-      && report.quantity == lifecycle.amendedQuantity
-    {
-      apply(.amended(report.price, report.quantity), to: slot, at: now, effects: &effects)
+    if report.status == .open {
+      let isAmended =
+        lifecycle.isAmendPending && report.price == lifecycle.amendedPrice
+        && report.quantity == lifecycle.amendedQuantity
+      let isAsKnown = report.price == lifecycle.price && report.quantity == lifecycle.quantity
+      if isAmended {
+        apply(.amended(report.price, report.quantity), to: slot, at: now, effects: &effects)
+      } else if !isAsKnown && isAnswer && report.price.quanta > 0 && report.quantity.quanta > 0 {
+        // Only an answer is surely not older than what we know.
+        apply(.moved(report.price, report.quantity), to: slot, at: now, effects: &effects)
+      }
     }
     apply(
       .reported(report.status, cumulative: report.cumulative, isAnswer: isAnswer), to: slot,

@@ -2,7 +2,7 @@
 /// the nearest known word.
 struct Arguments {
   /// What a command takes.
-  struct Option {
+  struct Option: Sendable {
     let name: String
     /// What stands after it in help; nil for a switch.
     let value: String?

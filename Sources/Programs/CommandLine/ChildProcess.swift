@@ -25,8 +25,19 @@ final class ChildProcess {
   private var pending: [UInt8] = []
   private(set) var ending: Ending?
 
+  /// - Parameter isolated: in a process group of its own, so that Ctrl-C at the terminal is ours to
+  ///   pass on, when it is time.
   /// - Throws: `SpawnFault` naming the program and the system's reason.
-  init(_ program: String, _ arguments: [String], output mode: Output) throws(SpawnFault) {
+  init(
+    _ program: String, _ arguments: [String], output mode: Output, isolated: Bool = false
+  ) throws(SpawnFault) {
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    if isolated {
+      unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+      unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    }
     // The C structure owns memory of its own until `destroy`; it does not leave this initializer.
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -46,7 +57,7 @@ final class ChildProcess {
     // C strings that live until the call returns, with a nil at the end.
     let words = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
     defer { for index in unsafe words.indices { unsafe free(words[index]) } }
-    let result = unsafe posix_spawn(&started, program, &actions, nil, words, environ)
+    let result = unsafe posix_spawn(&started, program, &actions, &attributes, words, environ)
     if mode == .piped { close(ends[1]) }
     guard result == 0 else {
       if mode == .piped { close(ends[0]) }

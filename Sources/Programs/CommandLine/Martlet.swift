@@ -1,3 +1,47 @@
+import Glibc
+
+/// The one entry point: finds the command, reads its words strictly, runs it.
 @main enum Martlet {
-  static func main() { print("martlet") }
+  static let commands: [Command] = [
+    DemoCommand.command, ExchangeCommand.command, JournalCommand.command,
+  ]
+
+  static func main() {
+    exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+  }
+
+  private static func run(_ words: [String]) -> ExitCode {
+    guard let first = words.first, first != "--help", first != "help" else {
+      Console.out(help())
+      return words.isEmpty ? .misuse : .done
+    }
+    guard let command = commands.first(where: { $0.name == first }) else {
+      let nearest = Arguments.nearest(to: first, among: commands.map(\.name))
+      Console.fail(
+        "no command “\(first)”\(nearest.map { "; did you mean \($0)?" } ?? ""), see ./martlet --help"
+      )
+      return .misuse
+    }
+    let rest = Array(words.dropFirst())
+    if rest.contains("--help") {
+      Console.out(command.help())
+      return .done
+    }
+    do throws(Arguments.Misuse) {
+      return try command.run(
+        Arguments(rest, options: command.options, positional: command.positional))
+    } catch {
+      Console.fail("\(command.name): \(error.message); see ./martlet \(command.name) --help")
+      return .misuse
+    }
+  }
+
+  private static func help() -> String {
+    var text = "usage: ./martlet COMMAND …\n\n"
+    for command in commands {
+      let shown = "\(command.name) \(command.usage)"
+      text += "  \(shown)\n"
+    }
+    return text + "\n./martlet COMMAND --help shows what a command takes, with an example.\n"
+  }
 }

@@ -89,29 +89,29 @@ private let rules: [Rounding] = [
 
   @Test func wrongMoneyTraps() async {
     await #expect(processExitsWith: .failure) {
-      _ = Amount(units: .max) + Amount(units: 1)
+      keep(Amount(units: .max) + Amount(units: 1))
     }
     await #expect(processExitsWith: .failure) {
-      _ = -Amount(units: .min)
+      keep(-Amount(units: .min))
     }
     await #expect(processExitsWith: .failure) {
       let scale = InstrumentScale(price: DecimalPlaces(0), quantity: DecimalPlaces(0))
-      _ = scale.notional(of: Quantity(quanta: .max), at: Price(quanta: .max))
+      keep(scale.notional(of: Quantity(quanta: .max), at: Price(quanta: .max)))
     }
     await #expect(processExitsWith: .failure) {
       let scale = InstrumentScale(price: DecimalPlaces(0), quantity: DecimalPlaces(12))
-      _ = scale.quantity(of: Amount(units: .max), rounded: .down)
+      keep(scale.quantity(of: Amount(units: .max), rounded: .down))
     }
-    await #expect(processExitsWith: .failure) { _ = DecimalPlaces(21) }
-    await #expect(processExitsWith: .failure) { _ = DecimalPlaces(-13) }
+    await #expect(processExitsWith: .failure) { keep(DecimalPlaces(21)) }
+    await #expect(processExitsWith: .failure) { keep(DecimalPlaces(-13)) }
     await #expect(processExitsWith: .failure) {
-      _ = InstrumentScale(price: DecimalPlaces(12), quantity: DecimalPlaces(9))
-    }
-    await #expect(processExitsWith: .failure) {
-      _ = Quantity(quanta: .max) + Quantity(quanta: 1)
+      keep(InstrumentScale(price: DecimalPlaces(12), quantity: DecimalPlaces(9)))
     }
     await #expect(processExitsWith: .failure) {
-      _ = Price(quanta: .max).advanced(by: 1)
+      keep(Quantity(quanta: .max) + Quantity(quanta: 1))
+    }
+    await #expect(processExitsWith: .failure) {
+      keep(Price(quanta: .max).advanced(by: 1))
     }
   }
 }

@@ -36,9 +36,9 @@ import Testing
   }
 
   @Test func whatCannotBeDividedTraps() async {
-    await #expect(processExitsWith: .failure) { _ = divide(1, by: 0, rounded: .down) }
-    await #expect(processExitsWith: .failure) { _ = divide(1, by: -1, rounded: .down) }
-    await #expect(processExitsWith: .failure) { _ = powerOfTen(39) }
-    await #expect(processExitsWith: .failure) { _ = powerOfTen(-1) }
+    await #expect(processExitsWith: .failure) { keep(divide(1, by: 0, rounded: .down)) }
+    await #expect(processExitsWith: .failure) { keep(divide(1, by: -1, rounded: .down)) }
+    await #expect(processExitsWith: .failure) { keep(powerOfTen(39)) }
+    await #expect(processExitsWith: .failure) { keep(powerOfTen(-1)) }
   }
 }

@@ -111,6 +111,36 @@ private struct Everything: Snapshotting, Equatable {
     #expect(writer.bytes.copy() == expected)
   }
 
+  @Test func everySmallValueSurvivesInAContainer() throws {
+    func check<Value: SnapshotValue & Equatable>(_ values: [Value]) throws {
+      var ring = Ring<Value>(capacity: values.count)
+      for value in values { #expect(ring.append(value) == .inserted) }
+      expectWholeOrNothing(ring, into: Ring(capacity: values.count))
+      var copy = Ring<Value>(capacity: values.count)
+      var reader = SnapshotReader(written(ring))
+      try copy.read(from: &reader)
+      #expect(copy == ring)
+    }
+    try check([UInt8.min, 1, .max])
+    try check([UInt16.min, 1, .max])
+    try check([Int32.min, -1, .max])
+    try check([UInt32.min, 1, .max])
+    try check([Int64.min, -1, .max])
+    try check([Int.min, -1, .max])
+    try check([Int128.min, -1, .max])
+    try check([UInt128.min, 1, .max])
+    try check([Price(quanta: .min), Price(quanta: 5)])
+    try check([Quantity(quanta: .min), Quantity(quanta: 5)])
+    try check([Amount(units: .min), Amount(units: 5)])
+    try check([Rate(units: .min), Rate(units: 5)])
+    try check([Timestamp(nanoseconds: .min), .distantFuture])
+    try check([TimeSpan(nanoseconds: .min), .seconds(5)])
+    try check(["", "DBTC_DUSDT", "abcdefghijklmnopqrstuvwxyz012345"] as [InlineText])
+    var heap = TimerHeap<UInt64>(capacity: 2)
+    let tokens = [1, 2].compactMap { heap.set($0, at: .zero) }
+    try check(tokens)
+  }
+
   @Test func aReaderOutOfStepStopsAtTheSection() {
     var writer = SnapshotWriter()
     writer.section("Orders")

@@ -43,9 +43,9 @@ import Testing
   }
 
   @Test func timeBeyondTheCenturiesTraps() async {
-    await #expect(processExitsWith: .failure) { _ = Timestamp(milliseconds: .max) }
+    await #expect(processExitsWith: .failure) { keep(Timestamp(milliseconds: .max)) }
     await #expect(processExitsWith: .failure) {
-      _ = Timestamp.distantFuture + TimeSpan(nanoseconds: 1)
+      keep(Timestamp.distantFuture + TimeSpan(nanoseconds: 1))
     }
   }
 }
@@ -103,7 +103,7 @@ import Testing
 
   @Test func aLiteralTooLongTraps() async {
     await #expect(processExitsWith: .failure) {
-      _ = "an identifier of more than 32 bytes" as InlineText
+      keep("an identifier of more than 32 bytes" as InlineText)
     }
   }
 
@@ -169,7 +169,7 @@ import Testing
   @Test func whatWouldReachBeyondTheBytesTraps() async {
     await #expect(processExitsWith: .failure) {
       let buffer = ByteBuffer()
-      _ = buffer[0]
+      keep(buffer[0])
     }
     await #expect(processExitsWith: .failure) {
       var buffer = ByteBuffer()

@@ -53,10 +53,11 @@ enum DashboardFixture {
     status.counts.ordersCanceled = 2
     status.counts.frames = UInt64(step) * 37
     status.position = Quantity(quanta: Int64(fills % 7 - 3) * 1000)
-    status.startEquity = try Amount("100000")
+    let first = try Amount("100000")
+    status.startEquity = first
     status.realized = try Amount("0.4375") + Amount(units: Int128(step) * powerOfTen(16))
     status.unrealized = Amount(units: Int128(middle - 6_125_000) * powerOfTen(15))
-    status.equity = status.startEquity + status.realized + status.unrealized
+    status.equity = first + status.realized + status.unrealized
     status.fees = [
       .init(asset: "DUSDT", amount: try Amount("1.2250080")),
       .init(asset: "DBTC", amount: try Amount("0.00001599")),

@@ -37,6 +37,7 @@ import Testing
   @Test func whatIsNotKnownIsNullAndListsAreBounded() throws {
     var status = try DashboardFixture.status(step: 0)
     status.bestBid = nil
+    status.equity = nil
     status.deadManLeft = nil
     status.frameToOrder = nil
     status.endsAt = nil
@@ -46,7 +47,8 @@ import Testing
       .init(time: status.now, severity: .info, text: "alert \($0) \"\u{1B}[31m\"")
     }
     let json = try parse(status)
-    for key in ["best_bid", "dead_man_left_ms", "frame_to_order_us", "ends_ms"] {
+    for key in ["best_bid", "equity", "profit", "dead_man_left_ms", "frame_to_order_us", "ends_ms"]
+    {
       #expect(json[key] == .null, "\(key)")
     }
     #expect(json["halt_reason"]?.text == "the venue refused the key, signature or permission")

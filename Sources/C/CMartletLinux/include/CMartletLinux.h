@@ -89,18 +89,13 @@ int cmartlet_socket_error(int descriptor);
 int cmartlet_local_port(int descriptor);
 // Makes the kernel's send buffer about this small, so that tests and slow readers are seen early.
 int cmartlet_set_send_buffer(int descriptor, int bytes);
-int cmartlet_set_receive_buffer(int descriptor, int bytes);
 // Makes `close` send a reset instead of an orderly end.
 int cmartlet_reset_on_close(int descriptor);
 // Bytes received (0: the peer ended), or an errno negated. Never blocks.
 ssize_t cmartlet_receive(int descriptor, void *_Nonnull bytes, size_t capacity);
 // Bytes sent, or an errno negated. Never blocks, never raises SIGPIPE.
 ssize_t cmartlet_send(int descriptor, const void *_Nonnull bytes, size_t count);
-// Resolves `host` to its first numeric address; BLOCKS. `text` takes 64 bytes. 0, or -EHOSTUNREACH
-// when the name is not known, or another errno negated.
-int cmartlet_resolve(const char *_Nonnull host, char *_Nonnull text, size_t capacity);
-// Whether `text` is a numeric IPv4 or IPv6 address, and if so whether of this machine's loopback.
-bool cmartlet_is_numeric_address(const char *_Nonnull text);
+// Whether `text` is a numeric IPv4 or IPv6 address of this machine's loopback.
 bool cmartlet_is_loopback_address(const char *_Nonnull text);
 
 // MARK: Files

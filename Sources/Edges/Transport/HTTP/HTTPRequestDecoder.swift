@@ -72,6 +72,12 @@ public struct HTTPRequestDecoder: ~Copyable {
     get { isChunked ? joined.span : input.span(from: 0, count: spent) }
   }
 
+  /// Lends the last request's body for a call, where the decoder stands in a class.
+  func withBody<Result>(_ use: (Span<UInt8>) -> Result) -> Result { use(body) }
+
+  /// Lends the bytes after the last request for a call.
+  func withUnread<Result>(_ use: (Span<UInt8>) -> Result) -> Result { use(unread) }
+
   /// Whether a request has begun to arrive and is not whole yet.
   public var isMidRequest: Bool {
     switch phase {

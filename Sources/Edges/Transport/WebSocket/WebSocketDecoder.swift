@@ -77,6 +77,9 @@ public struct WebSocketDecoder: ~Copyable {
     }
   }
 
+  /// Lends the last event's bytes for a call, where the decoder stands in a class.
+  func withPayload<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(payload) }
+
   /// Takes received bytes. Drain with `next` before taking more, or the buffer grows.
   public mutating func receive(_ bytes: Span<UInt8>) {
     release()

@@ -150,6 +150,9 @@ public struct WebSocketClientHandshake: ~Copyable {
     get { input.span(from: consumed, count: input.count - consumed) }
   }
 
+  /// Lends the bytes after the server's consent for a call, where the handshake stands in a class.
+  func withUnread<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(unread) }
+
   /// Reads the reply.
   ///
   /// - Returns: whether the server has consented; false while more bytes are needed.

@@ -90,6 +90,17 @@ public enum Candles {
     }
   }
 
+  /// Writes the reply to `candles_request`.
+  public static func writeReply(
+    _ candles: [WireCandle], id: Span<UInt8>, into buffer: inout ByteBuffer
+  ) {
+    Envelope.writeReply(id: id, into: &buffer) { writer, buffer in
+      writer.beginArray(into: &buffer)
+      for candle in candles { candle.write(market: nil, with: &writer, into: &buffer) }
+      writer.endArray(into: &buffer)
+    }
+  }
+
   /// Writes a `candles_update`; the interval is not in it.
   public static func writePush(
     market: InlineText, _ candle: WireCandle, into buffer: inout ByteBuffer

@@ -88,6 +88,32 @@ public struct ClientBody: Equatable, Sendable {
     }
   }
 
+  /// A list of texts.
+  public func texts(_ name: String) -> Given<[String]> {
+    switch list(name) {
+    case .absent: return .absent
+    case .null: return .null
+    case .unreadable: return .unreadable
+    case .value(let items):
+      var texts: [String] = []
+      for item in items {
+        guard case .string(let text) = item else { return .unreadable }
+        texts.append(text)
+      }
+      return .value(texts)
+    }
+  }
+
+  /// A list of objects; nil for an item that is none.
+  public func items(_ name: String) -> Given<[ClientBody?]> {
+    switch list(name) {
+    case .absent: .absent
+    case .null: .null
+    case .unreadable: .unreadable
+    case .value(let items): .value(items.map { ClientBody($0) })
+    }
+  }
+
   public func side(_ name: String = "side") -> Given<Side> {
     switch text(name) {
     case .absent: .absent

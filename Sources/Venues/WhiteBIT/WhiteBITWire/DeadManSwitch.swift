@@ -84,6 +84,20 @@ public enum DeadManSwitch {
     }
   }
 
+  /// Writes the reply to a set or a refresh.
+  public static func writeReply(_ timer: Timer, into buffer: inout ByteBuffer) {
+    var writer = JSONWriter()
+    timer.write(with: &writer, into: &buffer)
+  }
+
+  /// Writes the body of `order/kill-switch/status`.
+  public static func writeStatus(_ timers: [Timer], into buffer: inout ByteBuffer) {
+    var writer = JSONWriter()
+    writer.beginArray(into: &buffer)
+    for timer in timers { timer.write(with: &writer, into: &buffer) }
+    writer.endArray(into: &buffer)
+  }
+
   /// Writes the fields that set or refresh a market's timer for spot orders.
   ///
   /// - Parameter seconds: nil removes the timer.

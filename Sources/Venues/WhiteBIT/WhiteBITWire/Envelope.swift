@@ -354,6 +354,8 @@ public enum SocketMethod: Equatable, Sendable {
   case ordersPendingSubscribe, ordersPendingUnsubscribe, ordersPendingRequest
   case ordersExecutedSubscribe, ordersExecutedUnsubscribe, ordersExecutedRequest
   case balanceSpotSubscribe, balanceSpotUnsubscribe, balanceSpotRequest
+  case bookTickerSubscribe, bookTickerUnsubscribe
+  case candlesSubscribe, candlesUnsubscribe, candlesRequest
   /// Any other, by its name.
   case other(String)
 
@@ -391,6 +393,11 @@ public enum SocketMethod: Equatable, Sendable {
       case "balanceSpot_subscribe": .balanceSpotSubscribe
       case "balanceSpot_unsubscribe": .balanceSpotUnsubscribe
       case "balanceSpot_request": .balanceSpotRequest
+      case "bookTicker_subscribe": .bookTickerSubscribe
+      case "bookTicker_unsubscribe": .bookTickerUnsubscribe
+      case "candles_subscribe": .candlesSubscribe
+      case "candles_unsubscribe": .candlesUnsubscribe
+      case "candles_request": .candlesRequest
       default: .other(name)
       }
   }

@@ -94,6 +94,12 @@ public struct VenueError: Equatable, Sendable {
     writer.endObject(into: &buffer)
   }
 
+  /// Writes the error as a whole body.
+  public func write(into buffer: inout ByteBuffer) {
+    var writer = JSONWriter()
+    write(with: &writer, into: &buffer)
+  }
+
   /// Writes the map of texts by field alone, as public endpoints answer.
   public func writeEntries(with writer: inout JSONWriter, into buffer: inout ByteBuffer) {
     writer.beginObject(into: &buffer)

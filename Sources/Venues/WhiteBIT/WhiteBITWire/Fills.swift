@@ -166,6 +166,44 @@ public struct WireFill: WireRow, Equatable, BitwiseCopyable {
   }
 }
 
+extension WireFill {
+  /// Writes a row of `deals_request`, the socket's own history.
+  func writeSocket(
+    counterOrderID: UInt64, with writer: inout JSONWriter, into buffer: inout ByteBuffer
+  ) {
+    writer.beginObject(into: &buffer)
+    writer.key("time", into: &buffer)
+    writer.seconds(time, into: &buffer)
+    writer.key("id", into: &buffer)
+    writer.integer(tradeID, into: &buffer)
+    if let side {
+      writer.key("side", into: &buffer)
+      writer.integer(side.wireNumber, into: &buffer)
+    }
+    writer.key("role", into: &buffer)
+    writer.integer(role.rawValue, into: &buffer)
+    writer.key("price", into: &buffer)
+    writer.decimal(price, into: &buffer)
+    writer.key("amount", into: &buffer)
+    writer.decimal(amount, into: &buffer)
+    writer.key("deal", into: &buffer)
+    writer.decimal(price.multiplied(by: amount), into: &buffer)
+    writer.key("fee", into: &buffer)
+    writer.decimal(fee, into: &buffer)
+    writer.key("order_id", into: &buffer)
+    writer.integer(orderID ?? 0, into: &buffer)
+    writer.key("deal_order_id", into: &buffer)
+    writer.integer(counterOrderID, into: &buffer)
+    writer.key("market", into: &buffer)
+    writer.string(market, into: &buffer)
+    writer.key("client_order_id", into: &buffer)
+    writer.string(clientID, into: &buffer)
+    writer.key("fee_asset", into: &buffer)
+    writer.string(feeAsset, into: &buffer)
+    writer.endObject(into: &buffer)
+  }
+}
+
 /// The fills channel and the fill histories, both ways.
 public enum Fills {
   /// Why a push gives no fill.

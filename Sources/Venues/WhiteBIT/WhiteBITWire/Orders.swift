@@ -632,6 +632,44 @@ public enum Orders {
   }
 }
 
+extension Orders {
+  /// One entry of a `order/cancel/bulk` reply, in request order.
+  public enum CancelItem: Equatable, Sendable {
+    case canceled(WireOrder)
+    case refused(VenueError)
+  }
+
+  /// Writes the body of `order/cancel/bulk`, whose results name the order and no more.
+  public static func writeCancelBulk(_ items: [CancelItem], into buffer: inout ByteBuffer) {
+    var writer = JSONWriter()
+    writer.beginArray(into: &buffer)
+    for item in items {
+      writer.beginObject(into: &buffer)
+      writer.key("result", into: &buffer)
+      if case .canceled(let order) = item {
+        writer.beginObject(into: &buffer)
+        writer.key("orderId", into: &buffer)
+        writer.integer(order.orderID, into: &buffer)
+        writer.key("clientOrderId", into: &buffer)
+        writer.string(order.clientID, into: &buffer)
+        writer.key("market", into: &buffer)
+        writer.string(order.market, into: &buffer)
+        writer.endObject(into: &buffer)
+      } else {
+        writer.null(into: &buffer)
+      }
+      writer.key("error", into: &buffer)
+      if case .refused(let error) = item {
+        error.write(with: &writer, into: &buffer)
+      } else {
+        writer.null(into: &buffer)
+      }
+      writer.endObject(into: &buffer)
+    }
+    writer.endArray(into: &buffer)
+  }
+}
+
 extension JSONCursor {
   /// A boolean; `null` is false.
   mutating func flag(in text: Span<UInt8>) throws(JSONFault) -> Bool {

@@ -217,6 +217,24 @@ public enum Trades {
     }
   }
 
+  static func writeFields(
+    of statistics: Statistics, with writer: inout JSONWriter, into buffer: inout ByteBuffer
+  ) {
+    writer.beginObject(into: &buffer)
+    let values: [(StaticString, Amount)] = [
+      ("open", statistics.open), ("close", statistics.last), ("high", statistics.high),
+      ("low", statistics.low), ("volume", statistics.volume), ("deal", statistics.deal),
+      ("last", statistics.last),
+    ]
+    for (name, value) in values {
+      writer.key(name, into: &buffer)
+      writer.decimal(value, into: &buffer)
+    }
+    writer.key("period", into: &buffer)
+    writer.integer(statistics.period, into: &buffer)
+    writer.endObject(into: &buffer)
+  }
+
   public static func readStatistics(
     _ cursor: inout JSONCursor, in frame: Span<UInt8>
   ) throws(JSONFault) -> (market: InlineText, statistics: Statistics) {
@@ -259,24 +277,7 @@ public enum Trades {
     Envelope.writePush("market_update", into: &buffer) { writer, buffer in
       writer.beginArray(into: &buffer)
       writer.string(market, into: &buffer)
-      writer.beginObject(into: &buffer)
-      writer.key("open", into: &buffer)
-      writer.decimal(statistics.open, into: &buffer)
-      writer.key("close", into: &buffer)
-      writer.decimal(statistics.last, into: &buffer)
-      writer.key("high", into: &buffer)
-      writer.decimal(statistics.high, into: &buffer)
-      writer.key("low", into: &buffer)
-      writer.decimal(statistics.low, into: &buffer)
-      writer.key("volume", into: &buffer)
-      writer.decimal(statistics.volume, into: &buffer)
-      writer.key("deal", into: &buffer)
-      writer.decimal(statistics.deal, into: &buffer)
-      writer.key("last", into: &buffer)
-      writer.decimal(statistics.last, into: &buffer)
-      writer.key("period", into: &buffer)
-      writer.integer(statistics.period, into: &buffer)
-      writer.endObject(into: &buffer)
+      writeFields(of: statistics, with: &writer, into: &buffer)
       writer.endArray(into: &buffer)
     }
   }

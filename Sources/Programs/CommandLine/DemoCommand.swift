@@ -1,0 +1,168 @@
+import Glibc
+import MartletJSON
+
+/// `demo`: the local exchange as one process, the guide's grid bot as another.
+enum DemoCommand {
+  static let command = Command(
+    name: "demo", usage: "[--for 60s] [--speed 10] [--port 8088] [--json]",
+    does: """
+      A grid bot trades a recorded market on the local exchange: no keys, no network, no money. The
+      exchange and the bot are two processes that speak WhiteBIT's own wire over loopback. Ends by
+      itself or with Ctrl-C, with a summary checked against the exchange's own ledger.
+      """,
+    options: [
+      .init("--for", "TIME", "how long, such as 60s or 5m; default until Ctrl-C"),
+      .init("--speed", "N", "how fast the recorded market runs, 1 … 1000; default 10"),
+      .init("--port", "N", "where the page is served on 127.0.0.1; default 8088, 0 for none"),
+      .init("--json", nil, "one object on standard output at the end, nothing else there"),
+    ],
+    positional: 0...0, example: "./martlet demo --for 60s", run: run)
+
+  private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
+    let span = try arguments.milliseconds("--for", default: 0)
+    let speed = try arguments.integer("--speed", default: 10, in: 1...1000)
+    let port = try arguments.integer("--port", default: 8088, in: 0...65_535)
+    guard let root = Installation.root else {
+      Console.fail("demo: the bundled recording is not near \(Installation.program)")
+      return .failed
+    }
+    Interruption.watch()
+    let folder = "\(root)/.martlet/demo/\(stamp())"
+    guard Installation.makeFolder(folder) else {
+      Console.fail("demo: cannot make \(folder): \(systemReason(errno))")
+      return .failed
+    }
+    let latest = "\(root)/.martlet/demo/latest"
+    unsafe unlink(latest)
+    unsafe symlink(folder, latest)
+
+    let key = randomWord(16)
+    let secret = randomWord(32)
+    do {
+      let exchange = try ChildProcess(
+        Installation.program,
+        [
+          "exchange", "--venue", "whitebit", "--plain", "--listen", "127.0.0.1:0", "--speed",
+          "\(speed)", "--account", "\(key):\(secret)", "--balance", "DBTC=0.5", "--balance",
+          "DUSDT=1000", "--parent", "\(getpid())",
+        ], output: .piped, isolated: true)
+      defer {
+        exchange.send(SIGKILL)
+        exchange.reap(blocking: true)
+      }
+      guard let line = exchange.line(within: 15_000), let rest = address("rest", in: line),
+        let ws = address("ws", in: line)
+      else {
+        Console.fail("demo: the local exchange did not say that it is ready")
+        return .failed
+      }
+      guard
+        Installation.write("\(key):\(secret)\n", to: folder + "/key", mode: 0o600),
+        Installation.write(
+          configuration(rest: rest, ws: ws, folder: folder, port: port), to: folder + "/bot.toml",
+          mode: 0o600)
+      else {
+        Console.fail("demo: cannot write into \(folder): \(systemReason(errno))")
+        return .failed
+      }
+      var words = ["run", folder + "/bot.toml"]
+      if span > 0 { words += ["--for", "\(span)ms"] }
+      if arguments.has("--json") { words.append("--json") }
+      let bot = try ChildProcess(Installation.program, words, output: .inherited)
+      return ExitCode(rawValue: wait(for: bot, and: exchange)) ?? .failed
+    } catch {
+      Console.fail("demo: \(error)")
+      return .failed
+    }
+  }
+
+  /// Waits for the bot, telling it of Ctrl-C once, and of its exchange's death.
+  private static func wait(for bot: ChildProcess, and exchange: ChildProcess) -> Int32 {
+    var isTold = false
+    while true {
+      if let ending = bot.reap(blocking: false) {
+        switch ending {
+        case .exited(let code):
+          return code == 0 && Interruption.isRequested ? ExitCode.interrupted.rawValue : code
+        case .signaled(let number):
+          Console.fail(
+            "demo: the bot was killed (signal \(number)); the exchange's kill-switch takes its orders off"
+          )
+          return ExitCode.failed.rawValue
+        }
+      }
+      if Interruption.isRequested && !isTold {
+        isTold = true
+        bot.send(SIGTERM)
+      }
+      if exchange.reap(blocking: false) != nil && !isTold {
+        isTold = true
+        Console.fail("demo: the local exchange ended by itself")
+        bot.send(SIGTERM)
+      }
+      // Woken by a signal, or five times a second to look at both.
+      poll(nil, 0, 200)
+    }
+  }
+
+  private static func configuration(
+    rest: String, ws: String, folder: String, port: Int
+  ) -> String {
+    """
+    # Written by ./martlet demo: the guide's grid, narrowed to what the recorded market moves.
+    [bot]
+    name = "grid-demo"
+    mode = "paper"
+    valuation = "DUSDT"
+
+    [venue.whitebit]
+    endpoint = "custom"
+    rest = "\(rest)"
+    websocket = "\(ws)/ws"
+    key = "file:\(folder)/key"
+
+    [dead_man]
+    timeout = "60s"
+    refresh = "45s"
+    grace = "40s"
+
+    [[strategy]]
+    kind = "grid"
+    venue = "whitebit"
+    market = "DBTC_DUSDT"
+    levels = 10
+    spacing = "10"
+    amount = "0.001"
+
+    [journal]
+    folder = "\(folder)/journal"
+
+    [dashboard]
+    port = \(port)
+
+    """
+  }
+
+  /// The text under `name` in the exchange's line.
+  private static func address(_ name: String, in line: String) -> String? {
+    let bytes = Array(line.utf8)
+    guard let value = try? JSONValue(bytes.span) else { return nil }
+    return value[name]?.text
+  }
+
+  private static func stamp() -> String {
+    var now = time(nil)
+    var parts = unsafe tm()
+    unsafe localtime_r(&now, &parts)
+    var text = [CChar](repeating: 0, count: 32)
+    let count = unsafe strftime(&text, text.count, "%Y%m%d-%H%M%S", &parts)
+    return String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      + "-\(getpid())"
+  }
+
+  private static func randomWord(_ length: Int) -> String {
+    var random = SystemRandomNumberGenerator()
+    let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789")
+    return String((0..<length).map { _ in letters[Int(random.next() % UInt64(letters.count))] })
+  }
+}

@@ -1,0 +1,49 @@
+import Glibc
+
+/// Where this program and what it ships are.
+enum Installation {
+  /// The program's own file.
+  static let program: String = {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = unsafe readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard count > 0 else { return CommandLine.arguments[0] }
+    return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }()
+
+  /// The clone this program was built in: the nearest folder above it that has the bundled market.
+  static let root: String? = {
+    var folder = Substring(program)
+    while let slash = folder.lastIndex(of: "/") {
+      folder = folder[..<slash]
+      if unsafe access("\(folder)/Fixtures/Markets", R_OK) == 0 { return String(folder) }
+    }
+    return nil
+  }()
+
+  /// The recording that the local exchange replays unless told otherwise.
+  static var bundledRecording: String? {
+    root.map { $0 + "/Fixtures/Markets/binance-spot_BTCUSDT_20240808T2354.mmr" }
+  }
+
+  /// Makes a folder and those above it, for this user alone.
+  static func makeFolder(_ path: String) -> Bool {
+    var made = ""
+    for part in path.split(separator: "/", omittingEmptySubsequences: false) {
+      made += made.isEmpty && part.isEmpty ? "/" : (made.isEmpty || made == "/" ? "" : "/") + part
+      if made == "/" || made.isEmpty { continue }
+      if unsafe mkdir(made, 0o700) != 0 && errno != EEXIST { return false }
+    }
+    return true
+  }
+
+  /// Writes a file with `mode`, replacing what was there.
+  static func write(_ text: String, to path: String, mode: mode_t) -> Bool {
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    _ = fchmod(descriptor, mode)
+    let bytes = Array(text.utf8)
+    return unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      == bytes.count
+  }
+}

@@ -1,0 +1,97 @@
+import MartletBase
+import MartletJSON
+import MartletJournalFile
+import MartletRecord
+
+/// `journal verify|print JOURNAL`
+enum JournalCommand {
+  static let command = Command(
+    name: "journal", usage: "verify|print JOURNAL",
+    does: """
+      verify  walks the chain of checksums and digests from end to end
+      print   writes one line a record
+      """,
+    options: [
+      .init("--from", "SEQ", "print: from this sequence on"),
+      .init("--until", "SEQ", "print: up to this sequence"),
+      .init("--contains", "TEXT", "print: only lines that hold this text"),
+      .init("--json", nil, "verify: one object on standard output"),
+    ],
+    positional: 2...2, example: "./martlet journal verify .martlet/demo/latest/journal",
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
+    let folder = arguments.positional[1]
+    switch arguments.positional[0] {
+    case "verify": return verify(folder, asJSON: arguments.has("--json"))
+    case "print":
+      let from = try arguments.integer("--from", default: 0, in: 0...Int.max)
+      let until = try arguments.integer("--until", default: Int.max, in: 0...Int.max)
+      return print(
+        folder, UInt64(from)...UInt64(max(from, until)), containing: arguments.last("--contains"))
+    default:
+      throw Arguments.Misuse(
+        message: "expected verify or print, found “\(arguments.positional[0])”")
+    }
+  }
+
+  private static func verify(_ folder: String, asJSON: Bool) -> ExitCode {
+    do throws(JournalFault) {
+      let found = try JournalReader.verify(folder: folder)
+      if asJSON {
+        Console.out(
+          "{\"records\":\(found.records),\"first\":\(found.firstSequence),\"last\":\(found.lastSequence),"
+            + "\"head\":\"\(found.head)\",\"sound\":\(found.isSound),\"torn\":\(found.tornTail != nil)}\n"
+        )
+      } else {
+        Console.out(
+          "\(folder): \(found.records) records, \(found.firstSequence) … \(found.lastSequence),"
+            + " \(found.segments) segment(s), written by \(found.build)\nhead \(found.head)\n")
+        if let torn = found.tornTail {
+          Console.out("torn tail, which a killed process leaves: \(torn)\n")
+        }
+        if found.isSound { Console.out("sound: every checksum and every link holds\n") }
+      }
+      if let fault = found.fault {
+        Console.fail("\(folder): \(fault)")
+        return .failed
+      }
+      return .done
+    } catch {
+      Console.fail("\(error)")
+      return .failed
+    }
+  }
+
+  private static func print(
+    _ folder: String, _ range: ClosedRange<UInt64>, containing part: String?
+  ) -> ExitCode {
+    do throws(JournalFault) {
+      var reader = try JournalReader.open(folder: folder)
+      var text = RecordText()
+      while let header = try reader.next(), header.sequence <= range.upperBound {
+        // Read from the start even so: the first records say how numbers are written.
+        let line = text.line(kind: header.kind.rawValue, payload: reader.payload)
+        guard header.sequence >= range.lowerBound, part.map({ line.contains($0) }) ?? true else {
+          continue
+        }
+        Console.out("\(header.sequence) \(time(header.time)) \(line)\n")
+        if Interruption.isRequested { return .interrupted }
+      }
+      if let torn = reader.tornTail { Console.note("torn tail: \(torn)") }
+      return .done
+    } catch {
+      Console.fail("\(error)")
+      return .failed
+    }
+  }
+
+  /// Seconds and microseconds since 1970.
+  private static func time(_ time: Timestamp) -> String {
+    var buffer = ByteBuffer(capacity: 32)
+    buffer.append(decimal: time.seconds)
+    buffer.append(".")
+    buffer.append(decimal: (time.nanoseconds - time.seconds * 1_000_000_000) / 1000, width: 6)
+    return String(buffer.span)
+  }
+}

@@ -1,0 +1,85 @@
+public import MartletBase
+internal import MartletClock
+internal import MartletHistory
+internal import MartletSecrets
+public import MartletTransport
+internal import WhiteBITDesk
+internal import WhiteBITWire
+
+/// A WhiteBIT-compatible exchange on loopback: recorded markets, real sockets.
+public final class LocalExchange {
+  /// An account and the money it begins with.
+  public struct Account: Sendable {
+    public var key: String
+    public var secret: String
+    public var balances: [(asset: String, amount: Amount)]
+    public init(key: String, secret: String, balances: [(asset: String, amount: Amount)] = []) {
+      self.key = key
+      self.secret = secret
+      self.balances = balances
+    }
+  }
+
+  public struct Options: Sendable {
+    public var address = "127.0.0.1"
+    public var port: UInt16 = 0
+    /// Path of a recording (`.mmr`).
+    public var recording: String
+    /// How fast the recorded market runs; the exchange's own clock and timers run on wall time.
+    public var speed: Int64 = 1
+    public var accounts: [Account] = []
+    /// What the exchange's clock shows at the start; nil for this machine's.
+    public var clock: Timestamp?
+    public var seed: UInt64
+    public init(recording: String, seed: UInt64) {
+      self.recording = recording
+      self.seed = seed
+    }
+  }
+
+  /// Why it cannot open, for a person.
+  public struct Fault: Error, CustomStringConvertible, Sendable {
+    public let description: String
+  }
+
+  private let server: ExchangeServer<WhiteBITDesk>
+  public let markets: [String]
+
+  public init(_ loop: EventLoop, _ options: Options) throws(Fault) {
+    let recording: Recording
+    do throws(RecordingFault) {
+      recording = try Recording(path: options.recording)
+    } catch {
+      throw Fault(description: "\(options.recording): \(error)")
+    }
+    let start = options.clock ?? SystemClock.realtime()
+    var configuration = WhiteBITDeskConfiguration(start: start, seed: options.seed)
+    configuration.roundsBefore = 1
+    let setups = WhiteBITMarketSetup.bitcoin(
+      rows: recording.rows, pricePlaces: recording.pricePlaces,
+      quantityPlaces: recording.quantityPlaces, speedThousandths: options.speed * 1000)
+    markets = setups.map { "\($0.listing.name)" }
+    do {
+      var desk = try WhiteBITDesk(configuration, markets: setups, keyedHash: keyedHash)
+      for account in options.accounts {
+        guard
+          desk.addAccount(key: account.key, secret: account.secret, balances: account.balances)
+            != nil
+        else {
+          throw Fault(
+            description: "account \(account.key): its key is taken, or no market here knows one of"
+              + " \(account.balances.map(\.asset).joined(separator: ", "))")
+        }
+      }
+      server = try ExchangeServer(
+        loop, desk: desk, address: options.address, port: options.port, path: "/ws", origin: start)
+    } catch let fault as Fault {
+      throw fault
+    } catch {
+      throw Fault(description: "\(options.address):\(options.port): \(error)")
+    }
+  }
+
+  public var port: UInt16 { server.port }
+  public func stop() { server.stop() }
+}
