@@ -12,12 +12,12 @@ public import MartletBase
     self.rounding = rounding
   }
 
-  /// The fee at `rate` on `received`, exact at `places`.
+  /// The fee at `rate` on `received`, at `places`; never more than what it is taken from.
   public func fee(on received: Amount, at rate: Rate) -> Amount {
     // The exact product may need more digits than `Amount` has; rounding twice by `up` or `down`
     // gives the same as rounding once.
     let exact = rate.of(received, rounded: rounding)
     let grid = powerOfTen(Amount.places - Int(places.count))
-    return Amount(units: divide(exact.units, by: grid, rounded: rounding) * grid)
+    return min(Amount(units: divide(exact.units, by: grid, rounded: rounding) * grid), received)
   }
 }
