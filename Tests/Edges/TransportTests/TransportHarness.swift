@@ -148,3 +148,16 @@ final class RawPeer: ChannelOwner {
   func channelTurnEnded() {}
   func channelEnded(_ end: ConnectionEnd) { isOver = true }
 }
+
+// Spans cannot pass through `#expect`; arrays can.
+extension WebSocketClient {
+  func send(_ text: [UInt8]) -> Bool { send(text: text.span) }
+  func sendBinary(_ bytes: [UInt8]) -> Bool { send(binary: bytes.span) }
+  func ping(_ payload: [UInt8]) -> Bool { ping(payload.span) }
+}
+
+extension HTTPServer {
+  func send(_ text: [UInt8], to connection: UInt64) -> Bool {
+    send(text: text.span, to: connection)
+  }
+}

@@ -72,6 +72,28 @@ enum HTTPText {
     byte == 0x09 || (byte >= 0x20 && byte != 0x7F)
   }
 
+  /// Takes `host`, `host:port`, `[v6]` or `[v6]:port` apart; nil when it is none of these.
+  static func splitAuthority(_ authority: Substring) -> (host: String, port: UInt16?)? {
+    var host = authority
+    var rest = Substring()
+    if authority.hasPrefix("[") {
+      guard let end = authority.firstIndex(of: "]") else { return nil }
+      host = authority[..<end].dropFirst()
+      rest = authority[authority.index(after: end)...]
+    } else if let colon = authority.firstIndex(of: ":") {
+      host = authority[..<colon]
+      rest = authority[colon...]
+    }
+    guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x40 }) else {
+      return nil
+    }
+    if rest.isEmpty { return (String(host), nil) }
+    let digits = rest.dropFirst()
+    guard rest.hasPrefix(":"), digits.utf8.allSatisfy(isDigit), let port = UInt16(digits), port > 0
+    else { return nil }
+    return (String(host), port)
+  }
+
   /// Whether `name` and `value` can stand in a head without making another line of it.
   static func isSafe(_ header: HTTPHeader) -> Bool {
     !header.name.isEmpty && header.name.utf8.allSatisfy(isToken)

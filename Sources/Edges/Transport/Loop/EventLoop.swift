@@ -61,8 +61,7 @@ public final class EventLoop {
     waker = try Waker()
     self.timers = TimerHeap(capacity: timers)
     epoll = try SystemFault.check("epoll_create1", cmartlet_epoll_create())
-    // A peer that has gone must be an error of one write, not the end of the process.
-    signal(SIGPIPE, SIG_IGN)
+    ignoreBrokenPipes()
     let result = cmartlet_epoll_add(
       epoll, waker.descriptor, UInt32(CMARTLET_READABLE), Self.wakeTag)
     guard result == 0 else {
@@ -190,9 +189,15 @@ public final class EventLoop {
     return id
   }
 
+  /// Changes what a descriptor is watched for, as long as it is open.
   func change(_ id: WatchID, of descriptor: CInt, to interest: Readiness) {
-    let result = cmartlet_epoll_change(epoll, descriptor, interest.rawValue, id.tag)
-    precondition(result == 0, "epoll_ctl failed with error \(-result) for a watched descriptor")
+    let isDone = tryChange(id, of: descriptor, to: interest)
+    precondition(isDone, "epoll does not know descriptor \(descriptor), which is watched")
+  }
+
+  /// - Returns: false when the descriptor was closed by someone else.
+  func tryChange(_ id: WatchID, of descriptor: CInt, to interest: Readiness) -> Bool {
+    cmartlet_epoll_change(epoll, descriptor, interest.rawValue, id.tag) == 0
   }
 
   /// Ends a watch; call it before the descriptor is closed.
@@ -225,6 +230,9 @@ public final class EventLoop {
     }
   }
 }
+
+/// A peer that has gone must be an error of one write, not the end of the process.
+func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
 /// Hands over the signals that ask the process to stop.
 private final class StopSignals: DescriptorHandler {

@@ -36,36 +36,15 @@ public struct WebSocketURL: Hashable, Sendable {
     guard target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
       throw .malformedTarget
     }
-    guard let (host, port) = Self.split(authority) else {
+    guard let parts = HTTPText.splitAuthority(authority) else {
       throw .malformedAuthority(found: String(authority))
     }
-    self.port = port
+    port = parts.port ?? 80
     self.authority = String(authority)
-    address = host == "localhost" ? "127.0.0.1" : host
-    guard unsafe cmartlet_is_loopback_address(address) else { throw .notLoopback(host: host) }
-  }
-
-  /// Takes `host`, `host:port`, `[v6]` or `[v6]:port` apart.
-  private static func split(_ authority: Substring) -> (host: String, port: UInt16)? {
-    var host = authority
-    var rest = Substring()
-    if authority.hasPrefix("[") {
-      guard let end = authority.firstIndex(of: "]") else { return nil }
-      host = authority[..<end].dropFirst()
-      rest = authority[authority.index(after: end)...]
-    } else if let colon = authority.firstIndex(of: ":") {
-      host = authority[..<colon]
-      rest = authority[colon...]
+    address = parts.host == "localhost" ? "127.0.0.1" : parts.host
+    guard unsafe cmartlet_is_loopback_address(address) else {
+      throw .notLoopback(host: parts.host)
     }
-    guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x40 }) else {
-      return nil
-    }
-    if rest.isEmpty { return (String(host), 80) }
-    let digits = rest.dropFirst()
-    guard rest.hasPrefix(":"), digits.utf8.allSatisfy(HTTPText.isDigit),
-      let port = UInt16(digits), port > 0
-    else { return nil }
-    return (String(host), port)
   }
 }
 
