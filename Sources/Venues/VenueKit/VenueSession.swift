@@ -30,11 +30,20 @@ public protocol VenueSession: ~Copyable, Snapshotting {
     _ clientOrderID: ClientOrderID, venueOrderID: VenueOrderID, of instrument: InstrumentID,
     sentAt: Timestamp)
 
+  /// The book of `instrument` cannot be true although its chain is whole (it is crossed, say): asks
+  /// for it anew. Nothing leaves before `flush`.
+  mutating func refreshBook(_ instrument: InstrumentID)
+
   /// Ends a step: what was queued becomes effects, batched as the venue allows.
   mutating func flush(at now: Timestamp, effects: inout VenueEffects)
 
   /// When this session next wants `VenueInput.timer`; `distantFuture` when it does not.
   var nextDeadline: Timestamp { get }
+}
+
+extension VenueSession where Self: ~Copyable {
+  /// For a session whose books come whole every time: the next one heals by itself.
+  public mutating func refreshBook(_ instrument: InstrumentID) {}
 }
 
 /// A connection of a session. The edge opens what it is asked to and says what comes of it.

@@ -51,6 +51,20 @@ public enum Depth {
     return InlineText(frame.extracting(index + 1..<end))
   }
 
+  /// The market of a depth push, read from its place in the params.
+  public static func market(
+    of message: VenueMessage, in frame: Span<UInt8>
+  ) throws(JSONFault) -> InlineText {
+    var cursor = message.cursor
+    try cursor.beginArray(in: frame)
+    for _ in 0..<2 {
+      guard try cursor.nextElement(in: frame) else { throw cursor.fault(.value, in: frame) }
+      try cursor.skipValue(in: frame)
+    }
+    guard try cursor.nextElement(in: frame) else { throw cursor.fault(.string, in: frame) }
+    return try cursor.shortText(in: frame)
+  }
+
   /// Reads a push's params, at which `cursor` stands, in one pass; key order is free.
   ///
   /// - Parameters:

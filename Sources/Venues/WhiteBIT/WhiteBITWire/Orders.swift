@@ -417,6 +417,25 @@ public enum Orders {
     }
   }
 
+  /// Writes the fields of `order/bulk`: `count` orders of one market.
+  ///
+  /// - Bounds: 1 ... 20 orders, which is what the venue takes.
+  public static func writeBatch(
+    _ count: Int, market: InlineText, scale: InstrumentScale, with writer: inout JSONWriter,
+    into buffer: inout ByteBuffer, order: (Int) -> (OrderIntent, ClientOrderID)
+  ) {
+    precondition(count >= 1 && count <= 20, "a batch of \(count) orders")
+    writer.key("orders", into: &buffer)
+    writer.beginArray(into: &buffer)
+    for index in 0..<count {
+      let (intent, id) = order(index)
+      writer.beginObject(into: &buffer)
+      writePlace(intent, as: id, market: market, scale: scale, with: &writer, into: &buffer)
+      writer.endObject(into: &buffer)
+    }
+    writer.endArray(into: &buffer)
+  }
+
   /// Writes the fields that choose one order, by its client id, which outlives amendments.
   public static func writeChoice(
     market: InlineText, clientOrderID: ClientOrderID, with writer: inout JSONWriter,

@@ -2,6 +2,9 @@ public import MartletBase
 public import MartletJSON
 public import MartletVenueKit
 
+/// Writes fields into an object that has begun.
+public typealias FieldWriter = (inout JSONWriter, inout ByteBuffer) -> Void
+
 /// A signed request's body while it is written.
 ///
 /// Every private call carries `request` (its path), `nonce` and `nonceWindow` beside its own fields,
@@ -34,7 +37,7 @@ public struct SignedBody: ~Copyable {
 
   /// Writes into the object that is being built.
   public mutating func fields(
-    into buffer: inout ByteBuffer, _ body: (inout JSONWriter, inout ByteBuffer) -> Void
+    into buffer: inout ByteBuffer, _ body: FieldWriter
   ) {
     body(&writer, &buffer)
   }

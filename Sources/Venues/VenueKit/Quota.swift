@@ -1,0 +1,99 @@
+public import MartletBase
+
+/// Permits that come back at a steady rate.
+///
+/// - Bounds: over any window of `window`, at most `limit` are given: half at once, half as time goes,
+///   whether the venue's own window is fixed or slides.
+@frozen public struct TokenBucket: Equatable, Sendable, BitwiseCopyable {
+  public let limit: Int64
+  public let window: TimeSpan
+  /// Permits in hand, in units of one permit ÷ `window`'s nanoseconds.
+  var held: Int128
+  var toldAt: Timestamp = .zero
+
+  /// - Parameter limit: what the venue allows in `window`; at least 2.
+  public init(limit: Int64, window: TimeSpan) {
+    precondition(limit >= 2 && window.nanoseconds > 0, "a quota of \(limit)")
+    self.limit = limit
+    self.window = window
+    held = Int128(limit / 2) * Int128(window.nanoseconds)
+  }
+
+  private var full: Int128 { Int128(limit / 2) * Int128(window.nanoseconds) }
+  private var permit: Int128 { Int128(window.nanoseconds) }
+
+  private mutating func refill(at now: Timestamp) {
+    guard now > toldAt else { return }
+    let passed = Int128((now - toldAt).nanoseconds) * Int128(limit / 2)
+    held = toldAt == .zero ? full : min(full, held + passed)
+    toldAt = now
+  }
+
+  /// Takes one permit if there is one.
+  public mutating func take(at now: Timestamp) -> Bool {
+    refill(at: now)
+    guard held >= permit else { return false }
+    held -= permit
+    return true
+  }
+
+  /// When the next permit is there; in the past when one is.
+  public var nextAt: Timestamp {
+    guard held < permit else { return toldAt }
+    let missing = permit - held
+    let rate = Int128(limit / 2)
+    return toldAt + TimeSpan(nanoseconds: Int64((missing + rate - 1) / rate))
+  }
+}
+
+extension TokenBucket: Snapshotting {
+  public func write(to snapshot: inout SnapshotWriter) {
+    snapshot.section("TokenBucket")
+    snapshot.write(held)
+    snapshot.write(toldAt)
+  }
+
+  /// Takes what was held; the limit stays this bucket's own.
+  public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    try snapshot.section("TokenBucket")
+    held = min(try snapshot.read(), full)
+    toldAt = try snapshot.timestamp()
+  }
+}
+
+/// At most so many in any window that slides: for the few and dear.
+///
+/// - Bounds: remembers the times of the last `limit`.
+public struct SlidingQuota: Equatable, Sendable {
+  public let window: TimeSpan
+  var times: Ring<Timestamp>
+
+  public init(limit: Int, window: TimeSpan) {
+    self.window = window
+    times = Ring(capacity: limit)
+  }
+
+  /// Takes one permit if there is one.
+  public mutating func take(at now: Timestamp) -> Bool {
+    guard nextAt <= now else { return false }
+    if times.isFull { _ = times.popFirst() }
+    return times.append(now) == .inserted
+  }
+
+  /// When the next permit is there; in the past when one is.
+  public var nextAt: Timestamp {
+    times.isFull ? times[0] + window : .zero
+  }
+}
+
+extension SlidingQuota: Snapshotting {
+  public func write(to snapshot: inout SnapshotWriter) {
+    snapshot.section("SlidingQuota")
+    times.write(to: &snapshot)
+  }
+
+  public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    try snapshot.section("SlidingQuota")
+    try times.read(from: &snapshot)
+  }
+}

@@ -1,0 +1,71 @@
+public import MartletBase
+public import MartletModel
+public import MartletVenueKit
+public import WhiteBITWire
+
+/// What a WhiteBIT session is told when it is made. Not part of its state: a restored session is
+/// given the same.
+public struct WhiteBITConfiguration: Sendable {
+  /// Where market data comes from; the private side is a stream either way.
+  public enum Feed: Equatable, Sendable {
+    /// The public channels.
+    case stream
+    /// REST, each market's book, prints and last price once in every `interval`.
+    case polling(interval: TimeSpan)
+  }
+
+  public var account: AccountID
+  /// Markets watched and traded.
+  public var symbols: [WhiteBITSymbol]
+  /// What the client ids of our own orders begin with; anything else is somebody else's.
+  public var ownPrefix: InlineText
+  public var feed = Feed.stream
+  /// Levels a side: 1, 5, 10, 20, 30, 50 or 100.
+  public var depthLimit = 20
+  /// Cancel everything of spot in our markets at start, our own or not, after listing it.
+  public var isCleanSlate = false
+  /// Seeds the random part of waits.
+  public var seed: UInt64 = 1
+
+  public var pingInterval = TimeSpan.seconds(10)
+  public var pongDeadline = TimeSpan.seconds(10)
+  /// A subscribed book without a frame for this long is dead: the venue repeats a quiet one after
+  /// ten seconds.
+  public var staleAfter = TimeSpan.seconds(11)
+  /// Between two resubscriptions of one book.
+  public var resubscribeInterval = TimeSpan.seconds(1)
+  /// How long a stream may take to open, and a step of its setting up to be acknowledged.
+  public var stepDeadline = TimeSpan.seconds(10)
+  public var placeTimeout = TimeSpan.seconds(5)
+  public var cancelTimeout = TimeSpan.seconds(5)
+  public var readTimeout = TimeSpan.seconds(10)
+  /// How long after it was sent a request can still arrive, with a margin: the venue refuses one
+  /// five seconds after its nonce.
+  public var settleDelay = TimeSpan.seconds(6)
+  /// Between two rounds of questions about one order.
+  public var inquiryInterval = TimeSpan.seconds(1)
+  /// How far a history is read back beyond the last fill known.
+  public var historyOverlap = TimeSpan.seconds(120)
+  /// How often the markets' rules are read again.
+  public var rulesInterval = TimeSpan.seconds(600)
+  /// How soon they are read again when a market was not available.
+  public var unavailableInterval = TimeSpan.seconds(10)
+  public var backoff = Backoff()
+
+  public init(
+    account: AccountID, symbols: [WhiteBITSymbol], ownPrefix: InlineText
+  ) {
+    precondition(
+      !symbols.isEmpty && symbols.count <= WhiteBITConfiguration.maxSymbols,
+      "a session of \(symbols.count) markets")
+    precondition(!ownPrefix.isEmpty, "without a prefix every order would be ours")
+    self.account = account
+    self.symbols = symbols
+    self.ownPrefix = ownPrefix
+  }
+
+  /// Markets one session takes.
+  public static let maxSymbols = 128
+  /// Levels a side that the venue offers.
+  public static let depthLimits = [1, 5, 10, 20, 30, 50, 100]
+}

@@ -1,0 +1,243 @@
+internal import MartletBase
+internal import MartletModel
+internal import MartletVenueKit
+internal import WhiteBITWire
+
+/// What the venue is asked about one order whose fate is unknown.
+///
+/// Open orders, then the history of finished ones, then the fills, each by our own id. Absence proves
+/// nothing at once: lists lag behind, and a delayed request may still arrive. An order is said never
+/// to have arrived when at least two rounds denied it, the last one begun after nothing sent could
+/// arrive any more.
+struct Inquiry: Equatable, Sendable {
+  enum Stage: UInt8, Sendable {
+    case open = 0
+    case history = 1
+    case fills = 2
+  }
+
+  var id: ClientOrderID
+  var instrument: InstrumentID
+  /// From when on a denial counts as final: a settling time after it was sent, or asked about.
+  var decideAt: Timestamp
+  var stage = Stage.open
+  /// Rounds that denied the order.
+  var denials: Int32 = 0
+  var roundBegunAt = Timestamp.zero
+  /// When the next request is to be sent; `distantFuture` while one is on its way.
+  var dueAt: Timestamp
+  /// Requests that failed in a row.
+  var attempt: Int32 = 0
+  /// Rows of fills read so far.
+  var offset: Int32 = 0
+  /// What open orders or history said, told after the fills that led to it.
+  var found: OrderReport?
+  var isInFlight = false
+}
+
+extension WhiteBITSession {
+  /// Questions under way at once, and kept waiting.
+  static var maxInquiries: Int { OwnOrders.capacity }
+  static var maxInquiriesInFlight: Int { 32 }
+
+  /// Begins to ask about an order, unless that is being done already.
+  mutating func inquire(
+    _ id: ClientOrderID, of instrument: InstrumentID, sentAt: Timestamp, at now: Timestamp
+  ) {
+    guard isActive, marketIndex(of: instrument) != nil else { return }
+    for index in 0..<inquiries.count where inquiries[index].id == id { return }
+    guard inquiries.count < WhiteBITSession.maxInquiries else { return }
+    inquiries.append(
+      Inquiry(
+        id: id, instrument: instrument, decideAt: max(sentAt, now) + configuration.settleDelay,
+        dueAt: now))
+  }
+
+  mutating func sendInquiries(at now: Timestamp, effects: inout VenueEffects) {
+    var inFlight = 0
+    for index in 0..<inquiries.count where inquiries[index].isInFlight { inFlight += 1 }
+    for index in 0..<inquiries.count where inquiries[index].dueAt <= now {
+      guard inFlight < WhiteBITSession.maxInquiriesInFlight,
+        requests.count < WhiteBITSession.maxInFlight, quota.take(.read, at: now)
+      else { return }
+      inFlight += 1
+      let inquiry = inquiries[index]
+      inquiries[index].isInFlight = true
+      inquiries[index].dueAt = .distantFuture
+      if inquiry.stage == .open { inquiries[index].roundBegunAt = now }
+      guard let position = marketIndex(of: inquiry.instrument) else { continue }
+      let market = markets[position].symbol.market
+      let endpoint: Endpoint =
+        switch inquiry.stage {
+        case .open: .openOrders
+        case .history: .orderHistory
+        case .fills: .executedHistory
+        }
+      _ = post(
+        endpoint, .inquiry(inquiry.id), .read, timeout: configuration.readTimeout,
+        effects: &effects
+      ) {
+        Orders.writePage(
+          market: market, clientOrderID: inquiry.id, limit: WhiteBITSession.pageSize,
+          offset: Int(inquiry.offset), with: &$0, into: &$1)
+      }
+    }
+  }
+
+  private func inquiryIndex(of id: ClientOrderID) -> Int? {
+    for index in 0..<inquiries.count where inquiries[index].id == id { return index }
+    return nil
+  }
+
+  /// A question got no answer: it is put again, later. That says nothing about the order.
+  mutating func delayInquiry(_ id: ClientOrderID, at now: Timestamp) {
+    guard let index = inquiryIndex(of: id) else { return }
+    inquiries[index].isInFlight = false
+    inquiries[index].dueAt =
+      now
+      + configuration.backoff.delay(attempt: Int(inquiries[index].attempt), random: &random)
+    inquiries[index].attempt = min(inquiries[index].attempt + 1, 16)
+  }
+
+  mutating func receiveInquiry(
+    _ id: ClientOrderID, _ verdict: Faults.Verdict, _ body: Span<UInt8>, at now: Timestamp,
+    events: inout VenueEvents
+  ) {
+    guard let index = inquiryIndex(of: id) else { return }
+    switch verdict.outcome {
+    case .accepted: break
+    case .refused(.notFound, _):
+      // The venue's way of saying that it has none.
+      inquiries[index].isInFlight = false
+      inquiries[index].attempt = 0
+      goOn(index, at: now, events: &events)
+      return
+    case .refused, .inDoubt, .backOff:
+      delayInquiry(id, at: now)
+      return
+    case .stop: return
+    }
+    let isRead: Bool
+    switch inquiries[index].stage {
+    case .open: isRead = readOpen(body, index, events: &events)
+    case .history: isRead = readHistory(body, index, events: &events)
+    case .fills: isRead = readInquiredFills(body, index, events: &events)
+    }
+    guard isRead else {
+      events.append(.anomaly(.malformed))
+      delayInquiry(id, at: now)
+      return
+    }
+    inquiries[index].isInFlight = false
+    inquiries[index].attempt = 0
+    goOn(index, at: now, events: &events)
+  }
+
+  private mutating func readOpen(
+    _ body: Span<UInt8>, _ index: Int, events: inout VenueEvents
+  ) -> Bool {
+    do {
+      var rows = try Rows<WireOrder>(body)
+      while let order = try rows.next(in: body) {
+        keep(order, index, isFinished: false, source: .query, events: &events)
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private mutating func readHistory(
+    _ body: Span<UInt8>, _ index: Int, events: inout VenueEvents
+  ) -> Bool {
+    do {
+      var rows = try MarketRows<WireOrder>(body)
+      while let order = try rows.next(in: body) {
+        // A row without status words of an end is an end all the same: it is in the history.
+        keep(order, index, isFinished: true, source: .history, events: &events)
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private mutating func keep(
+    _ order: WireOrder, _ index: Int, isFinished: Bool, source: NewsSource,
+    events: inout VenueEvents
+  ) {
+    let inquiry = inquiries[index]
+    guard order.clientID == ClientText(inquiry.id),
+      let market = marketIndex(of: inquiry.instrument)
+    else { return }
+    guard let scale = markets[market].instrument?.scale,
+      let report = order.report(
+        account: configuration.account, instrument: inquiry.instrument, scale: scale,
+        isFinished: isFinished, source: source)
+    else {
+      events.append(.anomaly(.malformed))
+      return
+    }
+    inquiries[index].found = report
+  }
+
+  private mutating func readInquiredFills(
+    _ body: Span<UInt8>, _ index: Int, events: inout VenueEvents
+  ) -> Bool {
+    guard let market = marketIndex(of: inquiries[index].instrument),
+      let count = tellFills(body, market: market, events: &events)
+    else { return false }
+    if count >= WhiteBITSession.pageSize {
+      inquiries[index].offset += Int32(count)
+    } else {
+      inquiries[index].offset = 0
+    }
+    return true
+  }
+
+  /// From one list to the next, and to a verdict behind the last.
+  private mutating func goOn(_ index: Int, at now: Timestamp, events: inout VenueEvents) {
+    let inquiry = inquiries[index]
+    switch inquiry.stage {
+    case .open:
+      if let found = inquiry.found, found.cumulative == .zero {
+        conclude(index, found, at: now, events: &events)
+        return
+      }
+      inquiries[index].stage = inquiry.found == nil ? .history : .fills
+    case .history: inquiries[index].stage = .fills
+    case .fills:
+      if inquiry.offset > 0 { break }  // Another page of them.
+      if let found = inquiry.found {
+        conclude(index, found, at: now, events: &events)
+        return
+      }
+      deny(index, at: now, events: &events)
+      return
+    }
+    inquiries[index].dueAt = now
+  }
+
+  private mutating func conclude(
+    _ index: Int, _ found: OrderReport, at now: Timestamp, events: inout VenueEvents
+  ) {
+    inquiries.remove(at: index)
+    tell(found, at: now, events: &events)
+  }
+
+  private mutating func deny(_ index: Int, at now: Timestamp, events: inout VenueEvents) {
+    let inquiry = inquiries[index]
+    inquiries[index].denials += 1
+    if inquiry.denials + 1 >= 2 && inquiry.roundBegunAt >= inquiry.decideAt {
+      inquiries.remove(at: index)
+      own.remove(inquiry.id)
+      events.append(.orderNeverArrived(inquiry.id))
+      return
+    }
+    inquiries[index].stage = .open
+    inquiries[index].dueAt =
+      inquiry.denials + 1 >= 2
+      ? max(now + configuration.inquiryInterval, inquiry.decideAt)
+      : now + configuration.inquiryInterval
+  }
+}

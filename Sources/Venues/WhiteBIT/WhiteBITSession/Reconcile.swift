@@ -1,0 +1,449 @@
+internal import MartletBase
+internal import MartletModel
+internal import MartletVenueKit
+internal import WhiteBITWire
+
+/// What is being read of the venue's lists while private pushes are held.
+///
+/// - Source: WhiteBIT docs, reconnect recipe; subscribing first and reading then closes the window in
+///   which an event would be lost between the two.
+enum ReconcileStep: UInt8, Sendable {
+  case none = 0
+  case orders = 1
+  /// Clean slate: everything of spot in our markets is canceled, then listed again.
+  case clear = 2
+  case fills = 3
+  case balances = 4
+}
+
+/// What has been read at least once before anything private is opened.
+struct Preparation: OptionSet, Equatable, Sendable {
+  let rawValue: UInt8
+  static let time = Preparation(rawValue: 1)
+  static let markets = Preparation(rawValue: 2)
+  static let ticker = Preparation(rawValue: 4)
+  static let balances = Preparation(rawValue: 8)
+  static let all: Preparation = [.time, .markets, .ticker, .balances]
+}
+
+// Start, reconnect and stop: what is asked when, and what of it is told in which order.
+extension WhiteBITSession {
+  /// Whether anything private may still be asked.
+  var isActive: Bool {
+    switch phase {
+    case .preparing, .waiting, .running, .stopping: true
+    case .idle, .stopped, .halted: false
+    }
+  }
+
+  func isWanted(_ job: Job) -> Bool {
+    switch job {
+    case .time, .markets, .ticker, .balances:
+      return phase == .preparing || phase == .waiting || phase == .running
+    case .token: return link.stage == .token
+    case .orders: return step == .orders || isRelisting
+    case .fills: return step == .fills || isRefilling
+    case .clear: return step == .clear
+    case .book, .tape: return phase == .running && link.stage == .live
+    }
+  }
+
+  // MARK: The order of things
+
+  mutating func start(at now: Timestamp) {
+    guard phase == .idle else { return }
+    phase = .preparing
+    want(.time, at: now)
+  }
+
+  /// Goes on as far as what has been read allows.
+  mutating func advance(
+    at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
+  ) {
+    switch phase {
+    case .preparing:
+      // Rules before prices: without a grid a price means nothing.
+      if done == .time { want(.markets, at: now) }
+      if done == [.time, .markets] {
+        want(.ticker, at: now)
+        want(.balances, at: now)
+      }
+      guard done == .all else { return }
+      phase = .waiting
+      goOnIfArmed(at: now)
+    case .waiting: goOnIfArmed(at: now)
+    case .running: advanceReconciliation(at: now, events: &events, effects: &effects)
+    case .stopping: advanceStop(at: now, events: &events, effects: &effects)
+    case .idle, .stopped, .halted: break
+    }
+  }
+
+  /// Nothing that could rest is placed, and nothing private opened, before the dead-man is armed.
+  private mutating func goOnIfArmed(at now: Timestamp) {
+    guard isArmed(at: now) else { return }
+    phase = .running
+    link.retryAt = now
+  }
+
+  func isArmed(at now: Timestamp) -> Bool { now < armedUntil }
+
+  mutating func updateReadiness(at now: Timestamp, events: inout VenueEvents) {
+    let isReady = phase == .running && link.stage == .live && isArmed(at: now)
+    guard isReady != isReadyTold else { return }
+    isReadyTold = isReady
+    events.append(isReady ? .ready : .notReady)
+  }
+
+  // MARK: Reconciling
+
+  mutating func beginReconciliation(at now: Timestamp) {
+    link.stage = .reconciling
+    link.deadline = .distantFuture
+    step = .orders
+    list(at: now)
+  }
+
+  /// Reads the open orders of all markets.
+  private mutating func list(at now: Timestamp) {
+    generation &+= 1
+    listedAt = now
+    wantAll(.orders, at: now)
+  }
+
+  /// Reads them although the stream is live: news of one was lost.
+  mutating func relist(at now: Timestamp) {
+    guard step == .none, !isRelisting else { return }
+    isRelisting = true
+    list(at: now)
+  }
+
+  private func isComplete(_ job: Job) -> Bool {
+    let state = jobs[Int(job.rawValue)]
+    return Int(state.market) == markets.count && !state.isInFlight
+      && state.dueAt == .distantFuture
+  }
+
+  /// A page was read: on to the next page or market.
+  mutating func finishPage(of job: Job, rows: Int, at now: Timestamp) {
+    let index = Int(job.rawValue)
+    if rows >= WhiteBITSession.pageSize {
+      jobs[index].offset += Int32(rows)
+    } else {
+      jobs[index].market += 1
+      jobs[index].offset = 0
+    }
+    if Int(jobs[index].market) < markets.count {
+      if isWanted(job) { want(job, at: now) }
+      return
+    }
+    guard case .polling(let interval) = configuration.feed, isWanted(job) else { return }
+    if job == .book || job == .tape { wantAll(job, at: now + interval) }
+    if job == .book { want(.ticker, at: now + interval) }
+  }
+
+  private mutating func advanceReconciliation(
+    at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
+  ) {
+    if isRefilling && isComplete(.fills) { isRefilling = false }
+    if isRelisting && isComplete(.orders) {
+      isRelisting = false
+      inquireVanished(at: now)
+    }
+    guard link.stage == .reconciling else { return }
+    if step == .clear && isComplete(.clear) {
+      isCleared = true
+      step = .orders
+      list(at: now)
+    }
+    if step == .orders && isComplete(.orders) {
+      if configuration.isCleanSlate && !isCleared {
+        step = .clear
+        wantAll(.clear, at: now)
+      } else {
+        step = .fills
+        wantAll(.fills, at: now)
+      }
+    }
+    if step == .fills && isComplete(.fills) {
+      step = .balances
+      isBalanceFresh = false
+      held.removeAll { if case .balance = $0 { true } else { false } }
+      want(.balances, at: now)
+    }
+    guard step == .balances && isBalanceFresh else { return }
+    step = .none
+    link.stage = .live
+    link.attempt = 0
+    inquireVanished(at: now)
+    release(events: &events)
+    subscribePublic(at: now, effects: &effects)
+    updateReadiness(at: now, events: &events)
+  }
+
+  /// Orders that we believe open and that the list did not have: each is asked about. Which of filled
+  /// and canceled it was, evidence says.
+  private mutating func inquireVanished(at now: Timestamp) {
+    for slot in 0..<own.slots.count {
+      guard let order = own.slots[slot], order.stage == .open, order.seenIn != generation,
+        order.sentAt < listedAt, !isInFlight(order.id)
+      else { continue }
+      inquire(order.id, of: order.instrument, sentAt: order.sentAt, at: now)
+    }
+  }
+
+  mutating func readOrders(
+    _ body: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
+  ) -> Bool {
+    var count = 0
+    do {
+      var rows = try Rows<WireOrder>(body)
+      while let order = try rows.next(in: body) {
+        count += 1
+        tell(order, isFinished: false, source: .query, at: now, events: &events)
+      }
+    } catch {
+      return false
+    }
+    finishPage(of: .orders, rows: count, at: now)
+    return true
+  }
+
+  /// From when on fills are asked for.
+  var fillsStart: Timestamp {
+    max(epoch, lastFillAt == .zero ? epoch : lastFillAt - configuration.historyOverlap)
+  }
+
+  mutating func readFills(
+    _ body: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
+  ) -> Bool {
+    let market = Int(jobs[Int(Job.fills.rawValue)].market)
+    guard let count = tellFills(body, market: market, events: &events) else { return false }
+    finishPage(of: .fills, rows: count, at: now)
+    return true
+  }
+
+  /// Tells the fills in a page of a history.
+  ///
+  /// - Returns: rows in the page; nil when it cannot be read.
+  mutating func tellFills(
+    _ body: Span<UInt8>, market index: Int, events: inout VenueEvents
+  ) -> Int? {
+    var count = 0
+    do {
+      var rows = try MarketRows<WireFill>(body)
+      while let row = try rows.next(in: body) {
+        count += 1
+        guard isOwn(row.clientID) else { continue }
+        guard row.time >= epoch else { continue }  // Of an earlier life: in the balances already.
+        guard let scale = markets[index].instrument?.scale,
+          let fill = row.fill(
+            account: configuration.account, instrument: markets[index].symbol.instrument,
+            scale: scale, source: .history)
+        else {
+          events.append(.anomaly(.unreadableFill))
+          continue
+        }
+        tell(fill, events: &events)
+      }
+    } catch {
+      return nil
+    }
+    return count
+  }
+
+  mutating func readClear(at now: Timestamp) -> Bool {
+    finishPage(of: .clear, rows: 0, at: now)
+    return true
+  }
+
+  mutating func readBalances(_ body: Span<UInt8>, events: inout VenueEvents) -> Bool {
+    var assets: [InlineText] = []
+    for market in markets {
+      guard let instrument = market.instrument else { continue }
+      for asset in [instrument.base, instrument.quote] where !assets.contains(asset) {
+        assets.append(asset)
+      }
+    }
+    var found = assets.map { WireBalance(asset: $0, available: .zero, freeze: .zero) }
+    do {
+      var rows = try Balances(body)
+      while let row = try rows.next(in: body) {
+        // What is not told is zero.
+        if let index = assets.firstIndex(of: row.asset) { found[index] = row }
+      }
+    } catch {
+      return false
+    }
+    for row in found { events.append(.balance(row.balance(of: configuration.account))) }
+    isBalanceFresh = true
+    done.insert(.balances)
+    return true
+  }
+
+  func isOurAsset(_ asset: InlineText) -> Bool {
+    for market in markets {
+      if let instrument = market.instrument, instrument.base == asset || instrument.quote == asset {
+        return true
+      }
+    }
+    return false
+  }
+
+  // MARK: Telling
+
+  func isOwn(_ id: ClientText) -> Bool {
+    id.tail.isEmpty && id.head.hasPrefix(configuration.ownPrefix)
+  }
+
+  /// An order that is not ours: told once, never touched.
+  mutating func tellForeign(_ orderID: UInt64, events: inout VenueEvents) {
+    if foreign.insert(orderID) { events.append(.anomaly(.foreignOrder)) }
+  }
+
+  mutating func tell(
+    _ order: WireOrder, isFinished: Bool, source: NewsSource, at now: Timestamp,
+    events: inout VenueEvents
+  ) {
+    guard isOwn(order.clientID) else {
+      tellForeign(order.orderID, events: &events)
+      return
+    }
+    guard let index = marketIndex(named: order.market) else { return }
+    guard let scale = markets[index].instrument?.scale,
+      let report = order.report(
+        account: configuration.account, instrument: markets[index].symbol.instrument,
+        scale: scale, isFinished: isFinished, source: source)
+    else {
+      events.append(.anomaly(.malformed))
+      return
+    }
+    tell(report, at: now, events: &events)
+  }
+
+  mutating func tell(_ report: OrderReport, at now: Timestamp, events: inout VenueEvents) {
+    let id = report.clientOrderID
+    switch report.status {
+    case .open, .unknown:
+      if own[id] != nil {
+        own.change(id) { order in
+          order.stage = .open
+          if report.source == .query { order.seenIn = generation }
+        }
+      } else if !ended.contains(report.venueOrderID.low) {
+        // Ours, from an earlier life: it is watched from here on.
+        _ = own.insert(
+          OwnOrder(
+            id: id, instrument: report.instrument, stage: .open, sentAt: report.exchangeTime,
+            seenIn: report.source == .query ? generation : 0))
+      }
+      if report.status == .unknown {
+        events.append(.anomaly(.unknownStatus))
+        if isActive { inquire(id, of: report.instrument, sentAt: now, at: now) }
+      }
+    case .filled, .canceled:
+      own.remove(id)
+      _ = ended.insert(report.venueOrderID.low)
+    }
+    hold(.order(report), isHeld: report.source == .stream, events: &events)
+  }
+
+  mutating func tell(_ fill: Fill, events: inout VenueEvents) {
+    let key = UInt128(fill.instrument.index) << 64 | UInt128(fill.tradeID.low)
+    guard seenFills.insert(key) else { return }
+    lastFillAt = max(lastFillAt, fill.exchangeTime)
+    hold(.fill(fill), isHeld: fill.source == .stream, events: &events)
+  }
+
+  /// Tells now, or after reconciling when that is under way.
+  mutating func hold(_ event: VenueEvent, isHeld: Bool = true, events: inout VenueEvents) {
+    guard isHeld && link.isHolding else {
+      events.append(event)
+      return
+    }
+    if held.count == WhiteBITSession.maxHeld {
+      // More happened than we keep: what is held is told, and the stream begun anew.
+      release(events: &events)
+      link.deadline = .zero
+    }
+    held.append(event)
+  }
+
+  /// Tells what was held, in the order it came.
+  mutating func release(events: inout VenueEvents) {
+    for event in held { events.append(event) }
+    held.removeAll(keepingCapacity: true)
+  }
+
+  // MARK: Stopping
+
+  mutating func stop(at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects) {
+    switch phase {
+    case .idle:
+      phase = .stopped
+      events.append(.stopped)
+      return
+    case .halted, .stopping, .stopped: return
+    case .preparing, .waiting, .running: break
+    }
+    phase = .stopping
+    refuseQueue(.other)
+    updateReadiness(at: now, events: &events)
+    release(events: &events)
+    step = .none
+    isRelisting = false
+    isRefilling = false
+    for job in Job.allCases { dismiss(job) }
+    if link.stage == .token || link.stage == .down {
+      link.stage = .down
+      link.retryAt = .distantFuture
+    }
+    advanceStop(at: now, events: &events, effects: &effects)
+  }
+
+  /// Takes our orders off one by one until the venue's own list has none of them.
+  mutating func advanceStop(
+    at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
+  ) {
+    guard phase == .stopping else { return }
+    if isRelisting && isComplete(.orders) {
+      isRelisting = false
+      if own.count == 0 {
+        if link.isOpen || link.stage == .opening {
+          closeStream(at: now, events: &events, effects: &effects)
+        }
+        phase = .stopped
+        events.append(.stopped)
+        return
+      }
+    }
+    for slot in 0..<own.slots.count {
+      guard let order = own.slots[slot], order.cancel == .none, order.stage != .sent,
+        order.cancelAt <= now, cancels.count < WhiteBITSession.maxQueued
+      else { continue }
+      own.change(order.id) { $0.cancel = .queued }
+      cancels.append(QueuedCancel(id: order.id, instrument: order.instrument))
+    }
+    if own.count == 0 && sent.isEmpty && inquiries.isEmpty && !isRelisting {
+      isRelisting = true
+      list(at: now)
+    }
+  }
+
+  /// Nothing of ours will be executed: every private request ends here, and orders are left to the
+  /// dead-man.
+  mutating func halt(status: UInt16, code: Int32, events: inout VenueEvents) {
+    guard phase != .halted else { return }
+    phase = .halted
+    step = .none
+    isRelisting = false
+    isRefilling = false
+    refuseQueue(.unauthorized)
+    cancels.removeAll(keepingCapacity: true)
+    inquiries.removeAll(keepingCapacity: true)
+    for job in Job.allCases { dismiss(job) }
+    link.retryAt = .distantFuture
+    if link.stage == .token { link.stage = .down }
+    events.append(.unauthorized(status: status, code: code))
+    updateReadiness(at: .zero, events: &events)
+  }
+}
