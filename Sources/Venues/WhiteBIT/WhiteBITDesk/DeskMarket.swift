@@ -38,12 +38,12 @@ struct DeskMarket {
 
   mutating func add(_ trade: MarketTrade) {
     history.add(trade.price, trade.quantity, scale, at: trade.exchangeTime)
-    let print = WireTrade(
+    let told = WireTrade(
       tradeID: trade.tradeID.low, time: trade.exchangeTime,
       price: scale.amount(of: trade.price), amount: scale.amount(of: trade.quantity),
       aggressor: trade.aggressor)
-    fresh.append(print)
-    tape.insert(print, at: 0)
+    fresh.append(told)
+    tape.insert(told, at: 0)
     if tape.count > Self.tapeLimit { tape.removeLast() }
   }
 }
@@ -83,21 +83,21 @@ struct PriceHistory {
   ) {
     let price = scale.amount(of: price)
     let volume = scale.amount(of: quantity)
-    // Exact: a print's value lies on the grid of amounts.
+    // Exact: a single's value lies on the grid of amounts.
     let deal = scale.value(of: volume, at: price)
     last = price
-    let print = Candle(
+    let single = Candle(
       start: time.seconds, open: price, close: price, high: price, low: price, volume: volume,
       deal: deal)
-    Self.add(print, to: &seconds, width: 1, limit: Self.secondLimit)
-    Self.add(print, to: &minutes, width: 60, limit: Self.minuteLimit)
+    Self.add(single, to: &seconds, width: 1, limit: Self.secondLimit)
+    Self.add(single, to: &minutes, width: 60, limit: Self.minuteLimit)
   }
 
   private static func add(
-    _ print: Candle, to candles: inout [Candle], width: Int64, limit: Int
+    _ single: Candle, to candles: inout [Candle], width: Int64, limit: Int
   ) {
-    var candle = print
-    candle.start = print.start - print.start % width
+    var candle = single
+    candle.start = single.start - single.start % width
     fill(&candles, to: candle.start, width: width, limit: limit)
     if let index = candles.indices.last, candles[index].start == candle.start {
       if candles[index].volume == .zero && candles[index].deal == .zero {
@@ -113,7 +113,7 @@ struct PriceHistory {
     } else {
       candles.append(candle)
     }
-    // A quarter at once, so that the array is not moved at every print.
+    // A quarter at once, so that the array is not moved at every single.
     if candles.count > limit + limit / 4 { candles.removeFirst(candles.count - limit) }
   }
 
@@ -156,7 +156,7 @@ struct PriceHistory {
     return Array(result.suffix(limit))
   }
 
-  /// The last `period` seconds in one candle; nil before the first print.
+  /// The last `period` seconds in one candle; nil before the first single.
   func statistics(period: Int64, now: Int64) -> Candle? {
     let all = candles(width: 60, from: now - period + 1, to: now, limit: Self.minuteLimit)
     guard var sum = all.first else { return nil }
