@@ -1,0 +1,133 @@
+public import MartletBase
+public import MartletConfiguration
+internal import MartletGrid
+public import MartletKernel
+internal import MartletModel
+internal import MartletOrders
+internal import MartletRisk
+public import MartletStrategies
+internal import MartletVenueKit
+public import WhiteBITSession
+internal import WhiteBITWire
+
+/// All that a kernel is made from, as the first record of its journal keeps it: the configuration's
+/// text, the bot's tag and a seed. The same plan makes the same kernel in any process.
+public struct BotPlan: Sendable {
+  /// Version, build and machine-readable form of the first record; a change of meaning changes it.
+  static let section: StaticString = "martlet-plan-1"
+
+  public let build: String
+  public let configurationText: [UInt8]
+  /// Four characters that our client order ids carry after `mt`.
+  public let tag: InlineText
+  public let seed: UInt64
+  public let configuration: BotConfiguration
+
+  /// Why a plan makes no kernel, for a person.
+  public struct Fault: Error, CustomStringConvertible, Sendable {
+    public let description: String
+  }
+
+  /// - Parameter file: what messages call the configuration.
+  public init(
+    configurationText: [UInt8], file: String, seed: UInt64, build: String
+  ) throws(ConfigurationFault) {
+    let report = BotConfiguration.check(configurationText, file: file)
+    if let fault = report.fault { throw fault }
+    guard let configuration = report.configuration else { throw .problems(report.problems) }
+    self.configurationText = configurationText
+    self.configuration = configuration
+    self.seed = seed
+    self.build = build
+    tag = BotPlan.tag(of: configuration.name)
+  }
+
+  /// The bot's tag: its name hashed to four characters, the same in every life of it.
+  static func tag(of name: String) -> InlineText {
+    let letters = Array("0123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".utf8)
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    hash ^= hash >> 29
+    var text = ""
+    for _ in 0..<4 {
+      text.unicodeScalars.append(Unicode.Scalar(letters[Int(hash % UInt64(letters.count))]))
+      hash /= UInt64(letters.count)
+    }
+    // Four ASCII letters always fit.
+    return InlineText(text) ?? "demo"
+  }
+
+  // MARK: The first record
+
+  public func record() -> [UInt8] {
+    var writer = SnapshotWriter()
+    writer.section(BotPlan.section)
+    writer.write(build)
+    writer.write(seed)
+    writer.write(configurationText.span)
+    return writer.bytes.copy()
+  }
+
+  /// - Throws: `Fault` when `record` is not the first record of a journal this build can fold.
+  public init(record: [UInt8]) throws(Fault) {
+    var reader = SnapshotReader(record)
+    do {
+      try reader.section(BotPlan.section)
+      let build = try reader.text()
+      let seed = try reader.read(UInt64.self)
+      let text = try reader.content()
+      try self.init(
+        configurationText: text, file: "the journal's configuration", seed: seed, build: build)
+    } catch {
+      throw Fault(description: "the journal's first record: \(error)")
+    }
+  }
+
+  // MARK: The kernel
+
+  /// Instruments in the order of the strategies, each once.
+  public var symbols: [InlineText] {
+    var found: [InlineText] = []
+    for case .grid(let grid) in configuration.strategies where !found.contains(grid.market) {
+      found.append(grid.market)
+    }
+    return found
+  }
+
+  /// What our client order ids begin with.
+  public var ownPrefix: InlineText { InlineText("mt\(tag)") ?? tag }
+
+  public func makeKernel() -> Kernel<WhiteBITSession, BuiltInStrategy> {
+    let symbols = symbols
+    var session = WhiteBITConfiguration(
+      account: AccountID(0),
+      symbols: symbols.enumerated().map {
+        WhiteBITSymbol(instrument: InstrumentID(UInt16($0.offset)), market: $0.element)
+      }, ownPrefix: ownPrefix)
+    session.seed = seed
+    if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }
+    var limits = RiskLimits()
+    limits.priceBand = configuration.risk.priceBand
+    limits.maxOrderNotional = configuration.risk.maxOrderNotional
+    limits.maxInventory = configuration.risk.maxInventory
+    limits.maxWorkingPerInstrument = configuration.risk.maxWorkingOrders
+    limits.maxOrdersPerWindow = configuration.risk.maxOrders
+    limits.orderWindow = configuration.risk.orderWindow
+    let slots = configuration.strategies.enumerated().map { index, strategy in
+      switch strategy {
+      case .grid(let grid):
+        Kernel<WhiteBITSession, BuiltInStrategy>.StrategySlot(
+          id: StrategyID(UInt16(index)),
+          instrument: InstrumentID(UInt16(symbols.firstIndex(of: grid.market) ?? 0)),
+          strategy: BuiltInStrategy(
+            .grid(
+              GridSettings(
+                levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount))))
+      }
+    }
+    return Kernel(
+      account: AccountID(0), symbols: symbols, bookDepth: session.depthLimit,
+      session: WhiteBITSession(session), strategies: slots, orders: OrderStore(tag: tag),
+      risk: RiskGate(limits: limits))
+  }
+}

@@ -1,0 +1,148 @@
+internal import MartletBase
+internal import MartletClock
+internal import MartletDashboard
+internal import MartletJSON
+internal import MartletModel
+internal import MartletSecrets
+internal import MartletTransport
+internal import MartletVenueKit
+
+/// What our own books say at the end of a run.
+struct OwnLedger {
+  var assets: [(asset: InlineText, total: Amount, fees: Amount)]
+  var fills: UInt64
+  /// Signed sum of our fills, in base units.
+  var traded: Amount
+  var market: InlineText
+  /// What our client order ids begin with.
+  var prefix: InlineText
+  /// Fills before it are an earlier life's.
+  var since: Timestamp
+}
+
+/// Asks the venue for its own ledger, over a connection and with code of its own, and compares it
+/// with ours to the last digit.
+struct LedgerCheck: ~Copyable {
+  private let client: BlockingRESTClient
+  private let signer: Signer
+  private let nonces: NonceClock
+  private var signed = SignedHeaders()
+
+  init(_ endpoint: RESTEndpoint, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
+    client = try BlockingRESTClient(endpoint)
+    self.signer = signer
+    self.nonces = nonces
+  }
+
+  /// The venue could not be asked, or answered what cannot be read.
+  struct Fault: Error, CustomStringConvertible { let description: String }
+
+  mutating func compare(_ own: OwnLedger) -> RunSummary.Reconciliation {
+    do throws(Fault) {
+      var differences: [String] = []
+      let balances = try post("/api/v4/trade-account/balance", "")
+      for entry in own.assets {
+        let told = balances["\(entry.asset)"]
+        let total = try amount(told?["available"]) + amount(told?["freeze"])
+        if total != entry.total {
+          differences.append("\(entry.asset): own \(entry.total), exchange \(total)")
+        }
+      }
+      let orders = try post("/api/v4/orders", "\"market\":\"\(own.market)\",\"limit\":100,")
+      let resting = (orders.elements ?? []).filter { isOwn($0, own) }.count
+      if resting > 0 { differences.append("\(resting) of our orders still rest at the exchange") }
+      let deals = try deals(own)
+      if UInt64(deals.count) != own.fills {
+        differences.append("fills: own \(own.fills), exchange \(deals.count)")
+      }
+      if deals.traded != own.traded {
+        differences.append("traded: own \(own.traded), exchange \(deals.traded)")
+      }
+      for entry in own.assets {
+        let told = deals.fees.first { $0.asset == "\(entry.asset)" }?.amount ?? .zero
+        if told != entry.fees {
+          differences.append("fees in \(entry.asset): own \(entry.fees), exchange \(told)")
+        }
+      }
+      return differences.isEmpty
+        ? .equal(balances: own.assets.count, fills: deals.count) : .different(differences)
+    } catch {
+      return .notChecked(reason: error.description)
+    }
+  }
+
+  private mutating func deals(
+    _ own: OwnLedger
+  ) throws(Fault) -> (count: Int, traded: Amount, fees: [(asset: String, amount: Amount)]) {
+    var count = 0
+    var traded = Amount.zero
+    var fees: [(asset: String, amount: Amount)] = []
+    var offset = 0
+    let page = 100
+    while true {
+      let reply = try post(
+        "/api/v4/trade-account/executed-history",
+        "\"market\":\"\(own.market)\",\"limit\":\(page),\"offset\":\(offset),")
+      let rows = reply.elements ?? []
+      for row in rows where isOwn(row, own) {
+        let time = try amount(row["time"])
+        guard time.units >= Int128(own.since.nanoseconds) * powerOfTen(11) else { continue }
+        count += 1
+        let size = try amount(row["amount"])
+        traded = row["side"]?.text == "sell" ? traded - size : traded + size
+        let asset = row["feeAsset"]?.text ?? ""
+        let fee = try amount(row["fee"])
+        if let index = fees.firstIndex(where: { $0.asset == asset }) {
+          fees[index].amount = fees[index].amount + fee
+        } else {
+          fees.append((asset, fee))
+        }
+      }
+      if rows.count < page { return (count, traded, fees) }
+      offset += page
+    }
+  }
+
+  private func isOwn(_ row: JSONValue, _ own: OwnLedger) -> Bool {
+    row["clientOrderId"]?.text?.hasPrefix("\(own.prefix)") == true
+  }
+
+  /// A string's or a number's exact amount; zero for what is not there.
+  private func amount(_ value: JSONValue?) throws(Fault) -> Amount {
+    guard let text = value?.text else { return .zero }
+    do throws(DecimalText.Fault) { return try Amount(text) } catch {
+      throw Fault(description: "the exchange told “\(text)” where an amount was expected")
+    }
+  }
+
+  /// - Parameter fields: members of the body, each with its comma behind.
+  private mutating func post(_ path: String, _ fields: String) throws(Fault) -> JSONValue {
+    var body = ByteBuffer()
+    body.append(text: "{\(fields)\"request\":\"\(path)\",\"nonceWindow\":true,\"nonce\":")
+    let offset = body.count
+    body.append(text: "1000000000000}")
+    do {
+      guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
+        throw Fault(description: "no nonce to be had for \(path)")
+      }
+      signer.sign(
+        .whitebit(nonceOffset: UInt32(offset)), body: ByteRange(start: 0, count: body.count),
+        in: &body, nonce: nonce, into: &signed)
+      var headers = RESTHeaders()
+      try headers.append(SignedHeaders.keyName, signer.key)
+      try headers.append(SignedHeaders.payloadName, signed.payload.span)
+      try headers.append(SignedHeaders.signatureName, signed.signature.span)
+      let target = Array(path.utf8)
+      let outcome = try client.perform(
+        .post, target: target.span, headers: headers, body: body.span, timeout: .seconds(5))
+      guard case .replied(let status, _, let reply) = outcome, status == 200 else {
+        throw Fault(description: "\(path): \(outcome)")
+      }
+      return try JSONValue(reply.span)
+    } catch let fault as Fault {
+      throw fault
+    } catch {
+      throw Fault(description: "\(path): \(error)")
+    }
+  }
+}

@@ -1,0 +1,328 @@
+internal import MartletBase
+internal import MartletClock
+internal import MartletJournalFile
+internal import MartletKernel
+internal import MartletModel
+internal import MartletRecord
+internal import MartletSecrets
+internal import MartletStrategies
+internal import MartletTransport
+internal import MartletVenueKit
+internal import WhiteBITSession
+
+/// One bot's kernel with its world around it: journal, sockets, clock, on one thread.
+///
+/// Every input is journaled before it acts and every effect before it leaves; what leaves is then
+/// signed and handed to the transport. Nothing here decides.
+final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
+  typealias Driver = KernelDriver<WhiteBITSession, BuiltInStrategy, JournalFileSink>
+
+  private(set) var driver: Driver
+  /// From a frame's bytes in user memory to its last signed order at the transport.
+  private(set) var frameToOrder = LatencyHistogram()
+  /// Why the journal can no longer be written; nothing leaves after that.
+  private(set) var journalFault: JournalFault?
+  private(set) var history = BotHistory()
+  /// Called after each step.
+  var onStep: (() -> Void)?
+
+  private let loop: EventLoop
+  private let websocket: WebSocketURL
+  private let signer: Signer
+  private let nonces: NonceClock
+  private var rest: RESTClient?
+  private var clock = AnchoredClock()
+  private var streams: [(id: StreamID, client: WebSocketClient)] = []
+  private var secrets = SecretHandles()
+  /// Requests whose replies carry a secret. At most as many as are in flight.
+  private var secretRequests: [UInt64] = []
+  private var signed = SignedHeaders()
+  private var headers = RESTHeaders()
+  /// What leaves: body or frame, with nonce and secrets in place.
+  private var outgoing = ByteBuffer(capacity: 65_536)
+  private var target = ByteBuffer(capacity: 256)
+  private var concealed = ByteBuffer(capacity: 4096)
+  private var record = ByteBuffer(capacity: 64)
+  /// Inputs that a step's own effects caused at once; folded after it, never within.
+  private var pending: [VenueInput] = []
+  private var isStepping = false
+  /// Requests that wait for a nonce that does not lead venue time too far. No more than the session
+  /// has in flight.
+  private var waiting: [WaitingRequest] = []
+  private var timer: LoopTimer?
+  private var nonceTimer: LoopTimer?
+
+  private struct WaitingRequest {
+    let effect: RequestEffect
+    let target: [UInt8]
+    let body: [UInt8]
+  }
+
+  init(
+    _ loop: EventLoop, driver: consuming Driver, rest endpoint: RESTEndpoint,
+    websocket: WebSocketURL, signer: consuming Signer, nonces: NonceClock
+  ) {
+    self.loop = loop
+    self.driver = driver
+    self.websocket = websocket
+    self.signer = signer
+    self.nonces = nonces
+    var configuration = RESTClient.Configuration()
+    configuration.inFlight = 256
+    rest = RESTClient(loop, endpoint, configuration: configuration, delegate: self)
+    timer = LoopTimer(loop) { [weak self] in self?.feed(.timer) }
+    nonceTimer = LoopTimer(loop) { [weak self] in self?.sendWaiting() }
+  }
+
+  /// Ends every connection; nothing is told any more.
+  func stop() {
+    timer?.disarm()
+    nonceTimer?.disarm()
+    rest?.stop()
+    for stream in streams { stream.client.drop() }
+    streams = []
+  }
+
+  func now() -> Timestamp { clock.now() }
+
+  // MARK: Inputs
+
+  func feed(_ input: KernelInput) { feed(input, Span()) }
+
+  /// Journals and folds one input, then carries out what it caused.
+  func feed(_ input: KernelInput, _ bytes: Span<UInt8>) {
+    step(input, bytes)
+    // What could not even begin is told at once, but never within the step that asked for it.
+    while !pending.isEmpty && journalFault == nil { step(.venue(pending.removeFirst()), Span()) }
+    armTimer()
+  }
+
+  private func step(_ input: KernelInput, _ bytes: Span<UInt8>) {
+    guard journalFault == nil else { return }
+    precondition(!isStepping, "an input within a step")
+    isStepping = true
+    let received = loop.clock()
+    do throws(JournalFault) {
+      try driver.feed(
+        input, bytes: bytes, at: clock.now(at: Timestamp(nanoseconds: received.nanoseconds)))
+      if try carryOut(), case .venue(.frame) = input {
+        frameToOrder.record(loop.clock() - received)
+      }
+    } catch {
+      // Nothing more may leave; the dead-man stops being refreshed, and the venue cancels.
+      journalFault = error
+    }
+    for index in 0..<driver.kernel.notes.count {
+      history.take(driver.kernel.notes[index].note, at: driver.kernel.now)
+    }
+    isStepping = false
+    onStep?()
+  }
+
+  /// Appends a record of the edge's own: dead-man news, totals.
+  func keep(_ kind: UInt16, lane: RecordLane = .decisions, _ payload: [UInt8]) {
+    guard journalFault == nil else { return }
+    do throws(JournalFault) {
+      _ = try driver.sink.writer.append(
+        kind: RecordKind(kind), lane: lane, time: clock.now(), payload: payload.span)
+    } catch { journalFault = error }
+  }
+
+  /// Brings the journal to disk.
+  func sync() {
+    guard journalFault == nil else { return }
+    do throws(JournalFault) { try driver.sink.writer.sync() } catch { journalFault = error }
+  }
+
+  private func armTimer() {
+    let next = driver.kernel.nextDeadline
+    guard next < .distantFuture, journalFault == nil else {
+      timer?.disarm()
+      return
+    }
+    timer?.arm(after: max(next - clock.now(), .zero))
+  }
+
+  // MARK: Effects
+
+  /// - Returns: whether an order left.
+  private func carryOut() throws(JournalFault) -> Bool {
+    var placed = false
+    for index in 0..<driver.kernel.effects.list.count {
+      switch driver.kernel.effects.list[index] {
+      case .request(let effect):
+        if effect.requestClass == .place { placed = true }
+        try send(effect)
+      case .openStream(let stream): open(stream)
+      case .closeStream(let stream): streams.first { $0.id == stream }?.client.close()
+      case .sendFrame(let stream, let range, let hasSecret):
+        outgoing.removeAll()
+        copy(range, hasSecret: hasSecret)
+        if let client = streams.first(where: { $0.id == stream })?.client {
+          client.send(text: outgoing.span)
+          client.flush()
+        }
+      }
+    }
+    return placed
+  }
+
+  private func copy(_ range: ByteRange, hasSecret: Bool) {
+    let frame = driver.kernel.effects.bytes.span.extracting(range.indices)
+    guard hasSecret else {
+      outgoing.append(frame)
+      return
+    }
+    do throws(SecretHandles.UnknownHandle) {
+      try secrets.reveal(frame, into: &outgoing)
+    } catch {
+      // A secret forgotten long ago: the venue refuses the handle, and the session asks anew.
+      outgoing.append(frame)
+    }
+  }
+
+  private func send(_ effect: RequestEffect) throws(JournalFault) {
+    outgoing.removeAll()
+    outgoing.append(driver.kernel.effects.bytes.span.extracting(effect.body.indices))
+    target.removeAll()
+    target.append(driver.kernel.effects.bytes.span.extracting(effect.target.indices))
+    if effect.isReplySecret { secretRequests.append(effect.id.number) }
+    switch effect.signing {
+    case .none: transmit(effect)
+    case .whitebit:
+      // Nonces leave in the order of the requests.
+      if waiting.isEmpty { try sign(effect) } else { wait(effect) }
+    }
+  }
+
+  private func wait(_ effect: RequestEffect) {
+    waiting.append(
+      WaitingRequest(effect: effect, target: target.copy(), body: outgoing.copy()))
+  }
+
+  private func sign(_ effect: RequestEffect) throws(JournalFault) {
+    let outcome: NonceClock.Outcome
+    do throws(NonceFault) {
+      outcome = try nonces.next(at: SystemClock.monotonic())
+    } catch {
+      // The last nonce cannot be kept: nothing was sent, and the session is told just that.
+      history.alert("\(error)", at: clock.now())
+      pending.append(.requestFailed(effect.id, .notSent))
+      return
+    }
+    switch outcome {
+    case .wait(let span):
+      wait(effect)
+      nonceTimer?.arm(after: span)
+    case .nonce(let nonce):
+      record.removeAll()
+      record.append(word: effect.id.number)
+      record.append(word: nonce)
+      _ = try driver.sink.writer.append(
+        kind: RecordKind(JournalKind.nonce), time: clock.now(), payload: record.span)
+      signer.sign(
+        effect.signing, body: ByteRange(start: 0, count: outgoing.count), in: &outgoing,
+        nonce: nonce, into: &signed)
+      transmit(effect)
+    }
+  }
+
+  private func sendWaiting() {
+    let held = waiting
+    waiting.removeAll(keepingCapacity: true)
+    do throws(JournalFault) {
+      for request in held {
+        outgoing.removeAll()
+        outgoing.append(request.body.span)
+        target.removeAll()
+        target.append(request.target.span)
+        if waiting.isEmpty { try sign(request.effect) } else { wait(request.effect) }
+      }
+    } catch { journalFault = error }
+    while !pending.isEmpty && journalFault == nil { step(.venue(pending.removeFirst()), Span()) }
+    armTimer()
+  }
+
+  private func transmit(_ effect: RequestEffect) {
+    headers.removeAll()
+    do {
+      if effect.signing != .none {
+        try headers.append(SignedHeaders.keyName, signer.key)
+        try headers.append(SignedHeaders.payloadName, signed.payload.span)
+        try headers.append(SignedHeaders.signatureName, signed.signature.span)
+      }
+      try rest?.send(
+        effect.id.number, outgoing.count == 0 ? .get : .post, target: target.span,
+        headers: headers, body: outgoing.span, timeout: effect.timeout)
+    } catch {
+      history.alert("request not sent: \(error)", at: clock.now())
+      pending.append(.requestFailed(effect.id, .notSent))
+    }
+  }
+
+  // MARK: RESTClientDelegate
+
+  func rest(
+    _ client: RESTClient, replied request: UInt64, status: UInt16, head: Span<UInt8>,
+    body: Span<UInt8>
+  ) {
+    let input = KernelInput.venue(.response(RequestID(request), status: status))
+    guard let index = secretRequests.firstIndex(of: request) else { return feed(input, body) }
+    secretRequests.remove(at: index)
+    concealed.removeAll()
+    _ = secrets.conceal("websocket_token", in: body, into: &concealed)
+    // A copy: folding may send, and sending may conceal nothing but could grow buffers.
+    let safe = concealed.copy()
+    feed(input, safe.span)
+  }
+
+  func rest(_ client: RESTClient, failed request: UInt64, _ fault: RESTFault) {
+    secretRequests.removeAll { $0 == request }
+    let failure: RequestFailure =
+      switch fault.failure {
+      case .notSent: .notSent
+      case .timedOut: .timedOut
+      case .broken: .broken
+      case .malformed: .malformed
+      }
+    feed(.venue(.requestFailed(RequestID(request), failure)))
+  }
+
+  // MARK: Streams
+
+  private func open(_ stream: StreamID) {
+    let client: WebSocketClient
+    if let known = streams.first(where: { $0.id == stream })?.client {
+      client = known
+    } else {
+      client = WebSocketClient(loop, websocket, delegate: self)
+      streams.append((stream, client))
+    }
+    guard client.isIdle else { return }
+    do throws(SystemFault) { try client.connect() } catch {
+      history.alert("stream \(stream.index): \(error)", at: clock.now())
+      pending.append(.streamClosed(stream))
+    }
+  }
+
+  private func id(of client: WebSocketClient) -> StreamID? {
+    streams.first { $0.client === client }?.id
+  }
+
+  func webSocketOpened(_ client: WebSocketClient) {
+    if let stream = id(of: client) { feed(.venue(.streamOpened(stream))) }
+  }
+
+  func webSocket(_ client: WebSocketClient, received message: Span<UInt8>, isText: Bool) {
+    if let stream = id(of: client) { feed(.venue(.frame(stream)), message) }
+  }
+
+  func webSocket(_ client: WebSocketClient, closed end: ConnectionEnd) {
+    if let stream = id(of: client) { feed(.venue(.streamClosed(stream))) }
+  }
+
+  /// What the streams are, for the status.
+  var connections: [(name: String, isOpen: Bool)] {
+    streams.map { ("stream \($0.id.index)", $0.client.isOpen) }
+  }
+}
