@@ -175,6 +175,13 @@ extension BotConfiguration {
     check(try readFile(path), file: path)
   }
 
+  /// The bytes of the file at `path`.
+  ///
+  /// - Throws: `unreadable` alone.
+  public static func text(of path: String) throws(ConfigurationFault) -> [UInt8] {
+    try readFile(path)
+  }
+
   /// Reads the text of a file and tells everything that is wrong with it.
   ///
   /// - Parameter file: what messages call it.

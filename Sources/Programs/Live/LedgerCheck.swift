@@ -146,3 +146,10 @@ struct LedgerCheck: ~Copyable {
     }
   }
 }
+
+extension JSONValue {
+  /// The elements of an array; nil for others.
+  fileprivate var elements: [JSONValue]? {
+    if case .array(let elements) = self { elements } else { nil }
+  }
+}

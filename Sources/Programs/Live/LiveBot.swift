@@ -321,6 +321,28 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     if let stream = id(of: client) { feed(.venue(.streamClosed(stream))) }
   }
 
+  /// What our own books say, for the comparison with the venue's.
+  func ownLedger(_ plan: BotPlan, since: Timestamp) -> OwnLedger {
+    var ledger = OwnLedger(
+      assets: [], fills: driver.kernel.counts.fills, traded: .zero, market: "",
+      prefix: plan.ownPrefix, since: since)
+    guard let instrument = driver.kernel.markets.first?.instrument else { return ledger }
+    ledger.market = instrument.symbol
+    for asset in [instrument.base, instrument.quote] {
+      if let entry = driver.kernel.portfolio.ledger(driver.kernel.account, asset) {
+        ledger.assets.append((asset, entry.expected, entry.fees))
+      }
+    }
+    let position = driver.kernel.portfolio.position(driver.kernel.account, instrument.id)
+    ledger.traded = instrument.scale.amount(of: position.net)
+    return ledger
+  }
+
+  /// Why a strategy trades nothing, when its settings do not fit its instrument.
+  var complaint: String? {
+    driver.kernel.strategies.lazy.compactMap(\.strategy.complaint).first
+  }
+
   /// What the streams are, for the status.
   var connections: [(name: String, isOpen: Bool)] {
     streams.map { ("stream \($0.id.index)", $0.client.isOpen) }

@@ -1,0 +1,171 @@
+internal import MartletBase
+internal import MartletClock
+internal import MartletConfiguration
+internal import MartletDashboard
+internal import MartletKernel
+internal import MartletModel
+internal import MartletPortfolio
+internal import MartletRisk
+internal import MartletTransport
+
+/// Shows the bot: ten times a second on the page, four times a second in the terminal, once a second
+/// on a pipe. It only reads.
+final class LiveReporter {
+  private let loop: EventLoop
+  private let bot: LiveBot
+  private let plan: BotPlan
+  private let deadMan: DeadManRunner
+  private let startedAt: Timestamp
+  private let endsAt: Timestamp?
+  private let isQuiet: Bool
+  private let print: (String) -> Void
+  private var page: DashboardServer?
+  private var timer: LoopTimer?
+  private var block = StatusBlock()
+  private var trail = StatusTrail()
+  private var ticks = 0
+
+  private static let interval = TimeSpan.milliseconds(100)
+
+  init(
+    _ loop: EventLoop, bot: LiveBot, plan: BotPlan, deadMan: DeadManRunner, startedAt: Timestamp,
+    endsAt: Timestamp?, isQuiet: Bool, print: @escaping (String) -> Void,
+    complain: (String) -> Void
+  ) {
+    self.loop = loop
+    self.bot = bot
+    self.plan = plan
+    self.deadMan = deadMan
+    self.startedAt = startedAt
+    self.endsAt = endsAt
+    self.isQuiet = isQuiet
+    self.print = print
+    if let port = plan.configuration.dashboardPort {
+      // Somebody else's page on that port is no reason not to trade.
+      do throws(SystemFault) { page = try DashboardServer(port: port) } catch {
+        page = try? DashboardServer(port: 0)
+        complain("the page's port \(port): \(error)")
+      }
+    }
+    timer = LoopTimer(loop) { [weak self] in self?.tick() }
+  }
+
+  func begin() {
+    if !isQuiet, let address = page?.address { print("page     \(address)\n") }
+    tick()
+  }
+
+  /// Leaves the terminal as it was and shows the last status to whoever looks at the page.
+  func end() {
+    timer?.disarm()
+    page?.slot.offer(status())
+    if !isQuiet { print(block.finish(on: TerminalShape.of(descriptor: 1))) }
+    page = nil
+  }
+
+  private func tick() {
+    timer?.arm(after: LiveReporter.interval)
+    let status = status()
+    trail.append(status)
+    page?.slot.offer(status)
+    deadMan.noteProgress()
+    defer { ticks += 1 }
+    guard !isQuiet else { return }
+    let shape = TerminalShape.of(descriptor: 1)
+    guard ticks % (shape.isTerminal ? 3 : 10) == 0 else { return }
+    print(block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
+  }
+
+  // MARK: The status
+
+  func status() -> BotStatus {
+    let kernel = KernelView(bot: bot)
+    let configuration = plan.configuration
+    let instrument = kernel.market?.instrument
+    var status = BotStatus(
+      bot: configuration.name, mode: configuration.mode.rawValue, venue: "whitebit",
+      market: "\(kernel.market?.symbol ?? "")", base: "\(instrument?.base ?? "")",
+      quote: "\(instrument?.quote ?? "")", valuation: "\(configuration.valuation)",
+      scale: instrument?.scale
+        ?? InstrumentScale(price: DecimalPlaces(2), quantity: DecimalPlaces(6)),
+      since: startedAt)
+    status.now = bot.now()
+    status.endsAt = endsAt
+    status.state = kernel.state
+    let counts = bot.driver.kernel.counts
+    status.counts.fills = counts.fills
+    status.counts.ordersPlaced = counts.placed
+    status.counts.ordersCanceled = counts.canceled
+    status.counts.ordersRefused = counts.refusedByRisk + counts.refusedByVenue
+    status.counts.doubts = counts.doubts
+    status.counts.frames = counts.frames
+    status.orders = kernel.orders
+    status.recentFills = bot.history.fills
+    status.alerts = bot.history.alerts
+    status.deadManLeft = deadMan.armedUntil.map { max($0 - status.now, .zero) }
+    status.deadManTimeout = configuration.deadMan.timeout
+    status.connections =
+      bot.connections.map { .init(name: $0.name, state: $0.isOpen ? .up : .down) }
+    if let p50 = bot.frameToOrder.percentile(perMille: 500),
+      let p99 = bot.frameToOrder.percentile(perMille: 990)
+    {
+      status.frameToOrder = .init(p50: p50, p99: p99)
+    }
+    status.journalPath = configuration.journalFolder
+    status.exchangeAddress = configuration.whitebit.rest
+    kernel.value(into: &status)
+    return status
+  }
+}
+
+/// Reads what a status shows out of a kernel.
+private struct KernelView {
+  let bot: LiveBot
+
+  var market: KernelMarket? { bot.driver.kernel.markets.first }
+
+  var state: BotStatus.State {
+    if let halt = bot.driver.kernel.risk.halt { return .halted(halt.reason) }
+    if bot.driver.kernel.isStopped { return .stopped }
+    if bot.driver.kernel.isStopping { return .stopping }
+    if bot.driver.kernel.isPaused { return .paused }
+    if bot.driver.kernel.isReady { return .trading }
+    return bot.connections.contains { $0.isOpen } ? .reconciling : .connecting
+  }
+
+  var orders: [OrderView] {
+    var views: [OrderView] = []
+    var all: [OrderView] = []
+    for slot in bot.driver.kernel.strategies {
+      bot.driver.kernel.orders.fill(&views, of: slot.id)
+      all += views
+    }
+    return all
+  }
+
+  /// Prices, balances and what they are worth.
+  func value(into status: inout BotStatus) {
+    guard let market else { return }
+    let top = market.book.top
+    status.bestBid = top?.bid
+    status.bestAsk = top?.ask
+    status.last = market.lastPrice
+    status.isBookTrusted = market.book.isTrusted
+    guard let instrument = market.instrument else { return }
+    let account = bot.driver.kernel.account
+    for asset in [instrument.base, instrument.quote] {
+      guard let entry = bot.driver.kernel.portfolio.ledger(account, asset) else { continue }
+      status.balances.append(entry.balance)
+      if entry.fees != .zero { status.fees.append(.init(asset: asset, amount: entry.fees)) }
+    }
+    let position = bot.driver.kernel.portfolio.position(account, instrument.id)
+    status.position = position.net
+    status.realized = position.realized
+    if let track = bot.driver.kernel.portfolio.track(account, instrument.id) {
+      status.equity = track.current
+      status.startEquity = track.start
+      status.maxDrawdown = track.deepest
+      status.unrealized = position.unrealized(at: track.mark, instrument.scale)
+    }
+  }
+}
