@@ -145,6 +145,12 @@ let package = Package(
         "MartletLive", "MartletExchangeServer", "MartletBench", "MartletJournalFile",
         "MartletConfiguration", "MartletHistory", "MartletSecrets", "MartletTransport",
         "MartletClock", "CMartletLinux",
+        "MartletBook",
+        "MartletOrders",
+        "MartletPortfolio",
+        "MartletStrategies",
+        "WhiteBITSession",
+        "CMartletCrypto",
       ],
       path: "Sources/Programs/CommandLine", swiftSettings: strict),
 

@@ -56,6 +56,7 @@ struct ScriptedSession: VenueSession {
   ) {
     queue.append("query")
   }
+  mutating func refreshBook(_ instrument: InstrumentID) {}
   mutating func flush(at now: Timestamp, effects: inout VenueEffects) {
     for line in queue {
       let start = effects.bytes.count

@@ -111,10 +111,12 @@ extension Kernel where Session: ~Copyable {
     // A second reference, not a copy: the book changes while the levels are read.
     let told = events
     let levels = told.levels.span.extracting(first..<first + count)
-    if isSnapshot {
-      markets[index].book.applySnapshot(levels)
-    } else {
-      markets[index].book.apply(levels)
+    let verdict =
+      isSnapshot ? markets[index].book.applySnapshot(levels) : markets[index].book.apply(levels)
+    switch verdict {
+    case .applied, .ignored: break
+    // The chain was whole and the book makes no sense even so: ask for it anew.
+    case .crossed, .malformed: session.refreshBook(id)
     }
     markets[index].isChanged = true
     noteTrust(of: id)

@@ -137,8 +137,7 @@ enum DemoCommand {
     [journal]
     folder = "\(folder)/journal"
 
-    [dashboard]
-    port = \(port)
+    \(port > 0 ? "[dashboard]\nport = \(port)" : "")
 
     """
   }

@@ -3,7 +3,8 @@ import Glibc
 /// The one entry point: finds the command, reads its words strictly, runs it.
 @main enum Martlet {
   static let commands: [Command] = [
-    DemoCommand.command, ExchangeCommand.command, JournalCommand.command,
+    DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
+    JournalCommand.command, ConfigCommand.command,
   ]
 
   static func main() {

@@ -102,7 +102,7 @@ public struct BotPlan: Sendable {
     var session = WhiteBITConfiguration(
       account: AccountID(0),
       symbols: symbols.enumerated().map {
-        WhiteBITSymbol(instrument: InstrumentID(UInt16($0.offset)), market: $0.element)
+        WhiteBITSymbol(market: $0.element, instrument: InstrumentID(UInt16($0.offset)))
       }, ownPrefix: ownPrefix)
     session.seed = seed
     if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }

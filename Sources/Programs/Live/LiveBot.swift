@@ -1,8 +1,10 @@
 internal import MartletBase
 internal import MartletClock
+internal import MartletDashboard
 internal import MartletJournalFile
 internal import MartletKernel
 internal import MartletModel
+internal import MartletPortfolio
 internal import MartletRecord
 internal import MartletSecrets
 internal import MartletStrategies
@@ -128,6 +130,11 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     } catch { journalFault = error }
   }
 
+  /// Tells a person something, on the page and in the terminal.
+  func alert(_ text: String, _ severity: BotStatus.Alert.Severity) {
+    history.alert(text, at: clock.now(), severity)
+  }
+
   /// Brings the journal to disk.
   func sync() {
     guard journalFault == nil else { return }
@@ -159,8 +166,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
         outgoing.removeAll()
         copy(range, hasSecret: hasSecret)
         if let client = streams.first(where: { $0.id == stream })?.client {
-          client.send(text: outgoing.span)
-          client.flush()
+          SignedRequest.send(outgoing, to: client)
         }
       }
     }
@@ -168,24 +174,23 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   private func copy(_ range: ByteRange, hasSecret: Bool) {
-    let frame = driver.kernel.effects.bytes.span.extracting(range.indices)
-    guard hasSecret else {
-      outgoing.append(frame)
-      return
-    }
+    SignedRequest.copy(range, from: driver.kernel.effects.bytes, to: &outgoing)
+    guard hasSecret else { return }
+    let frame = outgoing.copy()
+    outgoing.removeAll()
     do throws(SecretHandles.UnknownHandle) {
-      try secrets.reveal(frame, into: &outgoing)
+      try secrets.reveal(frame.span, into: &outgoing)
     } catch {
       // A secret forgotten long ago: the venue refuses the handle, and the session asks anew.
-      outgoing.append(frame)
+      outgoing.append(frame.span)
     }
   }
 
   private func send(_ effect: RequestEffect) throws(JournalFault) {
     outgoing.removeAll()
-    outgoing.append(driver.kernel.effects.bytes.span.extracting(effect.body.indices))
+    SignedRequest.copy(effect.body, from: driver.kernel.effects.bytes, to: &outgoing)
     target.removeAll()
-    target.append(driver.kernel.effects.bytes.span.extracting(effect.target.indices))
+    SignedRequest.copy(effect.target, from: driver.kernel.effects.bytes, to: &target)
     if effect.isReplySecret { secretRequests.append(effect.id.number) }
     switch effect.signing {
     case .none: transmit(effect)
@@ -218,8 +223,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       record.removeAll()
       record.append(word: effect.id.number)
       record.append(word: nonce)
-      _ = try driver.sink.writer.append(
-        kind: RecordKind(JournalKind.nonce), time: clock.now(), payload: record.span)
+      _ = try driver.sink.append(
+        kind: JournalKind.nonce, at: clock.now(), record, Span())
       signer.sign(
         effect.signing, body: ByteRange(start: 0, count: outgoing.count), in: &outgoing,
         nonce: nonce, into: &signed)
@@ -244,16 +249,14 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   private func transmit(_ effect: RequestEffect) {
-    headers.removeAll()
+    guard let rest else { return }
     do {
-      if effect.signing != .none {
-        try headers.append(SignedHeaders.keyName, signer.key)
-        try headers.append(SignedHeaders.payloadName, signed.payload.span)
-        try headers.append(SignedHeaders.signatureName, signed.signature.span)
+      if effect.signing == .none {
+        headers.removeAll()
+      } else {
+        try SignedRequest.fill(&headers, signer, signed)
       }
-      try rest?.send(
-        effect.id.number, outgoing.count == 0 ? .get : .post, target: target.span,
-        headers: headers, body: outgoing.span, timeout: effect.timeout)
+      try SignedRequest.send(effect, to: rest, target: target, headers: headers, body: outgoing)
     } catch {
       history.alert("request not sent: \(error)", at: clock.now())
       pending.append(.requestFailed(effect.id, .notSent))

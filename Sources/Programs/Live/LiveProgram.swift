@@ -2,7 +2,7 @@ internal import CMartletLinux
 internal import Glibc
 public import MartletBase
 internal import MartletClock
-public import MartletConfiguration
+internal import MartletConfiguration
 internal import MartletDashboard
 internal import MartletJournalFile
 internal import MartletKernel
@@ -145,7 +145,7 @@ public final class LiveProgram {
       if bot.driver.kernel.isStopped || bot.journalFault != nil { loop.stop() }
     }
     if let duration = options.duration { end.arm(after: duration) }
-    deadMan.start()
+    try deadMan.start()
     bot.feed(.venue(.start))
     reporter.begin()
     loop.run()

@@ -1,9 +1,11 @@
 internal import MartletBase
+internal import MartletBook
 internal import MartletClock
 internal import MartletConfiguration
 internal import MartletDashboard
 internal import MartletKernel
 internal import MartletModel
+internal import MartletOrders
 internal import MartletPortfolio
 internal import MartletRisk
 internal import MartletTransport

@@ -1,0 +1,35 @@
+import MartletBase
+import MartletConfiguration
+
+/// `config check|explain CONFIG.toml`
+enum ConfigCommand {
+  static let command = Command(
+    name: "config", usage: "check|explain CONFIG.toml",
+    does: """
+      check    reads a configuration strictly and tells everything that is wrong with it
+      explain  shows each value and where it came from
+      """,
+    options: [], positional: 2...2, example: "./martlet config check .martlet/demo/latest/bot.toml",
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
+    let verb = arguments.positional[0]
+    guard verb == "check" || verb == "explain" else {
+      throw Arguments.Misuse(message: "expected check or explain, found “\(verb)”")
+    }
+    let path = arguments.positional[1]
+    do throws(ConfigurationFault) {
+      let report = try BotConfiguration.check(path: path)
+      if verb == "explain" {
+        for setting in report.settings { Console.out("\(setting)\n") }
+      }
+      if let fault = report.fault { throw fault }
+      if verb == "check" { Console.out("\(path): sound, \(report.settings.count) values\n") }
+      return .done
+    } catch {
+      Console.fail("\(error)")
+      if case .refused = error { return .unsafe }
+      return .misuse
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import MartletBase
+import MartletBook
+import MartletJournalFile
+import MartletKernel
+import MartletLive
+import MartletModel
+import MartletOrders
+import MartletPortfolio
+import MartletRecord
+import MartletStrategies
+import MartletVenueKit
+import WhiteBITSession
+
+/// `replay JOURNAL [--verify] [--until SEQ] [--json]`
+enum ReplayCommand {
+  static let command = Command(
+    name: "replay", usage: "JOURNAL [--verify] [--until SEQ] [--json]",
+    does: """
+      Folds a journal again, from its raw bytes on, with the recorded times: the kernel that its first
+      record describes gets every input, and every note and effect is compared with what was recorded.
+      """,
+    options: [
+      .init("--verify", nil, "exit 1 on the first difference, and name it"),
+      .init("--until", "SEQ", "stop after this sequence and show the state there"),
+      .init("--json", nil, "one object on standard output"),
+    ],
+    positional: 1...1, example: "./martlet replay --verify .martlet/demo/latest/journal", run: run)
+
+  private struct Fault: Error, CustomStringConvertible { let description: String }
+
+  private struct Result {
+    var records: UInt64 = 0
+    var inputs: UInt64 = 0
+    var compared: UInt64 = 0
+    var digest: RecordLink = .origin
+    var isTorn = false
+    var difference: String?
+    var build = ""
+    var state = ""
+  }
+
+  private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
+    let until = try arguments.integer("--until", default: Int.max, in: 1...Int.max)
+    let folder = arguments.positional[0]
+    do {
+      let result = try fold(folder, until: UInt64(until))
+      let isIdentical = result.difference == nil
+      if result.build != BuildIdentity.text {
+        Console.note(
+          "written by another build (\(result.build)); this one is \(BuildIdentity.text)")
+      }
+      if arguments.has("--json") {
+        Console.out(
+          "{\"records\":\(result.records),\"digest\":\"\(result.digest)\",\"identical\":\(isIdentical)}\n"
+        )
+      } else {
+        Console.out(
+          "\(folder): \(result.records) records, \(result.inputs) inputs folded,"
+            + " \(result.compared) notes and effects compared\ndigest \(result.digest)\n")
+        if result.isTorn { Console.out("the last record is torn, as a killed process leaves it\n") }
+        if arguments.has("--until") { Console.out(result.state) }
+        if isIdentical { Console.out("identical, bit for bit\n") }
+      }
+      if let difference = result.difference {
+        Console.fail("replay: \(difference)")
+        return .failed
+      }
+      return .done
+    } catch {
+      Console.fail("replay: \(error)")
+      return .failed
+    }
+  }
+
+  private static func fold(_ folder: String, until: UInt64) throws -> Result {
+    var reader = try JournalReader.open(folder: folder)
+    guard let first = try reader.next(), first.kind.rawValue == JournalKind.start else {
+      throw Fault(description: "\(folder): does not begin with a start record")
+    }
+    let plan = try BotPlan(record: copy(reader.payload))
+    var result = Result()
+    result.records = 1
+    result.build = plan.build
+    var replay = Replay(kernel: plan.makeKernel())
+    var last = first.kind.rawValue
+    while let header = try reader.next(), header.sequence <= until {
+      result.records += 1
+      last = header.kind.rawValue
+      result.difference = feed(header, reader.payload, to: &replay)
+      if result.difference != nil { break }
+    }
+    // The end record says that everything was written; a killed process may not have come to that.
+    if last == JournalKind.end && result.difference == nil {
+      do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) { try replay.finish() } catch {
+        result.difference = text(of: error)
+      }
+    }
+    result.isTorn = reader.tornTail != nil
+    result.inputs = replay.inputs
+    result.compared = replay.compared
+    result.digest = reader.chain.link
+    result.state = state(of: replay.kernel)
+    return result
+  }
+
+  private static func copy(_ bytes: Span<UInt8>) -> [UInt8] { bytes.indices.map { bytes[$0] } }
+
+  private static func feed(
+    _ header: RecordHeader, _ payload: Span<UInt8>,
+    to replay: inout Replay<WhiteBITSession, BuiltInStrategy>
+  ) -> String? {
+    do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) {
+      try replay.feed(
+        kind: header.kind.rawValue, sequence: header.sequence, at: header.time, payload: payload)
+      return nil
+    } catch { return text(of: error) }
+  }
+
+  private static func text(
+    of difference: Replay<WhiteBITSession, BuiltInStrategy>.Difference
+  ) -> String {
+    switch difference.what {
+    case .differs(let recorded, let folded):
+      "first difference at record \(difference.sequence):\n  recorded \(show(recorded))\n  folded   \(show(folded))"
+    case .notRecorded(let folded):
+      "record \(difference.sequence) causes something that was not recorded:\n  folded   \(show(folded))"
+    case .notFolded(let recorded):
+      "record \(difference.sequence) is not caused by its input:\n  recorded \(show(recorded))"
+    case .unreadableInput: "record \(difference.sequence) holds no input"
+    }
+  }
+
+  /// A payload as printable text, other bytes as dots.
+  private static func show(_ payload: [UInt8]) -> String {
+    String(decoding: payload.prefix(400).map { $0 >= 32 && $0 < 127 ? $0 : 46 }, as: UTF8.self)
+  }
+
+  private static func state(of kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>) -> String
+  {
+    let counts = kernel.counts
+    var text =
+      "state at \(kernel.now.milliseconds): \(kernel.isReady ? "ready" : "not ready"),"
+      + " \(counts.fills) fills, \(counts.placed) placed, \(kernel.orders.workingCount) working\n"
+    for entry in kernel.portfolio.allEntries {
+      text +=
+        "  \(entry.asset): \(entry.expected), reserved \(entry.reserved), fees \(entry.fees)\n"
+    }
+    for market in kernel.markets {
+      guard let instrument = market.instrument, let top = market.book.top else { continue }
+      let bid = top.bid.map { instrument.scale.text($0) } ?? "-"
+      let ask = top.ask.map { instrument.scale.text($0) } ?? "-"
+      text += "  \(market.symbol): bid \(bid), ask \(ask)\n"
+    }
+    return text
+  }
+}

@@ -1,0 +1,35 @@
+import MartletBase
+import MartletLive
+
+/// `run CONFIG.toml`
+enum RunCommand {
+  static let command = Command(
+    name: "run", usage: "CONFIG.toml [--for 60s] [--json]",
+    does: """
+      Runs a bot as its configuration says until it is told to stop: Ctrl-C or SIGTERM cancels its
+      orders, compares its ledger with the venue's, and ends. This build trades on the local exchange
+      only, and says so when a configuration names another.
+      """,
+    options: [
+      .init("--for", "TIME", "stop after this long, such as 60s or 5m"),
+      .init("--json", nil, "one object on standard output at the end, nothing else there"),
+    ],
+    positional: 1...1, example: "./martlet run .martlet/demo/latest/bot.toml --for 60s",
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
+    var options = LiveProgram.Options(
+      configurationPath: arguments.positional[0], build: BuildIdentity.text)
+    let span = try arguments.milliseconds("--for", default: 0)
+    if span > 0 { options.duration = .milliseconds(span) }
+    options.isJSON = arguments.has("--json")
+    let program = LiveProgram(
+      options, print: { Console.out($0) }, complain: { Console.fail($0) })
+    switch program.run() {
+    case .done: return .done
+    case .failed: return .failed
+    case .misconfigured: return .misuse
+    case .refused: return .unsafe
+    }
+  }
+}

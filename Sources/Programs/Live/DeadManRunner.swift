@@ -1,0 +1,224 @@
+internal import MartletBase
+internal import MartletClock
+internal import MartletConfiguration
+internal import MartletDashboard
+internal import MartletKernel
+internal import MartletModel
+internal import MartletRecord
+internal import MartletSecrets
+internal import MartletTransport
+internal import MartletVenueKit
+internal import Synchronization
+internal import WhiteBITSession
+internal import WhiteBITWire
+
+/// Runs the dead-man's machine on a thread and a connection of its own, so that a slow kernel cannot
+/// miss a refresh, and tells the kernel what came of it.
+final class DeadManRunner {
+  /// What the thread tells the kernel's.
+  fileprivate enum News: Sendable {
+    case armed(until: Timestamp)
+    case lost
+    case event(String, isAlarm: Bool)
+  }
+
+  /// Until when the venue will not have canceled our orders; nil when it is not armed.
+  private(set) var armedUntil: Timestamp?
+  private let worker: DeadManWorker
+  private let commands: Mailbox<DeadManWorker.Command>
+  private var thread: SystemThread?
+
+  init(
+    _ loop: EventLoop, plan: BotPlan, endpoint: RESTEndpoint, credentials: Credentials,
+    nonces: NonceClock, bot: LiveBot
+  ) throws {
+    let settings = plan.configuration.deadMan
+    let machine = try WhiteBITDeadMan(
+      WhiteBITDeadMan.Parameters(
+        timeoutSeconds: settings.timeout.milliseconds / 1000, refresh: settings.refresh,
+        grace: settings.grace),
+      markets: plan.symbols.enumerated().map {
+        WhiteBITSymbol(market: $0.element, instrument: InstrumentID(UInt16($0.offset)))
+      })
+    worker = try DeadManWorker(machine, endpoint, credentials, nonces)
+    commands = worker.loop.mailbox(capacity: 4) { [unowned worker] in worker.obey($0) }
+    let news: Mailbox<News> = loop.mailbox(capacity: 256) { [weak self, weak bot] in
+      guard let self, let bot else { return }
+      self.hear($0, bot)
+    }
+    worker.news = news
+  }
+
+  func start() throws {
+    let worker = worker
+    thread = try SystemThread(name: "dead-man") { worker.run() }
+  }
+
+  /// The kernel folded something, or would have.
+  func noteProgress() {
+    worker.progress.store(SystemClock.monotonic().nanoseconds, ordering: .relaxed)
+  }
+
+  /// Ends the thread, the venue's timers removed first if `disarming`.
+  func stop(disarming: Bool) {
+    guard let thread else { return }
+    commands.post(disarming ? .disarm : .quit)
+    thread.join()
+    self.thread = nil
+    armedUntil = nil
+  }
+
+  private func hear(_ news: News, _ bot: LiveBot) {
+    switch news {
+    case .armed(let until):
+      armedUntil = until
+      bot.keep(JournalKind.deadMan, lane: .deadMan, Array("armed until \(until.milliseconds)".utf8))
+      bot.feed(.venue(.deadManArmed(until: until)))
+    case .lost:
+      armedUntil = nil
+      bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
+      bot.alert("dead-man switch lost: canceling our orders", .critical)
+      bot.feed(.venue(.deadManLost))
+    case .event(let text, let isAlarm):
+      bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+      if isAlarm { bot.alert("dead-man: \(text)", .warning) }
+    }
+  }
+}
+
+/// What runs on the dead-man's thread.
+///
+/// Made by the thread that starts it and touched by its own alone after that, but for `progress`.
+private final class DeadManWorker: @unchecked Sendable {
+  enum Command: Sendable { case disarm, quit }
+
+  let loop: EventLoop
+  /// When the kernel last moved, by the monotonic clock.
+  let progress = Atomic<Int64>(SystemClock.monotonic().nanoseconds)
+  var news: Mailbox<DeadManRunner.News>?
+  private var machine: WhiteBITDeadMan
+  private let endpoint: RESTEndpoint
+  private let signer: Signer
+  private let nonces: NonceClock
+  private var client: BlockingRESTClient?
+  private var clock = AnchoredClock()
+  private var effects = VenueEffects(capacity: 16, bytes: 4096)
+  private var outcomes: [WhiteBITDeadMan.Outcome] = []
+  private var signed = SignedHeaders()
+  private var headers = RESTHeaders()
+  private var body = ByteBuffer(capacity: 512)
+  private var timer: LoopTimer?
+
+  init(
+    _ machine: WhiteBITDeadMan, _ endpoint: RESTEndpoint, _ credentials: Credentials,
+    _ nonces: NonceClock
+  ) throws {
+    loop = try EventLoop(timers: 16)
+    self.machine = machine
+    self.endpoint = endpoint
+    self.nonces = nonces
+    signer = Signer(credentials)
+    timer = LoopTimer(loop) { [unowned self] in self.turn() }
+  }
+
+  func run() {
+    do throws(RESTRefusal) { client = try BlockingRESTClient(endpoint) } catch {
+      tell(.event("no connection to be had: \(error)", isAlarm: true))
+      tell(.lost)
+      return
+    }
+    machine.start(at: clock.now(), effects: &effects, outcomes: &outcomes)
+    turn()
+    loop.run()
+    timer?.disarm()
+    client = nil
+  }
+
+  func obey(_ command: Command) {
+    switch command {
+    case .quit: loop.stop()
+    case .disarm:
+      machine.disarm(at: clock.now(), effects: &effects, outcomes: &outcomes)
+      turn()
+      // A timer that could not be removed runs out by itself.
+      if machine.nextDeadline == .distantFuture { loop.stop() } else { isEnding = true }
+    }
+  }
+
+  private var isEnding = false
+
+  /// Lets the machine act until it waits for a time.
+  private func turn() {
+    let behind = SystemClock.monotonic().nanoseconds - progress.load(ordering: .relaxed)
+    machine.kernelProgress(at: clock.now() - TimeSpan(nanoseconds: max(behind, 0)))
+    machine.timer(at: clock.now(), effects: &effects, outcomes: &outcomes)
+    while !effects.list.isEmpty {
+      let requests = effects.list
+      let bytes = effects.bytes.copy()
+      effects.removeAll()
+      for case .request(let request) in requests { perform(request, bytes) }
+    }
+    report()
+    guard machine.nextDeadline < .distantFuture else {
+      if isEnding { loop.stop() }
+      return
+    }
+    // At least once a second, to look at the kernel's progress.
+    timer?.arm(after: min(max(machine.nextDeadline - clock.now(), .zero), .seconds(1)))
+  }
+
+  private func perform(_ request: RequestEffect, _ bytes: [UInt8]) {
+    guard let client else { return }
+    body.removeAll()
+    body.append(bytes.span.extracting(request.body.indices))
+    do {
+      guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
+        return machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
+      }
+      signer.sign(
+        request.signing, body: ByteRange(start: 0, count: body.count), in: &body, nonce: nonce,
+        into: &signed)
+      try SignedRequest.fill(&headers, signer, signed)
+      let outcome = try SignedRequest.perform(
+        request, on: client, target: bytes.span.extracting(request.target.indices),
+        headers: headers, body: body)
+      switch outcome {
+      case .replied(let status, _, let reply):
+        machine.response(
+          request.id, status: status, body: reply.span, at: clock.now(), effects: &effects,
+          outcomes: &outcomes)
+      case .failed(let fault):
+        tell(.event("request failed: \(fault)", isAlarm: false))
+        machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
+      }
+    } catch {
+      tell(.event("request not sent: \(error)", isAlarm: true))
+      machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
+    }
+  }
+
+  private func report() {
+    for outcome in outcomes {
+      switch outcome {
+      case .armed(let until): tell(.armed(until: until))
+      case .lost: tell(.lost)
+      case .refreshFailed(_, let failures):
+        tell(.event("refresh failed \(failures) time(s)", isAlarm: failures > 1))
+      case .withheld:
+        tell(.event("the kernel makes no progress: refreshing no more", isAlarm: true))
+      case .resumed: tell(.event("the kernel moves again", isAlarm: false))
+      case .observed: break
+      case .missing: tell(.event("the venue counts no timer: set again", isAlarm: true))
+      case .unauthorized(let status, let code):
+        tell(.event("the key was refused: HTTP \(status), code \(code)", isAlarm: true))
+        tell(.lost)
+      case .disarmed: tell(.event("disarmed", isAlarm: false))
+      case .disarmFailed:
+        tell(.event("a timer could not be removed; it runs out by itself", isAlarm: true))
+      }
+    }
+    outcomes.removeAll(keepingCapacity: true)
+  }
+
+  private func tell(_ text: DeadManRunner.News) { news?.post(text) }
+}
