@@ -2,13 +2,18 @@
 
 usage: acceptance.py            rewrites Docs/Acceptance.md
        acceptance.py --check    exits 1 when the page is not what the tests say
-       acceptance.py --json     prints {row: [{suite, test, file}]} for programs
+       acceptance.py --json     prints {row: [{kind, suite, function, test, file}]} for programs
 
-A test names its rows at the start of its display name: @Test("M27 M28: what it shows"). The last
-column of the page is written by hand and kept: what a row still lacks. A row without a test must say
-`not yet: what is missing` there. A row that gains its first test says `unreviewed` until somebody has
-compared tests and promise, and either emptied the cell or written `partly: what they do not show`.
+A test names its rows at the start of its display name: @Test("M27 M28: what it shows"). A check of
+Tests/Conformance, where other people's clients meet the local exchange, does the same without a colon:
+check("M41 a limit order is placed", ...). The page shows it as `ccxt_whitebit: M41 a limit order is placed`.
+
+The last column of the page is written by hand and kept: what a row still lacks. A row without a test
+must say `not yet: what is missing` there. A row that gains its first test says `unreviewed` until
+somebody has compared tests and promise, and either emptied the cell or written
+`partly: what they do not show`.
 """
+import ast
 import glob
 import json
 import os
@@ -19,6 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(ROOT, "Docs", "Acceptance.md")
 ROWS = [f"M{n}" for n in range(1, 143)] + [f"C{n}" for n in range(1, 22)] + [f"T{n}" for n in range(1, 16)]
 NAME = re.compile(r'@Test\(\s*"((?:[^"\\]|\\.)*)"')
+FUNCTION = re.compile(r"\bfunc\s+(`[^`]+`|\w+)")
 SUITE = re.compile(r"^(?:@Suite[^\n]*?\s)?(?:final )?(?:struct|class|enum|actor|extension) (\w+)", re.M)
 DEFAULT = "not yet: no test names it"
 
@@ -31,11 +37,35 @@ def tests():
         suites = [(match.start(), match.group(1)) for match in SUITE.finditer(text)]
         for match in NAME.finditer(text):
             suite = next((name for at, name in reversed(suites) if at < match.start()), "")
-            for row in re.findall(r"\b[MCT]\d+\b", match.group(1)):
+            function = FUNCTION.search(text, match.end())
+            for row in dict.fromkeys(re.findall(r"\b[MCT]\d+\b", match.group(1))):
                 if row in found:
-                    found[row].append(
-                        {"suite": suite, "test": match.group(1), "file": os.path.relpath(path, ROOT)})
+                    found[row].append({
+                        "kind": "test", "suite": suite, "function": function.group(1).strip("`") if function else "",
+                        "test": match.group(1), "file": os.path.relpath(path, ROOT)})
+    for path in sorted(glob.glob(os.path.join(ROOT, "Tests", "Conformance", "*.py"))):
+        script = os.path.splitext(os.path.basename(path))[0]
+        for name in checks(open(path, encoding="utf-8").read()):
+            for row in dict.fromkeys(re.match(r"(?:[MCT]\d+ )*", name).group().split()):
+                if row in found:
+                    found[row].append({
+                        "kind": "check", "suite": script, "function": "", "test": f"{script}: {name}",
+                        "file": os.path.relpath(path, ROOT)})
     return found
+
+
+def checks(source):
+    """The names of a conformance script's checks, in the order of its lines."""
+    calls = [node for node in ast.walk(ast.parse(source))
+             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "check" and node.args
+             and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)]
+    return [call.args[0].value for call in sorted(calls, key=lambda call: call.lineno)]
+
+
+def rows_of(page):
+    """What each row promises and lacks, as the page says: {row: (promise, missing)}."""
+    cells = ([cell.strip() for cell in line.split("|")] for line in page.split("\n"))
+    return {row[1]: (row[2], row[4]) for row in cells if len(row) == 6 and row[1] in ROWS}
 
 
 def rewritten(page, found):
@@ -85,4 +115,5 @@ def main(arguments):
     return 1 if problems else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

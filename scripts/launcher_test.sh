@@ -64,17 +64,29 @@ fake id 'echo 1000'
 expect "nothing missing: nothing said, nothing run" 0 "!ran" "!martlet:"
 fake dpkg-query "printf '%s\n' '${listed//$'\n'/\' \'}' | grep -v -e libssl-dev -e libzstd-dev"
 expect "what is missing is named with its reason and installed through sudo" 0 \
-  "libssl-dev" "signatures" "libzstd-dev" "ran sudo" "ran apt-get update" \
-  "ran apt-get install -y -q --no-install-recommends libssl-dev libzstd-dev" "!libcurl4"
+  "libssl-dev" "signatures" "libzstd-dev" "ran sudo" "ran apt-get" " update -q" \
+  " install -y -q --no-install-recommends libssl-dev libzstd-dev" "!libcurl4"
 fake id 'echo 0'
-expect "root needs no sudo" 0 "ran apt-get install" "!ran sudo"
+expect "root needs no sudo" 0 " install -y" "!ran sudo"
 fake apt-get 'echo "ran apt-get $*"; exit 100'
-expect "an installation that fails says so, exit 1" 1 "could not install" "!ran apt-get install"
+expect "an installation that fails says so, exit 1" 1 "could not install" "!install -y"
 fake id 'echo 1000'
 rm "$fakes/sudo"
 if ! PATH=/usr/bin:/bin command -v sudo >/dev/null; then
   expect "no root and no sudo: the command to run, exit 2" 2 "Please run as root: apt-get update"
 fi
+
+# Python: what is on PATH counts, wherever it comes from.
+trial() { PATH=$fakes:/usr/bin:/bin ready "$here" require_python; }
+fake id 'echo 0'
+fake dpkg-query "echo 'ii bash'"
+fake apt-get 'echo "ran apt-get $*"'
+fake python3 'exit 0'
+expect "a Python that makes environments needs no package" 0 "!ran"
+fake python3 'exit 1'
+expect "a Python that cannot is completed, and nothing else is installed" 0 \
+  "install -y -q --no-install-recommends python3 python3-venv" "!chromium"
+rm "$fakes/python3"
 
 # Staleness, in a checkout of three files.
 tree=$fakes/tree

@@ -34,7 +34,7 @@ the Debian 12 toolchain from https://www.swift.org/download/ and put its usr/bin
   fi
 }
 
-# Installs what the list names for the given uses (build, test) and is not installed yet.
+# Installs what the list names for the given uses (build, test, python) and is not installed yet.
 require_packages() {
   local missing=() use name why line
   if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -61,11 +61,40 @@ require_packages() {
     fi
     as_root=(sudo)
   fi
-  if ! { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2; then
+  # Another apt-get may hold the lock, and a mirror may stumble; neither may hang the set-up. sudo asks
+  # on the terminal, so the time limit must leave it in the foreground.
+  local limited=(timeout --foreground 900 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get
+    -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3)
+  if ! { "${limited[@]}" update -q &&
+    "${limited[@]}" install -y -q --no-install-recommends "${missing[@]}"; } >&2; then
     say "apt-get could not install: ${missing[*]}. See above; nothing was built."
     exit 1
   fi
+}
+
+# A Python that can make environments of its own: the one on PATH, or else Debian's.
+require_python() {
+  python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || require_packages python
+}
+
+# Other people's clients in an own Python environment, made again when the list changes or an attempt
+# was cut short. A subshell: what is missing here ends this step and not the caller.
+make_venv() (
+  list=$root/scripts/requirements-test.txt mark=$root/.venv/.requirements
+  [ -e "$mark" ] && cmp -s "$list" "$mark" && return 0
+  require_python
+  rm -rf "$root/.venv"
+  python3 -m venv "$root/.venv" || return 1
+  timeout 600 "$root/.venv/bin/pip" install --quiet --disable-pip-version-check --retries 3 -r "$list" || return 1
+  cp "$list" "$mark"
+)
+
+# Brings the release binary up to date; costs a few ms when it is.
+refresh_release() {
+  is_stale || return 0
+  require_swift
+  require_packages build
+  build_release
 }
 
 # Builds the release binary. The stamp carries the time before the build, so that a file saved while

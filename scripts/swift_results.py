@@ -5,59 +5,91 @@ function. A run that ended early (a trap, a time-out) counts as one failure more
 were running named.
 """
 import json
+import os
 import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Test:
+    """A test function and how it went: `verdict` is pass, fail, skip, running, or empty before its start."""
+
+    def __init__(self, payload):
+        place = payload.get("sourceLocation", {})
+        path = place.get("filePath") or place.get("_filePath") or ""
+        self.name = payload.get("displayName") or payload["name"]
+        self.function = payload["name"].split("(")[0].strip("`")
+        self.file = os.path.relpath(path, ROOT) if path else ""
+        self.verdict, self.reason, self.issues, self.seconds = "", "", [], 0.0
+        self.began, self.failed = None, False
+
+
+class Run:
+    """What an event stream tells: tests by id, issues outside any test, and whether the run came to its end."""
+
+    def __init__(self, path):
+        self.tests, self.outside, self.ended = {}, [], False
+        try:
+            lines = open(path, encoding="utf-8", errors="replace").read().split("\n")
+        except FileNotFoundError:
+            lines = []
+        for line in lines:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue  # The last line of a run that was killed may be cut.
+            payload = record["payload"]
+            if record["kind"] == "test":
+                if payload.get("kind") == "function":
+                    self.tests[payload["id"]] = Test(payload)
+            else:
+                self.add(payload)
+
+    def add(self, event):
+        kind, messages = event.get("kind"), [m["text"] for m in event.get("messages", [])]
+        at = event.get("instant", {}).get("absolute")
+        test = self.tests.get(event.get("testID"))
+        if kind == "runEnded":
+            self.ended = True
+        is_failure = kind == "issueRecorded" and event.get("issue", {}).get("isFailure", True)
+        if is_failure and test is None:
+            self.outside.append(messages[0] if messages else "")
+        if test is None:
+            return
+        if kind == "testStarted":
+            test.verdict, test.began = "running", at
+        elif is_failure:
+            test.failed = True
+            test.issues.append(" ".join(messages).rstrip())
+        elif kind in ("testSkipped", "testCancelled"):
+            # A test canceled on its way still ends; a skipped one does not.
+            test.verdict, test.reason = "skip", messages[0] if messages else ""
+        elif kind == "testEnded":
+            if at is not None and test.began is not None:
+                test.seconds = at - test.began
+            test.verdict = "fail" if test.failed else "skip" if test.verdict == "skip" else "pass"
 
 
 def main(path, code):
-    tests, running, counts, ended = {}, {}, {"pass": 0, "fail": 0, "skip": 0}, False
-    try:
-        lines = open(path, encoding="utf-8").read().splitlines()
-    except FileNotFoundError:
-        lines = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue  # The last line of a run that was killed may be cut.
-        payload = record["payload"]
-        kind = payload.get("kind")
-        if record["kind"] == "test":
-            if kind == "function":
-                tests[payload["id"]] = payload.get("displayName") or payload["name"]
-            continue
-        test = payload.get("testID")
-        text = next((m["text"] for m in payload.get("messages", [])), "")
-        if kind == "runEnded":
-            ended = True
-        is_failure = kind == "issueRecorded" and payload.get("issue", {}).get("isFailure", True)
-        if test not in tests:
-            if is_failure:
-                counts["fail"] += 1
-                print(f"FAIL  outside any test: {text}")
-            continue
-        if kind == "testStarted":
-            running[test] = "pass"
-        elif is_failure:
-            running[test] = "fail"
-            details = " ".join(m["text"] for m in payload["messages"][1:])
-            print(f"      {tests[test]}: {text} {details}".rstrip())
-        elif kind == "testCancelled":
-            running[test] = "skip"
-        elif kind == "testSkipped":
-            counts["skip"] += 1
-            print(f"skip  {text}")
-        elif kind == "testEnded":
-            verdict = running.pop(test, "pass")
-            counts[verdict] += 1
-            if verdict == "skip":
-                print(f"skip  {text}")
-            if verdict == "fail":
-                print(f"FAIL  {tests[test]}")
-    if not ended:
+    run, counts = Run(path), {"pass": 0, "fail": 0, "skip": 0}
+    for text in run.outside:
+        counts["fail"] += 1
+        print(f"FAIL  outside any test: {text}")
+    for test in run.tests.values():
+        if test.verdict in counts:
+            counts[test.verdict] += 1
+        for issue in test.issues:
+            print(f"      {test.name}: {issue}")
+        if test.verdict == "fail":
+            print(f"FAIL  {test.name}")
+        elif test.verdict == "skip":
+            print(f"skip  {test.reason or test.name}")
+    if not run.ended:
         counts["fail"] += 1
         print(f"FAIL  the test process ended early (exit {code})")
-        for test in running:
-            print(f"      while running: {tests[test]}")
+        for test in run.tests.values():
+            if test.verdict == "running":
+                print(f"      while running: {test.name}")
     elif code != 0 and counts["fail"] == 0:
         counts["fail"] += 1
         print(f"FAIL  swift test exited {code} without naming a failure")
@@ -65,4 +97,5 @@ def main(path, code):
     return 1 if counts["fail"] else 0
 
 
-sys.exit(main(sys.argv[1], int(sys.argv[2])))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

@@ -36,6 +36,10 @@ import Testing
     for path in SourceTree.files(under: "Tests", ending: ".swift") {
       names.formUnion(Self.displayNames(in: try SourceTree.text(path)))
     }
+    for path in SourceTree.files(under: "Tests/Conformance", ending: ".py") {
+      let script = path.split(separator: "/").last?.dropLast(3) ?? ""
+      names.formUnion(Self.checks(in: try SourceTree.text(path)).map { "\(script): \($0)" })
+    }
     #expect(names.count > 10)
     for row in try Self.table() {
       for test in row.tests {
@@ -47,8 +51,13 @@ import Testing
   }
 
   /// The literals that follow `@Test(`, across line breaks.
-  static func displayNames(in text: String) -> [String] {
-    text.split(separator: "@Test(", omittingEmptySubsequences: false).dropFirst().compactMap {
+  static func displayNames(in text: String) -> [String] { literals(after: "@Test(", in: text) }
+
+  /// The literals that follow `.check(` in a conformance script.
+  static func checks(in text: String) -> [String] { literals(after: ".check(", in: text) }
+
+  private static func literals(after opening: String, in text: String) -> [String] {
+    text.split(separator: opening, omittingEmptySubsequences: false).dropFirst().compactMap {
       rest in
       let start = rest.drop { $0.isWhitespace }
       guard start.first == "\"" else { return nil }

@@ -7,6 +7,11 @@ import Glibc
     JournalCommand.command, ConfigCommand.command,
   ]
 
+  /// What `./martlet` itself runs, listed here so that help and suggestions are whole.
+  private static let launched = [
+    (name: "test", usage: "[--long] [--only STEP]"), (name: "verify", usage: "[ROW…] [--json]"),
+  ]
+
   static func main() {
     exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
   }
@@ -17,7 +22,7 @@ import Glibc
       return words.isEmpty ? .misuse : .done
     }
     guard let command = commands.first(where: { $0.name == first }) else {
-      let nearest = Arguments.nearest(to: first, among: commands.map(\.name))
+      let nearest = Arguments.nearest(to: first, among: commands.map(\.name) + launched.map(\.name))
       Console.fail(
         "no command “\(first)”\(nearest.map { "; did you mean \($0)?" } ?? ""), see ./martlet --help"
       )
@@ -39,9 +44,8 @@ import Glibc
 
   private static func help() -> String {
     var text = "usage: ./martlet COMMAND …\n\n"
-    for command in commands {
-      let shown = "\(command.name) \(command.usage)"
-      text += "  \(shown)\n"
+    for (name, usage) in commands.map({ ($0.name, $0.usage) }) + launched {
+      text += "  \(name) \(usage)\n"
     }
     return text + "\n./martlet COMMAND --help shows what a command takes, with an example.\n"
   }
