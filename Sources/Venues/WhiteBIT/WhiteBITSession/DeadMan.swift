@@ -243,8 +243,11 @@ public struct WhiteBITDeadMan: Sendable {
   /// When `timer` next has something to do.
   public var nextDeadline: Timestamp {
     guard phase == .running || phase == .disarming else { return .distantFuture }
-    var next = statusRequest == 0 ? statusDueAt : statusSentAt + lateAfter
-    if phase == .running && !isWithheld { next = min(next, lastProgress + parameters.grace) }
+    var next = statusRequest == 0 ? Timestamp.distantFuture : statusSentAt + lateAfter
+    if phase == .running && !isWithheld {
+      next = min(next, lastProgress + parameters.grace)
+      if statusRequest == 0 { next = min(next, statusDueAt) }
+    }
     for timer in timers {
       next = min(next, timer.request == 0 ? timer.dueAt : timer.sentAt + lateAfter)
     }
