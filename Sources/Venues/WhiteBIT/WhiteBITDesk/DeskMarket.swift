@@ -83,7 +83,7 @@ struct PriceHistory {
   ) {
     let price = scale.amount(of: price)
     let volume = scale.amount(of: quantity)
-    // Exact: a single's value lies on the grid of amounts.
+    // Exact: a trade's value lies on the grid of amounts.
     let deal = scale.value(of: volume, at: price)
     last = price
     let single = Candle(
@@ -113,7 +113,7 @@ struct PriceHistory {
     } else {
       candles.append(candle)
     }
-    // A quarter at once, so that the array is not moved at every single.
+    // A quarter at once, so that the array is not moved at every trade.
     if candles.count > limit + limit / 4 { candles.removeFirst(candles.count - limit) }
   }
 
@@ -156,7 +156,7 @@ struct PriceHistory {
     return Array(result.suffix(limit))
   }
 
-  /// The last `period` seconds in one candle; nil before the first single.
+  /// The last `period` seconds in one candle; nil before the first trade.
   func statistics(period: Int64, now: Int64) -> Candle? {
     let all = candles(width: 60, from: now - period + 1, to: now, limit: Self.minuteLimit)
     guard var sum = all.first else { return nil }
