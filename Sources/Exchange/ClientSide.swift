@@ -20,21 +20,25 @@ struct ClientSide {
   var best: Level? { levels.last }
 
   /// The index of the level at `key`, or where it would stand.
-  func index(of key: Int64) -> Int {
+  func index(of key: Int64) -> Int { ClientSide.index(of: key, in: levels) }
+
+  /// The index of the level at `key`; nil when no client rests there.
+  func find(_ key: Int64) -> Int? { ClientSide.find(key, in: levels) }
+
+  @inline(__always) private static func index(of key: Int64, in levels: [Level]) -> Int {
     var low = 0
     var high = levels.count
     while low < high {
-      let middle = (low + high) / 2
-      if levels[middle].key < key { low = middle + 1 } else { high = middle }
+      let middle = (low &+ high) &>> 1
+      if levels[middle].key < key { low = middle &+ 1 } else { high = middle }
     }
     return low
   }
 
-  /// The index of the level at `key`; nil when no client rests there.
-  @inline(__always) func find(_ key: Int64) -> Int? {
+  @inline(__always) static func find(_ key: Int64, in levels: [Level]) -> Int? {
     // Most rows of a recorded book are far from any client's order.
     guard let best = levels.last, key <= best.key, key >= levels[0].key else { return nil }
-    let index = index(of: key)
+    let index = index(of: key, in: levels)
     return levels[index].key == key ? index : nil
   }
 

@@ -7,33 +7,28 @@ internal import MartletModel
 extension Exchange {
   /// Applies one frame and matches when the book is whole again: in mid-frame it may be crossed.
   mutating func applyFrame(_ market: Int, at now: Timestamp) {
-    guard let feed = markets[market].feed else { return }
-    var index = feed.position
-    let kind = feed.rows[index].kind
-    if kind == .snapshot {
-      markets[market].outside[0].removeAll()
-      markets[market].outside[1].removeAll()
-    }
-    while true {
-      let row = feed.rows[index]
-      let side = Int(row.side.rawValue)
-      switch row.kind {
-      case .snapshot:
-        markets[market].outside[side].set(
-          OutsideSide.key(of: row.price, on: row.side), row.quantity.quanta)
-      case .level:
-        let key = OutsideSide.key(of: row.price, on: row.side)
-        markets[market].outside[side].set(key, row.quantity.quanta)
-        if let level = markets[market].clients[side].find(key) {
-          limitQueue(market, side, level, to: row.quantity.quanta)
-        }
-      case .trade: printed(row, market, at: now)
+    guard let (rows, first) = markets[market].feed.map({ ($0.rows, $0.position) }) else { return }
+    let kind = rows[first].kind
+    var index = first
+    if kind == .trade {
+      while true {
+        printed(rows[index], market, at: now)
+        index += 1
+        if rows[index - 1].endsFrame { break }
       }
-      index += 1
-      if row.endsFrame { break }
-    }
-    markets[market].feed?.passed(to: index)
-    if kind != .trade {
+      markets[market].feed?.passed(to: index)
+    } else {
+      if kind == .snapshot {
+        markets[market].outside.bids.removeAll()
+        markets[market].outside.asks.removeAll()
+      }
+      index = markets[market].takeLevels(rows, from: first, touched: &touched)
+      markets[market].feed?.passed(to: index)
+      for level in touched {
+        guard let place = markets[market].clients[level.side].find(level.key) else { continue }
+        limitQueue(market, level.side, place, to: level.shown)
+      }
+      touched.removeAll(keepingCapacity: true)
       if kind == .snapshot { requeue(market) }
       markets[market].markBook()
       matchCrossed(market, at: now)
@@ -125,16 +120,12 @@ extension Exchange {
   /// The recorded book came to stand across clients' orders: it takes them, as far as it reaches.
   private mutating func matchCrossed(_ market: Int, at now: Timestamp) {
     for side in 0..<2 {
-      let other = 1 - side
-      while let best = markets[market].clients[side].best, markets[market].outside[other].count > 0
+      while let across = markets[market].crossing(side),
+        let best = markets[market].clients[side].best
       {
-        // Keys of the two halves are prices with opposite signs: crossed when they reach zero.
-        let across = markets[market].outside[other].best
-        guard best.key + across >= 0 else { break }
-        let shown = markets[market].outside[other][across]
-        let size = min(shown, slab[best.head].record.leaves.quanta)
+        let size = min(across.shown, slab[best.head].record.leaves.quanta)
         _ = takeResting(best.head, size, now)
-        markets[market].outside[other].set(across, shown - size)
+        markets[market].outside[1 - side].set(across.key, across.shown - size)
       }
     }
   }

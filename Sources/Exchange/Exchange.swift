@@ -40,6 +40,8 @@ public struct Exchange: ~Copyable, Sendable {
   var ledger: Ledger
   var slab = OrderSlab()
   var accounts: [ExchangeAccount] = []
+  /// Clients' levels that the frame being applied tells anew; kept for its room.
+  var touched: [(side: Int, key: Int64, shown: Int64)] = []
   var nextOrder: UInt64
   var nextTrade: UInt64
 

@@ -6,8 +6,7 @@ struct Market {
   var listing: Listing
   let base: AssetID
   let quote: AssetID
-  /// By side: bids, asks.
-  var outside: [OutsideSide]
+  var outside: OutsideBook
   var clients: [ClientSide] = [ClientSide(), ClientSide()]
   var stops = WaitingStops()
   var feed: OutsideMarket?
@@ -24,11 +23,55 @@ struct Market {
     self.base = base
     self.quote = quote
     feed = listing.outside
-    outside = [OutsideSide(width: ladder), OutsideSide(width: ladder)]
+    outside = OutsideBook(width: ladder)
   }
 
   var scale: InstrumentScale { listing.instrument.scale }
   var rules: InstrumentRules { listing.instrument.rules }
+
+  /// Takes one frame of levels up to its last row.
+  ///
+  /// - Parameter touched: receives the clients' levels that were told anew, by side and key, with
+  ///   the quantity shown there now.
+  /// - Returns: the index behind the frame.
+  mutating func takeLevels(
+    _ rows: [MarketRow], from first: Int, touched: inout [(side: Int, key: Int64, shown: Int64)]
+  ) -> Int {
+    // Nobody comes or goes while a frame is taken.
+    let bids = clients[0].levels
+    let asks = clients[1].levels
+    var index = first
+    while true {
+      let row = rows[index]
+      let quantity = row.quantity.quanta
+      if row.side == .buy {
+        outside.bids.set(row.price.quanta, quantity)
+        if ClientSide.find(row.price.quanta, in: bids) != nil {
+          touched.append((0, row.price.quanta, quantity))
+        }
+      } else {
+        outside.asks.set(-row.price.quanta, quantity)
+        if ClientSide.find(-row.price.quanta, in: asks) != nil {
+          touched.append((1, -row.price.quanta, quantity))
+        }
+      }
+      index += 1
+      if row.endsFrame { return index }
+    }
+  }
+
+  /// Where the recorded book stands across the clients' best on `side`: its best key on the other
+  /// side, and the quantity there.
+  func crossing(_ side: Int) -> (key: Int64, shown: Int64)? {
+    guard let best = clients[side].levels.last else { return nil }
+    let far = side == 0 ? asksBest : bidsBest
+    // Keys of the two halves are prices with opposite signs: crossed when they reach zero.
+    guard let far, best.key + far >= 0 else { return nil }
+    return (far, side == 0 ? outside.asks[far] : outside.bids[far])
+  }
+
+  private var asksBest: Int64? { outside.asks.count > 0 ? outside.asks.best : nil }
+  private var bidsBest: Int64? { outside.bids.count > 0 ? outside.bids.best : nil }
 
   mutating func markBook() { isBookChanged = true }
 
@@ -68,6 +111,22 @@ struct Market {
       isGoing = body(clients[next].key, clients[next].leaves)
       next -= 1
     }
+  }
+}
+
+/// Both halves of the recorded book, by side: 0 bids, 1 asks.
+struct OutsideBook {
+  var bids: OutsideSide
+  var asks: OutsideSide
+
+  init(width: Int) {
+    bids = OutsideSide(width: width)
+    asks = bids
+  }
+
+  subscript(side: Int) -> OutsideSide {
+    _read { if side == 0 { yield bids } else { yield asks } }
+    _modify { if side == 0 { yield &bids } else { yield &asks } }
   }
 }
 

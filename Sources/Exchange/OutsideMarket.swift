@@ -69,15 +69,18 @@ public struct OutsideMarket: Sendable {
   /// When the next frame is due.
   public var nextTime: Timestamp { time(of: position) }
 
-  /// Gives the trades of a round as if it had been before the first one, in order.
-  public func forEachTrade(
-    roundsBefore: Int, _ body: (Price, Quantity, Timestamp) -> Void
-  ) {
+  /// Gives the trades of a round as if it had been before the first one, in order; without
+  /// trade ids, and as of instrument 0.
+  public func forEachTrade(roundsBefore: Int, _ body: (MarketTrade) -> Void) {
     let last = rows[rows.count - 1].receivedAt - rows[opening].receivedAt
     let length = scaled(last) + scaled(pause)
     let back = TimeSpan(nanoseconds: length.nanoseconds * Int64(roundsBefore))
     for index in opening..<rows.count where rows[index].kind == .trade {
-      body(rows[index].price, rows[index].quantity, time(of: index) - back)
+      body(
+        MarketTrade(
+          instrument: InstrumentID(0), tradeID: TradeID(low: 0), price: rows[index].price,
+          quantity: rows[index].quantity, aggressor: rows[index].side,
+          exchangeTime: time(of: index) - back))
     }
   }
 

@@ -132,6 +132,8 @@ import WhiteBITWire
     let history = before.get("/api/v1/public/kline", "market=BTC_USDT&interval=1h&limit=5")
     #expect((history.json["result"]?.elements.count ?? 0) >= 2)
     #expect(before.get("/api/v4/public/ticker").json["BTC_USDT"]?["last_price"] == .string("60010"))
+    let tape = before.get("/api/v4/public/trades/BTC_USDT").json.elements
+    #expect(tape.map { $0["tradeID"]?.text } == ["22000000000", "21999999999"])
   }
 
   // MARK: Private

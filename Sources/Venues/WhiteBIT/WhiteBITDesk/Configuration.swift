@@ -120,10 +120,9 @@ extension WhiteBITMarketSetup {
           start: configuration.start, speedThousandths: speedThousandths)
         outside = feed
         for round in stride(from: configuration.roundsBefore, to: 0, by: -1) {
-          feed.forEachTrade(roundsBefore: round) { price, quantity, time in
-            market.history.add(price, quantity, scale, at: time)
-          }
+          feed.forEachTrade(roundsBefore: round) { market.remember($0) }
         }
+        market.numberTape(before: configuration.firstTradeID)
       } catch { throw .recording(market: listing.name, error) }
     }
     return (

@@ -14,8 +14,8 @@ struct DeskMarket {
   var changedAt: Timestamp
   /// Prints since the last push, oldest first.
   var fresh: [WireTrade] = []
-  /// The latest prints, newest first.
-  var tape: [WireTrade] = []
+  /// The latest prints, oldest first, some more than are given out.
+  private var prints: [WireTrade] = []
   var history = PriceHistory()
   /// The best as last pushed.
   var bid: BookLevel?
@@ -36,15 +36,31 @@ struct DeskMarket {
   var name: InlineText { listing.name }
   var scale: InstrumentScale { instrument.scale }
 
-  mutating func add(_ trade: MarketTrade) {
+  /// A trade of now: told to those who listen.
+  mutating func add(_ trade: MarketTrade) { fresh.append(remember(trade)) }
+
+  /// A trade of now or of before the opening.
+  @discardableResult
+  mutating func remember(_ trade: MarketTrade) -> WireTrade {
     history.add(trade.price, trade.quantity, scale, at: trade.exchangeTime)
     let told = WireTrade(
       tradeID: trade.tradeID.low, time: trade.exchangeTime,
       price: scale.amount(of: trade.price), amount: scale.amount(of: trade.quantity),
       aggressor: trade.aggressor)
-    fresh.append(told)
-    tape.insert(told, at: 0)
-    if tape.count > Self.tapeLimit { tape.removeLast() }
+    prints.append(told)
+    // Many at once, so that the list is not moved at every trade.
+    if prints.count > 8 * Self.tapeLimit { prints.removeFirst(prints.count - Self.tapeLimit) }
+    return told
+  }
+
+  /// The latest prints, newest first.
+  var tape: [WireTrade] { prints.suffix(Self.tapeLimit).reversed() }
+
+  /// Gives what is on the tape the numbers below `first`, which is the exchange's first own.
+  mutating func numberTape(before first: UInt64) {
+    for index in prints.indices {
+      prints[index].tradeID = first - UInt64(prints.count - index)
+    }
   }
 }
 
