@@ -69,7 +69,7 @@ import Testing
     let thread = try SystemThread(name: "signals") {
       guard let loop = try? EventLoop() else { return }
       do {
-        try loop.catchStopSignals { signal in
+        try loop.catchStopSignals { [unowned loop] signal in
           mailbox.withLock { $0.append(signal) }
           loop.stop()
         }

@@ -275,4 +275,28 @@ import Testing
     loop.turn(until: { late.isOver })
     #expect(late.received.isEmpty)
   }
+
+  @Test func whatIsLetGoIsFreed() throws {
+    var server: HTTPServer? = try serve()
+    let port = server?.port ?? 0
+    let listener = Listener()
+    var client: WebSocketClient? = WebSocketClient(
+      loop, try WebSocketURL("ws://127.0.0.1:\(port)/"), delegate: listener)
+    try client?.connect()
+    loop.turn(until: { listener.openings == 1 })
+    let rest = RESTClient(
+      loop, try RESTEndpoint("http://127.0.0.1:\(port)", allowsPlain: true), delegate: Desk())
+    try rest.send(1)
+    loop.turn(until: { rest.inFlight == 0 })
+    weak let heldServer = server
+    weak let heldClient = client
+    client = nil
+    loop.turn(until: { clerk.closed.count == 1 })
+    #expect(clerk.closed.map(\.end) == [.closedByPeer(.goingAway, reason: "")])
+    server = nil
+    #expect(heldServer == nil && heldClient == nil)
+    let late = try RawPeer(loop, port: port)
+    loop.turn(until: { late.isOver })
+    #expect(late.received.isEmpty)
+  }
 }

@@ -48,7 +48,7 @@ final class Clerk: HTTPServerDelegate {
   /// What to do with a request; by default it is echoed.
   var onRequest: ((HTTPServer, HTTPRequest, UInt64, [UInt8]) -> Void)?
   /// What to do with a message; by default it is echoed.
-  var onMessage: ((HTTPServer, [UInt8], UInt64) -> Void)?
+  var onMessage: ((HTTPServer, _ message: [UInt8], _ isText: Bool, UInt64) -> Void)?
   var onOpen: ((HTTPServer, UInt64) -> Void)?
 
   func server(_ server: HTTPServer, received request: HTTPRequest, id: UInt64, body: Span<UInt8>) {
@@ -74,7 +74,7 @@ final class Clerk: HTTPServerDelegate {
   ) {
     messages.append(String(message))
     if let onMessage {
-      onMessage(server, [UInt8](copying: message), connection)
+      onMessage(server, [UInt8](copying: message), isText, connection)
     } else if isText {
       server.send(text: message, to: connection)
     } else {

@@ -360,7 +360,7 @@ import Testing
 
   @Test func aConnectionMayBeClosedFromItsOwnCallback() throws {
     let server = try serve()
-    clerk.onMessage = { server, message, connection in
+    clerk.onMessage = { server, message, _, connection in
       _ = server.send(message, to: connection)
       if message == bytes("close") { server.close(connection) }
       if message == bytes("drop") { server.drop(connection) }

@@ -44,6 +44,7 @@ final class HTTPPeer: ChannelOwner, WebSocketLinkOwner {
     let wasMidRequest = decoder.isMidRequest
     for _ in 0..<4 {
       let room = 16_384
+      // The socket writes into the lent room within the call, and says how much.
       let count = unsafe decoder.fill(room: room) { unsafe channel.read(into: $0) }
       if count == 0 { break }
       if asked != nil, decoder.unreadCount > Self.readAhead {

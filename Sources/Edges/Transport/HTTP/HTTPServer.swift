@@ -121,6 +121,7 @@ public final class HTTPServer {
     self.loop = loop
     self.configuration = configuration
     self.delegate = delegate
+    // The text lives for the call, which copies what it needs.
     let listener = try SystemFault.check(
       "listen", unsafe cmartlet_tcp_listen(address, port, 1_024))
     self.listener = listener

@@ -31,7 +31,8 @@ final class Channel: DescriptorHandler, TurnEndHandler {
   private static let finishTime = TimeSpan.seconds(2)
   private static let finishBytes = 4_194_304
 
-  private let loop: EventLoop
+  // The loop holds the channel while it is open, and whoever owns the channel holds the loop.
+  private unowned let loop: EventLoop
   private let stream: any ByteStream
   private weak var owner: (any ChannelOwner)?
   private var watch: EventLoop.WatchID?
@@ -88,6 +89,7 @@ final class Channel: DescriptorHandler, TurnEndHandler {
   func read(into room: UnsafeMutableRawBufferPointer) -> Int {
     guard case .open = state, pendingEnd == nil else { return 0 }
     readNeedsWritable = false
+    // The room is the caller's, for this call.
     switch unsafe stream.read(into: room) {
     case .moved(let count):
       lastInput = loop.clock()
@@ -318,6 +320,7 @@ final class Channel: DescriptorHandler, TurnEndHandler {
   /// Reads and drops, until the peer ends or has said too much.
   private func discardInput() {
     let room = 16_384
+    // The room lives for the call.
     unsafe withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { scratch in
       switch unsafe stream.read(into: scratch) {
       case .moved(let count):

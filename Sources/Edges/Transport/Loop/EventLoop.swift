@@ -54,6 +54,7 @@ public final class EventLoop {
   private var atThisTurnEnd: [any TurnEndHandler] = []
   private var events = [cmartlet_event](repeating: cmartlet_event(tag: 0, ready: 0), count: 64)
   private var isStopped = false
+  private var isTurning = false
 
   /// - Parameter timers: the most timers armed at once; each connection and request takes one or two.
   /// - Throws: `SystemFault` when the process is out of descriptors.
@@ -90,6 +91,9 @@ public final class EventLoop {
   ///
   /// - Parameter limit: how long to wait at most; zero polls, nil waits as long as it takes.
   public func turn(waitingAtMost limit: TimeSpan? = nil) {
+    precondition(!isTurning, "a turn from within a callback of the loop")
+    isTurning = true
+    defer { isTurning = false }
     endTurn()
     for event in events[..<wait(atMost: limit)] { dispatch(event) }
     fireTimers()

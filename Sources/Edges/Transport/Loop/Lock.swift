@@ -9,6 +9,7 @@ internal import Glibc
 
   init(_ state: sending State) {
     self.state = state
+    // One address from here to `deinit`, as the mutex must not move.
     unsafe mutex = .allocate(capacity: 1)
     unsafe mutex.initialize(to: pthread_mutex_t())
     let result = unsafe pthread_mutex_init(mutex, nil)

@@ -30,6 +30,7 @@ public final class SystemThread: @unchecked Sendable {
     throws(SystemFault)
   {
     let luggage = Luggage(name: name, processor: processor, body: body)
+    // The new thread takes this reference over; if there is none, it is given back below.
     let handed = unsafe Unmanaged.passRetained(luggage)
     let result = unsafe pthread_create(
       &thread, nil,

@@ -37,6 +37,7 @@ public final class BlockingRESTClient {
     body: Span<UInt8>, timeout: TimeSpan
   ) throws(RESTRefusal) -> RESTOutcome {
     try transfer.prepare(method, target: target, headers: headers, body: body, timeout: timeout)
+    // The transfer was prepared just now, and lives as long as this object.
     let outcome = unsafe cmartlet_transfer_perform(transfer.pointer)
     guard outcome == CMARTLET_REST_REPLIED else { return .failed(transfer.fault(outcome)) }
     return transfer.withReply { status, head, body in

@@ -2,6 +2,8 @@ internal import CMartletCurl
 internal import MartletBase
 
 /// Drives libcurl's transfers from the loop: it says what to watch and when to wake it.
+///
+/// Each `unsafe` here uses the multi between its creation and `stop`, which clears it.
 @safe final class RESTDriver: TurnEndHandler {
   private let loop: EventLoop
   private var multi: OpaquePointer?
@@ -39,6 +41,9 @@ internal import MartletBase
     loop.awaitTurnEnd(self)
     return true
   }
+
+  // Whoever owns this has stopped it: the multi would call back an object that is gone.
+  deinit { precondition(unsafe multi == nil, "a REST driver was let go without a stop") }
 
   /// Ends everything; `inFlight` are the transfers that have not ended.
   func stop(_ inFlight: [RESTTransfer]) {

@@ -37,6 +37,7 @@ public struct RESTEndpoint: Hashable, Sendable {
     if isPlain {
       // A name is resolved here, not by whatever the machine's configuration makes of it.
       let address = parts.host == "localhost" ? "127.0.0.1" : parts.host
+      // The text lives for the call.
       guard unsafe cmartlet_is_loopback_address(address) else {
         throw .notLoopback(host: parts.host)
       }

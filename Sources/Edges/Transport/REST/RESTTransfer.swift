@@ -14,6 +14,8 @@ struct RESTRules {
 }
 
 /// Owns one libcurl handle: a request, its reply, and for blocking use the kept connection.
+///
+/// Each `unsafe` here uses the handle between `init`, which made it, and `deinit`, which frees it.
 @safe final class RESTTransfer {
   let pointer: OpaquePointer
   private let prefix: String

@@ -21,10 +21,12 @@ internal import MartletBase
     unsafe storage.initialize(repeating: 0, count: self.capacity)
   }
 
+  // Allocated in `init` or `makeRoom`, and lent only to calls that have ended.
   deinit { unsafe storage.deallocate() }
 
   subscript(offset: Int) -> UInt8 {
     precondition(offset >= 0 && offset < count, "byte \(offset) of \(count)")
+    // Checked to be a byte that was received.
     return unsafe storage[head &+ offset]
   }
 
@@ -92,6 +94,7 @@ internal import MartletBase
   private mutating func makeRoom(_ room: Int) {
     if capacity &- tail >= room { return }
     let waiting = count
+    // What moves was received, and fits where it goes: into a larger room, or to this one's front.
     // Doubling when more than half is in use keeps the moving linear in what is received.
     if waiting + room > capacity || waiting > capacity / 2 {
       let larger = max(waiting + room, capacity * 2)

@@ -78,6 +78,7 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
   /// - Throws: `SystemFault` when not even a beginning can be made; nothing follows then.
   public func connect() throws(SystemFault) {
     precondition(isIdle, "connect on a WebSocket that is not closed")
+    // The text lives for the call, which copies what it needs.
     let descriptor = try SystemFault.check(
       "connect", unsafe cmartlet_tcp_connect(url.address, url.port))
     let stream = PlainStream(adopting: descriptor)
@@ -136,6 +137,7 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
 
   func channelReadable() {
     guard let channel, handshake != nil else { return }
+    // The socket writes into the lent room within the call, and says how much.
     let count = unsafe handshake?.fill(room: 4_096) { unsafe channel.read(into: $0) }
     guard let count, count > 0 else { return }
     do throws(WebSocketHandshakeFault) {

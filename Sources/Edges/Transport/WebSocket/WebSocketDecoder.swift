@@ -89,6 +89,7 @@ public struct WebSocketDecoder: ~Copyable {
   /// Lends room for a read straight from the socket; `body` returns how many bytes it wrote.
   mutating func fill(room: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
     release()
+    // The lent pointer is good for the call, which is all that `body` gets.
     return unsafe input.fill(room: room, body)
   }
 

@@ -141,6 +141,7 @@ public struct WebSocketClientHandshake: ~Copyable {
 
   /// Lends room for a read straight from the socket; `body` returns how many bytes it wrote.
   mutating func fill(room: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+    // The lent pointer is good for the call, which is all that `body` gets.
     unsafe input.fill(room: room, body)
   }
 

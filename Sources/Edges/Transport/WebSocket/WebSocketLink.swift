@@ -130,6 +130,7 @@ final class WebSocketLink: ChannelOwner {
     // A few rounds for a busy peer, then the others' turn; the rest stays in the socket.
     for _ in 0..<4 {
       let room = 16_384
+      // The socket writes into the lent room within the call, and says how much.
       let count = unsafe decoder.fill(room: room) { unsafe channel.read(into: $0) }
       if count == 0 { return }
       process()

@@ -42,6 +42,7 @@ public struct WebSocketURL: Hashable, Sendable {
     port = parts.port ?? 80
     self.authority = String(authority)
     address = parts.host == "localhost" ? "127.0.0.1" : parts.host
+    // The text lives for the call.
     guard unsafe cmartlet_is_loopback_address(address) else {
       throw .notLoopback(host: parts.host)
     }
