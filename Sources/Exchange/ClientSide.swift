@@ -3,7 +3,7 @@ internal import MartletModel
 
 /// One half of the clients' resting orders at one instrument: levels sorted with the best last,
 /// each a queue of slots. Clients rest on few levels, so a sorted array is the fastest thing there
-/// is (HOTPATH, decisions).
+/// is (HOTPATH, section 1).
 struct ClientSide {
   struct Level {
     /// A larger key is a better price; see `OutsideSide`.

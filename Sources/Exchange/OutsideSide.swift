@@ -3,7 +3,7 @@ internal import MartletModel
 
 /// One half of a recorded book: a dense ladder of ticks around the best, everything worse in a hash.
 ///
-/// Keys order both halves alike: a larger key is a better price (HOTPATH, decisions: 3 to 4 ns a
+/// Keys order both halves alike: a larger key is a better price (HOTPATH, section 1: 3 to 4 ns a
 /// row where a sorted array takes 66).
 struct OutsideSide {
   /// Ticks in the ladder; a power of two, at least 64.

@@ -86,6 +86,7 @@ import Testing
     for page in [
       "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", ".ci/run",
       "martlet", "Docs/Dependencies.md", "Docs/Commands.md", "Docs/Acceptance.md",
+      "Docs/HotPath.md",
     ] {
       #expect(SourceTree.exists(page), "\(page)")
     }
