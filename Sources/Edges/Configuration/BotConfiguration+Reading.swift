@@ -12,6 +12,7 @@ extension BotConfiguration {
     var bot = root.table("bot")
     let name = bot.string("name", check: BotConfiguration.checkName)
     let mode: Mode? = bot.choice("mode", default: .paper)
+    let profile: Profile? = bot.choice("profile", default: .standard)
     let valuation = bot.string("valuation", check: BotConfiguration.checkAsset)
     if mode == .live {
       log.refusal(
@@ -53,6 +54,14 @@ extension BotConfiguration {
       }
       strategyReaders[index].finish()
     }
+    if profile == .demo {
+      for case .grid(let grid) in strategies where grid.market != BotConfiguration.demoMarket {
+        log.refusal(
+          "strategy.market", at: root.position(of: "strategy"),
+          "profile = \"demo\" trades \(BotConfiguration.demoMarket) alone, found \"\(grid.market)\"; "
+            + "remove the profile to trade another market")
+      }
+    }
 
     var riskReader = root.table("risk")
     let risk = BotConfiguration.readRisk(&riskReader)
@@ -68,11 +77,13 @@ extension BotConfiguration {
     dashboard.finish()
     root.finish()
 
-    guard let name, let mode, let valuation = valuation.flatMap({ InlineText($0) }), let venue,
+    guard let name, let mode, let profile, let valuation = valuation.flatMap({ InlineText($0) }),
+      let venue,
       let deadMan, let risk, let folder
     else { return nil }
     self.name = name
     self.mode = mode
+    self.profile = profile
     self.valuation = valuation
     whitebit = venue
     self.deadMan = deadMan

@@ -11,6 +11,18 @@ public struct BotConfiguration: Equatable, Sendable {
     case live
   }
 
+  /// How careful to be.
+  public enum Profile: String, CaseIterable, Sendable {
+    case standard
+    /// The demo market alone, whatever else is asked for: nothing there is worth money.
+    case demo
+  }
+
+  /// The market that costs nothing.
+  ///
+  /// - Source: WhiteBIT trading bot guide, "Prerequisites": demo tokens DBTC and DUSDT.
+  public static let demoMarket: InlineText = "DBTC_DUSDT"
+
   public enum Endpoint: String, CaseIterable, Sendable {
     /// The local exchange.
     case local
@@ -130,6 +142,7 @@ public struct BotConfiguration: Equatable, Sendable {
 
   public var name: String
   public var mode: Mode
+  public var profile: Profile
   /// The asset that equity is counted in.
   public var valuation: InlineText
   public var whitebit: Venue

@@ -113,6 +113,7 @@ enum DemoCommand {
     [bot]
     name = "grid-demo"
     mode = "paper"
+    profile = "demo"
     valuation = "DUSDT"
 
     [venue.whitebit]

@@ -111,6 +111,19 @@ import Testing
     #expect(least.whitebit.key == nil && least.mode == .paper)
   }
 
+  @Test(
+    "M108: the demo profile trades the demo market alone, and the local exchange is the default")
+  func theDemoProfileRefusesOtherMarkets() throws {
+    let demo = Self.replacing("name", with: "name = \"grid-demo\"\nprofile = \"demo\"")
+    #expect(Self.check(demo).fault == nil)
+    let other = demo.replacing("DBTC_DUSDT", with: "BTC_USDT")
+    let report = Self.check(other)
+    #expect(report.configuration == nil && report.problems.isEmpty)
+    #expect(report.refusals.map(\.description).joined().contains("DBTC_DUSDT"))
+    #expect(report.fault?.exitCode == 3)
+    #expect(Self.check(Self.least).configuration?.whitebit.endpoint == .local)
+  }
+
   @Test func eachValueKnowsWhereItCameFrom() {
     let settings = Self.check(
       Self.whole + "\nprice_band_pct = \"2.5\"\n[dashboard]\nport = 8088\n"
@@ -218,7 +231,7 @@ import Testing
       Self.problems(text) == [
         "bot.toml:1:2: bot.valuation: expected a string, found nothing",
         "bot.toml:2:1: bot.name: expected a string, found an integer",
-        "bot.toml:3:1: bot.colour: unknown key; expected one of mode, name, valuation",
+        "bot.toml:3:1: bot.colour: unknown key; expected one of mode, name, profile, valuation",
         "bot.toml:5:1: venue.whitebit.endpoint: expected one of \"local\", \"global\", \"eu\", "
           + "\"custom\" (did you mean \"local\"?), found \"lokal\"",
         "bot.toml:7:1: dead_man.timeout: expected a length of time from \"5s\" to \"10m\", "
