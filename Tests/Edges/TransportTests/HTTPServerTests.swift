@@ -182,7 +182,7 @@ import Testing
   }
 
   @Test func halfARequestIsGivenUp() throws {
-    let server = try serve { $0.requestTimeout = .milliseconds(30) }
+    let server = try serve { $0.requestTimeout = .milliseconds(200) }
     let peer = try RawPeer(loop, port: server.port)
     peer.say("GET / HTTP/1.1\r\nHo")
     loop.turn(until: { peer.isOver })

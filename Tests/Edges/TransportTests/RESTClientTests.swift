@@ -218,7 +218,7 @@ func field(_ name: String, in head: [UInt8]) -> String? {
     let server = try HTTPServer(loop, delegate: clerk)
     clerk.onRequest = { _, _, _, _ in }
     let client = try client(server.port)
-    try client.send(1, timeout: .milliseconds(50))
+    try client.send(1, timeout: .milliseconds(400))
     loop.turn(until: { desk.count == 1 })
     #expect(desk.failures == [.timedOut] && clerk.calls.count == 1)
     // The next request does not get the late reply: that connection is gone.
@@ -526,7 +526,7 @@ func field(_ name: String, in head: [UInt8]) -> String? {
         }
         let late = try client.perform(
           target: bytes("/silent").span, headers: RESTHeaders(), body: bytes("").span,
-          timeout: .milliseconds(50))
+          timeout: .milliseconds(200))
         outcomes.withLock { $0.append(late) }
       } catch {
         Issue.record(error)

@@ -281,13 +281,13 @@ import Testing
 
   @Test func pingsKeepASilentButLivingPeer() throws {
     let server = try serve {
-      $0.webSocketIdleTimeout = .milliseconds(300)
+      $0.webSocketIdleTimeout = .milliseconds(1_000)
       $0.pingInterval = .milliseconds(10)
     }
-    let client = try client(server.port) { $0.idleTimeout = .milliseconds(300) }
+    let client = try client(server.port) { $0.idleTimeout = .milliseconds(1_000) }
     try client.connect()
     loop.turn(until: { client.isOpen })
-    let end = loop.clock() + .milliseconds(700)
+    let end = loop.clock() + .milliseconds(1_600)
     loop.turn(until: { loop.clock() >= end })
     #expect(client.isOpen && clerk.closed.isEmpty)
     server.stop()
@@ -295,7 +295,7 @@ import Testing
 
   @Test func aServerThatNeverAnswersIsGivenUp() throws {
     let hand = try byHand { _, _ in }
-    let client = try client(hand.port) { $0.openTimeout = .milliseconds(30) }
+    let client = try client(hand.port) { $0.openTimeout = .milliseconds(300) }
     try client.connect()
     loop.turn(until: { client.isIdle })
     #expect(listener.ends == [.timedOut(.handshake)] && listener.openings == 0)
