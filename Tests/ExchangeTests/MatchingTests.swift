@@ -39,7 +39,7 @@ import Testing
       account: account, asset: asset, available: (try? Amount(text)) ?? .zero, frozen: .zero)
   }
 
-  @Test("M78: an order rests, is filled in part, then whole; its events tell each step")
+  @Test("an order rests, is filled in part, then whole; its events tell each step")
   func ordersFillInParts() throws {
     var exchange = try exchange()
     let ann = try exchange.account(coin: "0", cash: "1000")

@@ -1,4 +1,5 @@
 import MartletBase
+import MartletExchange
 import MartletJSON
 import MartletSecrets
 import MartletVenueKit
@@ -59,7 +60,7 @@ import WhiteBITWire
     #expect(world.call(path).status == 200)
   }
 
-  @Test("M30 C21: without a window a nonce must be above every one before it")
+  @Test("M30: without a window a nonce must be above every one before it")
   func strictNonces() throws {
     var world = try DeskWorld()
     let first = world.call(path, nonce: "1790000040000")
@@ -76,7 +77,7 @@ import WhiteBITWire
     #expect(world.call(path, by: "bob", nonce: "-1").status == 401)
   }
 
-  @Test("M30: with a window each nonce near the clock counts once, in any order")
+  @Test("M30 C21: with a window each nonce near the clock counts once, in any order")
   func windowedNonces() throws {
     var world = try DeskWorld()
     func status(_ offset: Int64) -> Int {
@@ -169,5 +170,42 @@ import WhiteBITWire
     #expect(
       world.say("authorize", "[\"\(token)\",\"public\"]", id: 999, on: 3)[0]
         .contains("invalid argument"))
+  }
+
+  @Test func accountsAreOpenedOnceAndHoldListedAssetsAlone() throws {
+    var world = try DeskWorld { $0.maximumKeys = 3 }
+    let taken = world.desk.addAccount(key: "ann", secret: "x", balances: [])
+    let foreign = world.desk.addAccount(key: "eve", secret: "x", balances: [("DOGE", amount("1"))])
+    let negative = world.desk.addAccount(
+      key: "eve", secret: "x", balances: [("BTC", amount("-1"))])
+    #expect(taken == nil && foreign == nil && negative == nil)
+    let third = world.desk.addAccount(key: "eve", secret: "x", balances: [("BTC", amount("1"))])
+    #expect(third != nil && world.balance("BTC", of: "eve") == "1 + 0")
+    let fourth = world.desk.addAccount(key: "dan", secret: "x", balances: [])
+    #expect(fourth == nil)
+    world.expectConserved()
+  }
+
+  @Test func aListingThatMakesNoMarketIsNamed() {
+    var listing = MarketListing.bitcoin(name: "A_B", stock: "A", money: "B")
+    listing.tickSize = amount("0.001")
+    var fault: WhiteBITSetupFault?
+    do throws(WhiteBITSetupFault) {
+      _ = try WhiteBITDesk(
+        WhiteBITDeskConfiguration(start: DeskWorld.start, seed: 1),
+        markets: [WhiteBITMarketSetup(listing: listing)], keyedHash: keyedHash)
+    } catch { fault = error }
+    #expect(fault == .listing(market: "A_B", .finerThanScale(market: "A_B")))
+    listing.tickSize = nil
+    do throws(WhiteBITSetupFault) {
+      _ = try WhiteBITDesk(
+        WhiteBITDeskConfiguration(start: DeskWorld.start, seed: 1),
+        markets: [
+          WhiteBITMarketSetup(
+            listing: listing, rows: Array(DeskWorld.quietMarket.suffix(1)),
+            pricePlaces: DecimalPlaces(2), quantityPlaces: DecimalPlaces(6))
+        ], keyedHash: keyedHash)
+    } catch { fault = error }
+    #expect(fault == .recording(market: "A_B", .noSnapshot))
   }
 }

@@ -51,7 +51,7 @@ import WhiteBITWire
     #expect(world.news(of: "ordersPending_update").map { $0[0]?.text } == ["1", "3"])
   }
 
-  @Test("M86: the gateway answers with pages, whether the request was carried out or not")
+  @Test("the gateway answers with pages, whether the request was carried out or not")
   func pagesInsteadOfJSON() throws {
     for isCarriedOut in [true, false] {
       var world = try DeskWorld()
@@ -97,7 +97,7 @@ import WhiteBITWire
     #expect(world.desk.habits.isSpent)
   }
 
-  @Test("T11: pushes come before the reply that caused them, or after it, as is set")
+  @Test("pushes come before the reply that caused them, or after it, as is set")
   func pushesAndRepliesHaveAnOrder() throws {
     for isFirst in [true, false] {
       var habits = Habits()
@@ -130,7 +130,7 @@ import WhiteBITWire
   }
 
   /// The outside market fills an order between a cancel's request and its execution.
-  @Test("M56: a fill crosses a cancel on its way")
+  @Test("a fill crosses a cancel on its way")
   func aFillCrossesACancel() throws {
     var world = try DeskWorld(
       rows: DeskWorld.market([.trade(.sell, 10, at: 59_900)], after: .milliseconds(200))

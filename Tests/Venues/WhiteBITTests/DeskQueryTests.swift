@@ -55,7 +55,7 @@ import WhiteBITWire
         == "{\"ticker_id\":\"BTC_USDT\",\"timestamp\":1790000040,\"asks\":[],\"bids\":[]}")
   }
 
-  @Test("M11: tickers, tape and service calls")
+  @Test("tickers, tape and service calls")
   func publicCallsAreAnswered() throws {
     var world = try DeskWorld(
       rows: DeskWorld.market([.trade(.buy, 20_000, at: 60_010), .trade(.sell, 5_000, at: 60_000)]))
@@ -158,7 +158,7 @@ import WhiteBITWire
     #expect(fee.json["taker"] == .string("0.1") && fee.json["maker"] == .string("0.1"))
   }
 
-  @Test("M50 M62: open orders, deals and history tell one story")
+  @Test("open orders, deals and history tell one story")
   func historiesAgree() throws {
     var world = try DeskWorld(
       rows: DeskWorld.market([.trade(.buy, 10, at: 60_010)]))

@@ -9,7 +9,7 @@ import WhiteBITWire
 @Suite struct DeskStreamTests {
   private let ok = "{\"error\": null, \"result\": {\"status\": \"success\"}, \"id\": 1}"
 
-  @Test("M18: service methods and errors, in the venue's spaced text")
+  @Test("service methods and errors, in the venue's spaced text")
   func serviceMethods() throws {
     var world = try DeskWorld()
     world.open(1)
@@ -33,7 +33,7 @@ import WhiteBITWire
     #expect(world.say("lastprice_subscribe", "[]")[0].contains("invalid argument"))
   }
 
-  @Test("T4: what is no request drops the stream without a word")
+  @Test("what is no request drops the stream without a word")
   func nonsenseDropsTheStream() throws {
     for nonsense in [
       "not json", "{\"id\":1}", "[1]", "{\"id\":1,\"method\":\"ping\",\"params\":7}", "",
@@ -126,7 +126,7 @@ import WhiteBITWire
     #expect(end[1]["params"]?.elements.count == 1)
   }
 
-  @Test("M79: an order filled on arrival has only its end; a partly filled one begins with it")
+  @Test("an order filled on arrival has only its end; a partly filled one begins with it")
   func ordersThatTake() throws {
     var world = try DeskWorld()
     world.openPrivate()
@@ -216,7 +216,7 @@ import WhiteBITWire
 
   // MARK: Public
 
-  @Test("M19: the last price and the day's statistics come every second")
+  @Test("the last price and the day's statistics come every second")
   func pricesComeEverySecond() throws {
     var world = try DeskWorld(
       rows: DeskWorld.market([.trade(.buy, 20_000, at: 60_010), .trade(.sell, 5_000, at: 60_000)]))

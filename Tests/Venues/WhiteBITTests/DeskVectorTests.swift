@@ -18,7 +18,7 @@ import WhiteBITWire
   static var isThere: Bool { access(path, R_OK) == 0 }
 
   @Test(
-    "M27 M30 M31: every private vector of this slice passes the desk's checks",
+    "M30 M31: every private vector of this slice passes the desk's checks",
     .enabled(if: isThere, "../shared/vectors/whitebit.json is not there"))
   func everyVectorIsTaken() throws {
     var signatures = 0
@@ -63,7 +63,7 @@ import WhiteBITWire
   }
 
   @Test(
-    "M11 M13: every public vector of this slice is answered",
+    "M12 M13: every public vector of this slice is answered",
     .enabled(if: isThere, "../shared/vectors/whitebit.json is not there"))
   func everyPublicVectorIsAnswered() throws {
     var world = try DeskWorld()

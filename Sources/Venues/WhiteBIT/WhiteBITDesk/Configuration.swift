@@ -33,6 +33,8 @@ public struct WhiteBITDeskConfiguration: Sendable {
   public var maximumKeys = 256
   public var maximumConnections = 256
   public var maximumTokens = 1_000
+  /// Requests on their way in; the gateway turns away what is more.
+  public var maximumDelayed = 10_000
   /// Nonces remembered of a key: more than a key may use while one can come again.
   public var maximumNonces = 1 << 15
 

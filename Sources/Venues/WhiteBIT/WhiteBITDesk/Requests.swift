@@ -96,7 +96,7 @@ extension WhiteBITDesk {
       body: answer.body)
   }
 
-  private func page(_ status: Int, to request: DeskRequest) -> DeskOutput.Reply {
+  func page(_ status: Int, to request: DeskRequest) -> DeskOutput.Reply {
     let text = "<html><head><title>\(status)</title></head><body>\(status)</body></html>"
     return DeskOutput.Reply(
       request: request.id, status: status, contentType: "text/html", body: Array(text.utf8))

@@ -69,17 +69,20 @@ public struct WhiteBITDesk: ~Copyable, VenueDesk {
   /// Opens an account with one key.
   ///
   /// - Returns: nil when there are as many as there may be, the key is taken, or no market here
-  ///   knows one of the assets; nothing changed then but perhaps an empty account.
+  ///   knows one of the assets; nothing changed then.
   public mutating func addAccount(
     key: String, secret: String, balances: [(asset: String, amount: Amount)]
   ) -> AccountID? {
-    guard !keys.contains(where: { $0.key == key }), let account = exchange.addAccount() else {
-      return nil
+    let isKnown = balances.allSatisfy { balance in
+      balance.amount >= .zero
+        && InlineText(balance.asset).flatMap { exchange.asset($0) } != nil
     }
+    guard isKnown, !keys.contains(where: { $0.key == key }), let account = exchange.addAccount()
+    else { return nil }
     for balance in balances {
-      guard let asset = InlineText(balance.asset),
-        exchange.deposit(balance.amount, of: asset, to: account)
-      else { return nil }
+      let isTaken = exchange.deposit(
+        balance.amount, of: InlineText(balance.asset) ?? InlineText(), to: account)
+      precondition(isTaken, "\(balance.asset) was known a moment ago")
     }
     exchange.removeAllEvents()
     keys.append(DeskKey(key: key, secret: Array(secret.utf8), account: account))
@@ -106,7 +109,9 @@ public struct WhiteBITDesk: ~Copyable, VenueDesk {
   ) {
     advance(to: now, output: &output)
     let bytes = copy(body)
-    if configuration.requestLatency > .zero {
+    if configuration.requestLatency > .zero && delayed.count >= configuration.maximumDelayed {
+      output.items.append(.reply(page(503, to: request)))
+    } else if configuration.requestLatency > .zero {
       hold(.request(request, bytes), until: self.now + configuration.requestLatency)
     } else {
       serve(request, bytes, output: &output)
