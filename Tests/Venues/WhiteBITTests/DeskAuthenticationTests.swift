@@ -77,7 +77,7 @@ import WhiteBITWire
     #expect(world.call(path, by: "bob", nonce: "-1").status == 401)
   }
 
-  @Test("M30 C21: with a window each nonce near the clock counts once, in any order")
+  @Test("M30 C21 T11: with a window each nonce near the clock counts once, in any order")
   func windowedNonces() throws {
     var world = try DeskWorld()
     func status(_ offset: Int64) -> Int {
