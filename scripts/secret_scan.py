@@ -48,6 +48,9 @@ def looks_random(text):
     """Hexadecimal of 32 digits or more, or mixed letters and digits with high entropy."""
     if re.fullmatch(rb"[0-9a-fA-F]{32,}", text):
         return entropy(text) > 3.0
+    # An alphabet spelled out, as for base 58: no character twice, and hardly a step back.
+    if len(set(text)) == len(text) and sum(b < a for a, b in zip(text, text[1:])) <= 4:
+        return False
     kinds = sum(bool(re.search(kind, text)) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
     return kinds == 3 and entropy(text) > 4.2
 
@@ -151,6 +154,7 @@ def self_test():
         }
         clean = {
             "Sources/E.swift": b'let greeting = "a-long-but-plain-identifier-of-words-only"\n',
+            "Sources/G.swift": b'let letters = "' + bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b'"\n',
             "Tests/F.swift": b'#expect(digest == "' + hexed * 2 + b'")\n',
         }
         for name, data in {**planted, **clean}.items():
