@@ -255,10 +255,10 @@ extension WhiteBITSession {
     var position = prints.count
     while position > 0 {
       position -= 1
-      let print = prints[position]
-      newest = max(newest, print.tradeID)
-      guard let last, print.tradeID > last else { continue }
-      if let trade = print.marketTrade(of: instrument.id, scale: instrument.scale) {
+      let told = prints[position]
+      newest = max(newest, told.tradeID)
+      guard let last, told.tradeID > last else { continue }
+      if let trade = told.marketTrade(of: instrument.id, scale: instrument.scale) {
         events.append(.marketTrade(trade))
       } else {
         events.append(.anomaly(.malformed))
