@@ -2,7 +2,9 @@
 
 Every ```sh block that follows a line `<!-- run -->` in README.md and Docs/*.md is run from the root of
 the checkout, each in its own bash with `set -euo pipefail`. `<!-- run: exit 2 -->` expects that exit
-code. Prints `ok` or `FAIL` per block, then `N passed, N failed, N skipped`.
+code. Then the table of Docs/Commands.md is held to the program: each command listed in one is in the
+other, and answers --help with an example and with every option that the table names. Prints `ok` or
+`FAIL` per block and command, then `N passed, N failed, N skipped`.
 """
 import glob
 import re
@@ -31,23 +33,62 @@ def blocks(path):
             raise SystemExit(f"{path}:{wanted}: `<!-- run -->` is not followed by a ```sh block")
 
 
+def run(body):
+    """Exit code and output of a piece of bash."""
+    try:
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", body], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, text=True)
+        return ended.returncode, ended.stdout
+    except subprocess.TimeoutExpired:
+        return f"none after {SECONDS} s", ""
+
+
+def table(page):
+    """The table's commands with the options named for each: {word: {option}}."""
+    found = {}
+    for line in page.split("\n"):
+        cell = line.replace("\\|", " ").split("|")[1] if line.startswith("| `./martlet ") else ""
+        for usage in re.findall(r"`\./martlet ([^`]*)`", cell):
+            found.setdefault(usage.split()[0], set()).update(re.findall(r"--[a-z-]+", usage))
+    return found
+
+
+def commands():
+    """What is wrong with each command, by name; empty when nothing is."""
+    documented = table(open("Docs/Commands.md", encoding="utf-8").read())
+    listed = re.findall(r"^  ([a-z-]+)", run("./martlet --help")[1], re.M)
+    for word in sorted({*documented, *listed}):
+        if word not in documented:
+            yield word, "Docs/Commands.md has no row for it"
+            continue
+        code, text = run(f"./martlet {word} --help")
+        absent = sorted(option for option in documented[word] if option not in text)
+        yield word, "; ".join(filter(None, [
+            "" if word in listed else "./martlet --help does not list it",
+            "" if code == 0 else f"--help exits {code}",
+            "" if re.search(rf"^example:\s+\./martlet {word}\b", text, re.M) else "--help shows no example",
+            f"--help does not know {', '.join(absent)}" if absent else ""]))
+
+
 def main():
     passed = failed = 0
     for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", *sorted(glob.glob("Docs/*.md"))]:
         for line, code, body in blocks(path):
-            try:
-                run = subprocess.run(
-                    ["bash", "-euo", "pipefail", "-c", body], stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, text=True)
-                found, output = run.returncode, run.stdout
-            except subprocess.TimeoutExpired:
-                found, output = f"none after {SECONDS} s", ""
+            found, output = run(body)
             if found == code:
                 passed += 1
                 print(f"ok    {path}:{line}")
             else:
                 failed += 1
                 print(f"FAIL  {path}:{line}: exit {found}, expected {code}\n{body}\n{output[-2000:]}")
+    for word, wrong in commands():
+        if wrong:
+            failed += 1
+            print(f"FAIL  ./martlet {word}: {wrong}")
+        else:
+            passed += 1
+            print(f"ok    ./martlet {word} is what Docs/Commands.md says")
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 

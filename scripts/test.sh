@@ -71,11 +71,34 @@ skip() {
     echo "skip  $1: $2"
   fi
 }
+# limited SECONDS COMMAND...: runs it with a time limit. In a process group of its own, so that what it has
+# started ends with it and meets nothing that comes later; waited for, so that Ctrl-C acts at once.
+running=""
+limited() {
+  local seconds=$1 code=0
+  shift
+  set -m
+  timeout --kill-after=20 "$seconds" "$@" </dev/null 3>&- &
+  running=$!
+  set +m
+  wait "$running" || code=$?
+  kill -- "-$running" 2>/dev/null
+  running=""
+  return $code
+}
+stop() {
+  trap - INT TERM
+  [ -n "$running" ] && kill "$running" 2>/dev/null && wait "$running"
+  echo "interrupted after $passed passed, $failed failed, $skipped skipped" >&3
+  exit 130
+}
+exec 3>&2  # A step's output goes to its log; what is said on Ctrl-C does not.
+trap stop INT TERM
 # check NAME SECONDS COMMAND...: one check, its output in a log that is shown when it fails.
 check() {
   local name=$1 seconds=$2 log=$logs/${1//[ \/]/-}.log began=$SECONDS
   shift 2
-  if timeout --kill-after=20 "$seconds" "$@" >"$log" 2>&1; then
+  if limited "$seconds" "$@" >"$log" 2>&1; then
     pass "$name ($((SECONDS - began)) s)"
   else
     local code=$?
@@ -112,9 +135,6 @@ summed() {
 }
 wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 
-# A server that a test left behind must not meet the next one: what this script starts ends with it.
-trap 'jobs -p | xargs -r kill 2>/dev/null' EXIT
-
 step_format() { check "format" 300 swift format lint --strict --recursive Package.swift Sources Tests; }
 
 step_secrets() {
@@ -133,12 +153,15 @@ import ast, glob
 for name in glob.glob("scripts/**/*.py", recursive=True) + glob.glob("Tests/Conformance/**/*.py", recursive=True):
     ast.parse(open(name).read(), name)'
   local code=0
-  timeout --kill-after=20 120 scripts/launcher_test.sh >"$logs/launcher.log" 2>&1 || code=$?
+  limited 120 scripts/launcher_test.sh >"$logs/launcher.log" 2>&1 || code=$?
   summed "launcher" "$logs/launcher.log" $code
   code=0
-  timeout --kill-after=20 120 python3 scripts/verify_test.py >"$logs/verify-test.log" 2>&1 || code=$?
+  limited 120 python3 scripts/verify_test.py >"$logs/verify-test.log" 2>&1 || code=$?
   summed "what verify concludes" "$logs/verify-test.log" $code
 }
+
+# Other people's Python clients; what happened is in venv.log.
+make_clients() { make_venv >"$logs/venv.log" 2>&1; }
 
 step_swift() {
   check "debug build" 1500 swift build --build-tests "${import_check[@]}" || return
@@ -148,14 +171,16 @@ step_swift() {
   else
     pass "no warnings in the debug build"
   fi
+  make_clients  # Some tests speak with them; without them those skip, and say so.
   local events=$logs/swift-events.json log=$logs/swift-test.log code=0 counted
   rm -f "$events"
-  timeout --kill-after=20 1800 swift test --skip-build "${import_check[@]}" \
+  limited 1800 swift test --skip-build "${import_check[@]}" \
     --event-stream-output-path "$events" >"$log" 2>&1 || code=$?
   counted=$logs/swift-counted.log
   python3 scripts/swift_results.py "$events" "$code" >"$counted" 2>&1
   grep -vE '^[0-9]+ passed, ' "$counted"
-  [ "$code" -ne 0 ] && tail -n 15 "$log" | sed 's/^/      /'
+  # A run that died says why in its own log.
+  grep -qE 'ended early|without naming' "$counted" && tail -n 15 "$log" | sed 's/^/      /'
   local line p f s bad
   line=$(tail -n 1 "$counted")
   read -r p f s <<<"$(sed 's/[^0-9 ]//g' <<<"$line" | tr -s ' ')"
@@ -198,7 +223,7 @@ step_binary() {
 step_docs() {
   need_release || return
   local log=$logs/docs.log code=0
-  timeout --kill-after=20 900 python3 scripts/doc_commands.py >"$log" 2>&1 || code=$?
+  limited 900 python3 scripts/doc_commands.py >"$log" 2>&1 || code=$?
   summed "commands in the documentation" "$log" $code
 }
 
@@ -207,7 +232,7 @@ step_conformance() {
   for script in Tests/Conformance/*.sh; do [ -x "$script" ] && any=1; done
   [ -n "$any" ] || { skip "conformance" "Tests/Conformance has no executable script"; return; }
   need_release || return
-  if ! make_venv >"$logs/venv.log" 2>&1; then
+  if ! make_clients; then
     tail -n 5 "$logs/venv.log" | sed 's/^/      /'
     skip "conformance" "the Python environment could not be made; see .build/test-logs/venv.log"
     return
@@ -215,7 +240,7 @@ step_conformance() {
   for script in Tests/Conformance/*.sh; do
     [ -x "$script" ] || continue
     name=$(basename "$script" .sh) log=$logs/conformance-$(basename "$script" .sh).log code=0
-    timeout --kill-after=20 600 "$script" >"$log" 2>&1 || code=$?
+    limited 600 "$script" >"$log" 2>&1 || code=$?
     summed "conformance: $name" "$log" $code
   done
 }
@@ -223,7 +248,7 @@ step_conformance() {
 step_demo() {
   need_release || return
   local log=$logs/demo.log
-  if timeout --kill-after=10 90 ./martlet demo --for 20s --json >"$log" 2>"$logs/demo-errors.log"; then
+  if limited 90 ./martlet demo --for 20s --json >"$log" 2>"$logs/demo-errors.log"; then
     if tail -n 1 "$log" | python3 -c '
 import json, sys
 summary = json.loads(sys.stdin.readline())
