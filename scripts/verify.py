@@ -95,9 +95,9 @@ def end(process):
     process.wait()
 
 
-def ready(function, seconds, log):
-    """Runs a function of scripts/ready.sh."""
-    return run(["bash", "-c", 'root=$1; . "$root/scripts/ready.sh"; $2', "_", ROOT, function], seconds, log)
+def ready(*functions):
+    """The command that runs functions of scripts/ready.sh, one after the other."""
+    return ["bash", "-c", f'root=$1; . "$root/scripts/ready.sh"; {" && ".join(functions)}', "_", ROOT]
 
 
 def tail(log):
@@ -126,12 +126,10 @@ def run_tests(tests):
         return {}
     log = os.path.join(LOGS, "build.log")
     say("building the tests")
-    for command in (["bash", "-c", 'root=$1; . "$root/scripts/ready.sh"; require_swift; require_packages build', "_", ROOT],
-                    ["swift", "build", "--build-tests", "--explicit-target-dependency-import-check", "error"]):
-        code = run(command, BUILD_SECONDS, log)
-        if code != 0:
-            note = f"the tests do not build: {tail(log)}; all of it in {shown(log)}"
-            return {key: Outcome("FAIL", note) for key in keys}
+    code = run(["swift", "build", "--build-tests", "--explicit-target-dependency-import-check", "error"], BUILD_SECONDS, log)
+    if code != 0:
+        note = f"the tests do not build: {tail(log)}; all of it in {shown(log)}"
+        return {key: Outcome("FAIL", note) for key in keys}
     events, log = os.path.join(LOGS, "events.json"), os.path.join(LOGS, "test.log")
     if os.path.exists(events):
         os.remove(events)
@@ -178,10 +176,10 @@ def run_checks(checks):
 
     log = os.path.join(LOGS, "release.log")
     say("making the release binary and its clients ready")
-    if ready("refresh_release", BUILD_SECONDS, log) != 0:
+    if run(ready("refresh_release"), BUILD_SECONDS, log) != 0:
         return all_of(scripts, Outcome("FAIL", f"the release binary does not build: {tail(log)}; see {shown(log)}"))
     log = os.path.join(LOGS, "clients.log")
-    if ready("make_venv", CONFORMANCE_SECONDS, log) != 0:
+    if run(ready("make_venv"), CONFORMANCE_SECONDS, log) != 0:
         # In CI nothing may be missing; elsewhere somebody may be without a network.
         verdict = "FAIL" if os.environ.get("CI") == "true" else "skip"
         return all_of(scripts, Outcome(verdict, f"the Python clients could not be installed: {tail(log)}"))
@@ -253,6 +251,11 @@ def main(arguments):
     rows = named or [row for row in acceptance.ROWS if found[row]]
     carried = [test for row in rows for test in found[row]]
     os.makedirs(LOGS, exist_ok=True)
+    if carried:
+        # On the terminal, not in a log: it says what it installs, and sudo may ask.
+        code = subprocess.call(ready("require_swift", "require_packages build"), stdout=sys.stderr, cwd=ROOT)
+        if code != 0:
+            return code
     tests = run_tests([test for test in carried if test["kind"] == "test"])
     checks = run_checks([test for test in carried if test["kind"] == "check"])
 
