@@ -535,6 +535,31 @@ import WhiteBITWire
     #expect(venue.reports.map(\.status) == [.open])
   }
 
+  @Test("M78: a status this build does not know is told, and asked about ever more seldom")
+  func unknownStatus() throws {
+    let venue = live()
+    let ids = venue.place([SessionHarness.intent()])
+    let order = try venue.accept(ids[0])
+    venue.forget()
+    let words = text(written { Orders.writePending(.update, order, into: &$0) })
+    venue.frame(words.replacing("OPEN", with: "BEWILDERED"))
+    #expect(venue.reports.map(\.status) == [.unknown])
+    #expect(venue.count(.anomaly(.unknownStatus)) == 1)
+    var asked = 0
+    for _ in 0..<600 {
+      venue.advance(by: .milliseconds(100))
+      while venue.isWaiting("/api/v4/orders") {
+        asked += 1
+        let list = text(written { Orders.writeList([order], into: &$0) })
+        try venue.answer("/api/v4/orders", list.replacing("OPEN", with: "BEWILDERED"))
+      }
+    }
+    #expect(asked >= 4 && asked <= 8, "asked \(asked) times in a minute")
+    venue.advance(by: .seconds(31))
+    venue.settle()
+    #expect(venue.reports.last?.status == .open)
+  }
+
   @Test("M98 T5 T12: orders that are not ours are shown once and never touched; ours are adopted")
   func foreignAndAdopted() throws {
     let venue = SessionHarness()
@@ -653,6 +678,29 @@ import WhiteBITWire
     }
     #expect(venue.count(.orderNeverArrived(ids[1])) == 1)
     #expect(venue.count(.orderNeverArrived(ids[0])) == 0)
+  }
+
+  @Test("More private news than is held while reconciling is told, and the stream begun anew")
+  func heldNewsIsBounded() throws {
+    let venue = SessionHarness()
+    venue.feed(.start)
+    venue.settle()
+    venue.feed(.deadManArmed(until: .distantFuture))
+    venue.settle()
+    venue.feed(.streamOpened(StreamID(0)))
+    venue.acknowledge(1)
+    venue.forget()
+    let push = text(
+      written {
+        Balances.writePush(
+          [WireBalance(asset: "BTC", available: amount("1"), freeze: .zero)], into: &$0)
+      })
+    for _ in 0..<4_096 { venue.frame(push) }
+    #expect(venue.events.isEmpty)
+    venue.frame(push)
+    venue.advance(by: .milliseconds(1))
+    #expect(venue.events.count { if case .balance = $0 { true } else { false } } == 4_097)
+    #expect(venue.streams == ["close 0"])
   }
 
   @Test("News held while reconciling is not lost when the stream breaks again")

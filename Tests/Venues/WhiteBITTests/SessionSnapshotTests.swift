@@ -46,6 +46,37 @@ import WhiteBITWire
     }
   }
 
+  @Test(
+    "M71 M96: restored in a new process, told that all is broken, it asks about all it had sent")
+  func restoredInANewProcess() throws {
+    let venue = SessionHarness()
+    venue.bringUp()
+    let ids = venue.place([SessionHarness.intent(), SessionHarness.intent()])
+    let taken = venue.snapshotBytes()
+    venue.waiting.removeAll()
+    venue.forget()
+    venue.session = WhiteBITSession(SessionHarness.configuration())
+    var reader = SnapshotReader(taken)
+    try venue.session.read(from: &reader)
+    #expect(venue.session.requestsInFlight.count == 1)
+    // One of the two had arrived.
+    venue.open.append(venue.order(ids[0].description))
+    for id in venue.session.requestsInFlight { venue.feed(.requestFailed(id, .broken)) }
+    venue.feed(.streamClosed(StreamID(0)))
+    venue.advance(by: .seconds(3))
+    venue.settle()
+    venue.connect()
+    #expect(venue.count(.ready) == 1)
+    for _ in 0..<12 {
+      venue.advance(by: .seconds(1))
+      venue.settle()
+    }
+    #expect(venue.reports.contains { $0.clientOrderID == ids[0] && $0.status == .open })
+    #expect(venue.count(.orderNeverArrived(ids[1])) == 1)
+    #expect(!venue.targets.contains("/api/v4/order/new"))
+    #expect(!venue.targets.contains("/api/v4/order/bulk"))
+  }
+
   @Test("A damaged snapshot is a fault, never a crash or a session")
   func damaged() throws {
     let venue = SessionHarness()

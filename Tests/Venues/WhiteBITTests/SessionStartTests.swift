@@ -201,6 +201,23 @@ import WhiteBITWire
     #expect(venue.count(.notReady) == 1)
   }
 
+  @Test("M92 T15: what comes between a ping and its pong is read like anything else")
+  func nothingIsSwallowed() throws {
+    let venue = SessionHarness()
+    venue.answersPings = false
+    venue.bringUp()
+    venue.snapshot()
+    venue.advance(by: .seconds(10))
+    venue.forget()
+    for _ in 0..<100 { venue.delta() }
+    venue.frame(#"{"error": null,"result":"pong","id":0}"#)
+    for _ in 0..<100 { venue.delta() }
+    #expect(venue.events.count == 200)
+    #expect(venue.events.allSatisfy { if case .book = $0 { true } else { false } })
+    venue.advance(by: .seconds(9))
+    #expect(venue.streams.isEmpty)
+  }
+
   @Test(
     "M93 M94: reconnects wait 1, 2, 4 … 30 s with seeded jitter, and subscribe to the same again")
   func reconnects() throws {

@@ -174,7 +174,9 @@ struct JSONWriterBox {
     #expect(request.isIOC == .absent)
   }
 
-  @Test("M31 C2: the nonce is thirteen digits, an integer, at the offset the plan names")
+  @Test(
+    "M27 M28 M31 C2 T11: nonceWindow is always sent; the nonce is thirteen digits, an integer, at the offset the plan names"
+  )
   func noncePlace() throws {
     for endpoint in Endpoint.allCases where endpoint.isPrivate {
       var buffer = ByteBuffer()

@@ -129,7 +129,7 @@ extension WhiteBITSession {
       return
     }
     inquiries[index].isInFlight = false
-    inquiries[index].attempt = 0
+    if inquiries[index].found?.status != .unknown { inquiries[index].attempt = 0 }
     goOn(index, at: now, events: &events)
   }
 
@@ -198,6 +198,14 @@ extension WhiteBITSession {
   /// From one list to the next, and to a verdict behind the last.
   private mutating func goOn(_ index: Int, at now: Timestamp, events: inout VenueEvents) {
     let inquiry = inquiries[index]
+    if inquiry.found?.status == .unknown {
+      // The list words it as this build does not know. It may be worded otherwise later.
+      events.append(.anomaly(.unknownStatus))
+      inquiries[index].found = nil
+      inquiries[index].stage = .open
+      delayInquiry(inquiry.id, at: now)
+      return
+    }
     switch inquiry.stage {
     case .open:
       if let found = inquiry.found, found.cumulative == .zero {

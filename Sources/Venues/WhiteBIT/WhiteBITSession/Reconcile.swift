@@ -338,7 +338,7 @@ extension WhiteBITSession {
       }
       if report.status == .unknown {
         events.append(.anomaly(.unknownStatus))
-        if isActive { inquire(id, of: report.instrument, sentAt: now, at: now) }
+        inquire(id, of: report.instrument, sentAt: now, at: now)
       }
     case .filled, .canceled:
       own.remove(id)

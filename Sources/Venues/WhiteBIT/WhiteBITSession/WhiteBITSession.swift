@@ -321,6 +321,10 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// Keeps news for the next input, which is asked for at once.
   private mutating func defer_(_ event: VenueEvent) { deferred.append(event) }
 
+  /// Requests that were sent and whose end is not known, oldest first. Whoever restores a session in
+  /// a new process tells it of each that it broke, and that the stream is closed.
+  public var requestsInFlight: [RequestID] { requests.map(\.id) }
+
   // MARK: Time
 
   public var nextDeadline: Timestamp {
