@@ -103,6 +103,7 @@ let package = Package(
       name: "CMartletCrypto", path: "Sources/C/CMartletCrypto",
       linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "CMartletTOML", path: "Sources/C/CMartletTOML"),
+    .target(name: "CMartletAllocations", path: "Sources/C/CMartletAllocations"),
     .target(
       name: "CMartletZstd", path: "Sources/C/CMartletZstd", linkerSettings: [.linkedLibrary("zstd")]
     ),
@@ -133,9 +134,9 @@ let package = Package(
       "MartletBench", at: "Programs/Bench",
       needs: kit + path + [
         "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord", "MartletExchange",
-        "MartletHistory",
+        "MartletHistory", "MartletSimulation", "MartletLive",
         "MartletJournalFile", "MartletSecrets", "MartletClock", "MartletJSON", "WhiteBITSession",
-        "WhiteBITWire", "CMartletLinux",
+        "WhiteBITWire", "WhiteBITDesk", "CMartletLinux", "CMartletCrypto", "CMartletAllocations",
       ]),
     .executableTarget(
       name: "MartletCommandLine",

@@ -1,2 +1,0 @@
-/// Replaced.
-public enum BenchRoom {}

@@ -1,0 +1,99 @@
+internal import MartletBase
+internal import MartletHistory
+
+/// The benchmarks that run within this process, by name, on the bundled recording.
+///
+/// What they are given is made once, when the first of them needs it, and is not timed.
+public final class BenchSuite {
+  /// How much is run: enough for figures, or each once so that none rots.
+  public enum Effort: Sendable { case full, small }
+
+  /// Why a benchmark could not run, for a person.
+  public struct Fault: Error, CustomStringConvertible, Sendable {
+    public let description: String
+    init(_ description: String) { self.description = description }
+  }
+
+  /// In the order in which they are run.
+  public static let names = [
+    "fill-to-signed", "quiet-step", "depth-20", "book-row", "json-scan", "client-order-id",
+    "risk-review", "sign", "journal-append-660", "snapshot", "replay",
+  ]
+
+  /// What each does, for help.
+  public static func purpose(of name: String) -> String {
+    switch name {
+    case "fill-to-signed": "a fill frame in memory to the signed bytes of its replacement"
+    case "quiet-step": "a depth frame in memory to a kernel that finds nothing to do"
+    case "depth-20": "a frame of 20 + 20 levels decoded and applied to a book"
+    case "book-row": "one level applied to a book"
+    case "json-scan": "every value of such a frame read past"
+    case "client-order-id": "the name of one order made"
+    case "risk-review": "one order judged and approved"
+    case "sign": "one order's body encoded and signed"
+    case "journal-append-660": "a record of 660 bytes made safe from kill -9"
+    case "snapshot": "a trading bot's whole state written"
+    case "replay": "one journal record folded and compared"
+    default: ""
+    }
+  }
+
+  let effort: Effort
+  /// Path of the bundled recording.
+  private let recordingPath: String
+  /// A folder for journals, ours alone; what is made there is removed.
+  let folder: String
+  private var market: MarketFrames?
+  private var day: RecordedDay?
+  /// The fill frames of the last `fill-to-signed`, for programs to compare with.
+  public internal(set) var fillFrames: [String] = []
+  /// p50 of the last `fill-to-signed`, in nanoseconds.
+  public internal(set) var fillToSignedP50: Double?
+
+  public init(recording path: String, folder: String, effort: Effort = .full) {
+    recordingPath = path
+    self.folder = folder
+    self.effort = effort
+  }
+
+  public func run(_ name: String) throws -> BenchResult {
+    switch name {
+    case "fill-to-signed": try fillToSigned()
+    case "quiet-step": try quietStep()
+    case "depth-20": try depth20()
+    case "book-row": try bookRow()
+    case "json-scan": try jsonScan()
+    case "client-order-id": clientOrderID()
+    case "risk-review": try riskReview()
+    case "sign": sign()
+    case "journal-append-660": try journalAppend()
+    case "snapshot": try snapshot()
+    case "replay": try replay()
+    default: throw Fault("no benchmark \(name)")
+    }
+  }
+
+  /// `full` rounds or operations, or as many as show that it works.
+  func amount(_ full: Int, small: Int) -> Int { effort == .full ? full : small }
+
+  func frames() throws -> MarketFrames {
+    if let market { return market }
+    let made = try MarketFrames(try recording(), count: amount(512, small: 8))
+    market = made
+    return made
+  }
+
+  func recordedDay() throws -> RecordedDay {
+    if let day { return day }
+    let made = try RecordedDay(
+      try recording(), trading: .seconds(effort == .full ? 60 : 4))
+    day = made
+    return made
+  }
+
+  private func recording() throws -> Recording {
+    do throws(RecordingFault) { return try Recording(path: recordingPath) } catch {
+      throw Fault("\(recordingPath): \(error)")
+    }
+  }
+}

@@ -1,0 +1,118 @@
+internal import CMartletCrypto
+internal import Glibc
+internal import MartletBase
+internal import MartletJournalFile
+internal import MartletRecord
+internal import MartletSecrets
+internal import MartletVenueKit
+
+// What the edges add to a step: the journal and the signature.
+extension BenchSuite {
+  func journalAppend() throws -> BenchResult {
+    let count = amount(4_000, small: 50)
+    var watch = Stopwatch(pieces: count)
+    var rounds = Rounds()
+    var bare = Rounds()
+    var checksum = Checksum()
+    // A record's payload, and a buffer of the bytes that the link digests: the last link, the
+    // header, the payload.
+    let payload = [UInt8]((0..<660).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+    let digested = [UInt8](repeating: 7, count: 32 + RecordFraming.headerBytes + 660)
+    for round in 0..<amount(9, small: 1) {
+      let path = "\(folder)/append-\(round)"
+      var writer = try JournalWriter.open(
+        folder: path, options: JournalOptions(build: "bench"), at: .zero)
+      defer { remove(path) }
+      watch.reset()
+      for index in 0..<count {
+        let time = Timestamp(nanoseconds: Int64(index))
+        watch.start()
+        _ = try writer.append(kind: RecordKind(2), time: time, payload: payload.span)
+        watch.stop()
+      }
+      rounds.add(watch)
+      checksum.fold(writer.nextSequence)
+      try writer.close()
+
+      watch.reset()
+      var digest = [UInt8](repeating: 0, count: 32)
+      for _ in 0..<count {
+        watch.start()
+        // All of the buffer is read; the digest takes 32 bytes.
+        unsafe cmartlet_sha256(digested, digested.count, &digest)
+        watch.stop()
+      }
+      for byte in digest { checksum.fold(UInt64(byte)) }
+      bare.add(watch)
+    }
+    var result = rounds.result("journal-append-660", checksum: checksum.value)
+    let hash = bare.result("", checksum: 0)
+    if let append = result.p50, let digest = hash.p50, let p99 = result.p99, digest > 0 {
+      result.remark(
+        "\(BenchResult.number(append / digest)) x a bare SHA-256 of the same bytes (p50"
+          + " \(BenchResult.number(digest)), goal at most 2 x), p99"
+          + " \(BenchResult.number(p99 / append)) x p50")
+    }
+    result.forbidAllocations()
+    return result
+  }
+
+  func sign() -> BenchResult {
+    let signer = Signer(BenchKey.credentials)
+    var headers = SignedHeaders()
+    let body =
+      "{\"market\":\"DBTC_DUSDT\",\"side\":\"buy\",\"amount\":\"0.001\",\"price\":\"60250.5\","
+      + "\"clientOrderId\":\"mtB7x20Q4K8ZC1N5T9V3M6R8W0Y2D4F6\",\"nonceWindow\":true,"
+      + "\"request\":\"/api/v4/order/new\",\"nonce\":\""
+    let offset = UInt32(body.utf8.count)
+    var buffer = ByteBuffer(capacity: 512)
+    buffer.append(text: body + "0000000000000\"}")
+    let count = amount(4_000, small: 50)
+    var watch = Stopwatch(pieces: count)
+    var rounds = Rounds()
+    var checksum = Checksum()
+    var nonce: Int64 = 1_775_000_000_000
+    for _ in 0..<amount(9, small: 1) {
+      watch.reset()
+      for _ in 0..<count {
+        nonce += 1
+        watch.start()
+        signer.sign(
+          .whitebit(nonceOffset: offset), body: ByteRange(start: 0, count: buffer.count),
+          in: &buffer, nonce: nonce, into: &headers)
+        watch.stop()
+        checksum.fold(UInt64(headers.signature.span[0]))
+        checksum.fold(UInt64(headers.signature.span[127]))
+      }
+      rounds.add(watch)
+    }
+    var result = rounds.result("sign", checksum: checksum.value)
+    result.remark("body of \(buffer.count) bytes")
+    result.forbidAllocations()
+    return result
+  }
+
+  /// Removes a journal's folder, which holds files alone.
+  func remove(_ path: String) {
+    // Paths are C strings for the length of each call; an entry lives until the next is read.
+    guard let directory = unsafe opendir(path) else { return }
+    while let entry = unsafe readdir(directory) {
+      let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { unsafe unlink("\(path)/\(name)") }
+    }
+    unsafe closedir(directory)
+    unsafe rmdir(path)
+  }
+}
+
+/// The key of every benchmark; it opens nothing.
+enum BenchKey {
+  static let key = "benchmark-key"
+  static let secret = "benchmark-secret"
+  static var credentials: Credentials {
+    let (key, secret) = (Array(key.utf8), Array(secret.utf8))
+    return Credentials(key: Secret(copying: key.span), secret: Secret(copying: secret.span))
+  }
+}

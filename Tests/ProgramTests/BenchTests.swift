@@ -1,0 +1,56 @@
+import MartletBench
+import Testing
+
+/// Every benchmark runs, so that none rots. No figure is asserted: this is a debug build, and
+/// allocations are counted for good in the release program (`Tests/Conformance/bench_allocations.sh`).
+@Suite struct BenchTests {
+  @Test("every benchmark runs and does some work", arguments: BenchSuite.names)
+  func everyBenchmarkRuns(name: String) throws {
+    let folder = try BenchFolder()
+    let result = try folder.suite().run(name)
+    #expect(result.name == name)
+    #expect(result.ops > 0)
+    #expect(result.checksum > 0)
+    #expect(try #require(result.nanosecondsPerOp) > 0)
+    let (p50, p99) = (try #require(result.p50), try #require(result.p99))
+    #expect(p50 > 0 && p99 >= p50)
+    #expect(!BenchSuite.purpose(of: name).isEmpty)
+    #expect(folder.isEmpty, "\(name) leaves files behind")
+  }
+
+  @Test(
+    "two runs do the same work",
+    arguments: ["fill-to-signed", "quiet-step", "depth-20", "replay", "snapshot"])
+  func sameWorkEachTime(name: String) throws {
+    let folder = try BenchFolder()
+    let first = try folder.suite().run(name)
+    let second = try folder.suite().run(name)
+    #expect(first.checksum == second.checksum)
+    #expect(first.ops == second.ops)
+  }
+
+  @Test("an unknown benchmark is an error that names it")
+  func unknownName() throws {
+    let folder = try BenchFolder()
+    #expect(throws: BenchSuite.Fault.self) { try folder.suite().run("depth-21") }
+  }
+
+  @Test("a result is a row with every column, and an object with the frozen keys")
+  func resultsAsText() {
+    var result = BenchResult(
+      name: "depth-20", ops: 512, nanosecondsPerOp: 612.345, p50: 600, p99: 1_200,
+      allocations: 0.0001, checksum: 255, note: "a note")
+    #expect(
+      result.json
+        == "{\"name\":\"depth-20\",\"ops\":512,\"ns_per_op\":612.35,\"p50\":600,\"p99\":1200,"
+        + "\"allocations\":0.01,\"checksum\":\"ff\",\"note\":\"a note\"}")
+    let row = result.row.split(separator: " ").map(String.init)
+    #expect(row == ["depth-20", "512", "612.35", "600", "1200", "0.01", "ff", "a", "note"])
+    #expect(
+      BenchResult.header.split(separator: " ").map(String.init)
+        == ["name", "ops", "ns_per_op", "p50", "p99", "allocations", "checksum"])
+    result.p99 = nil
+    #expect(result.json.contains("\"p99\":null"))
+    #expect(BenchResult(name: "x", ops: 1, checksum: 0).checksum > 0)
+  }
+}
