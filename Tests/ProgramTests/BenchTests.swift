@@ -15,7 +15,8 @@ import Testing
     let (p50, p99) = (try #require(result.p50), try #require(result.p99))
     #expect(p50 > 0 && p99 >= p50)
     #expect(!BenchSuite.purpose(of: name).isEmpty)
-    #expect(folder.isEmpty, "\(name) leaves files behind")
+    let isEmpty = folder.isEmpty
+    #expect(isEmpty, "\(name) leaves files behind")
   }
 
   @Test(
