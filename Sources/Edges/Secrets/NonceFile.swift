@@ -43,11 +43,19 @@ public final class NonceFile {
 
   /// Writes that every nonce up to `nonce` may have been used.
   func reserve(_ nonce: Int64) throws(NonceFault) {
-    var text = Array(String(nonce).utf8)
-    text.append(10)
+    var text = InlineArray<14, UInt8>(repeating: 10)
+    var rest = nonce
+    for index in stride(from: Signer.nonceDigits - 1, through: 0, by: -1) {
+      text[index] = UInt8(truncatingIfNeeded: rest % 10) + 48
+      rest /= 10
+    }
+    precondition(rest == 0, "a nonce of more than thirteen digits")
     // One write of fourteen bytes, over the same fourteen: a reader sees the old or the new.
-    let written = unsafe pwrite(descriptor, text, text.count, 0)
-    guard written == text.count else { throw NonceFile.fault("write", path, errno) }
+    let bytes = text.span
+    let written = unsafe bytes.withUnsafeBufferPointer {
+      unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0)
+    }
+    guard written == bytes.count else { throw NonceFile.fault("write", path, errno) }
     reserved = nonce
   }
 

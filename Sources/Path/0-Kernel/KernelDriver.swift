@@ -14,11 +14,12 @@ public protocol JournalSink: ~Copyable {
   ) throws(Fault) -> UInt64
 }
 
-/// Feeds one kernel and keeps the rule of the journal: an input is written before it acts, and what
-/// it caused is written before anything leaves.
+/// Feeds one kernel and keeps the rule of the journal: an input is written before it acts, and every
+/// effect before it leaves. What was decided and why comes after, when nothing waits for it: it is
+/// what the fold of the inputs says again at any time.
 ///
-/// The caller then carries out `kernel.effects`. Live, simulation and benchmark drive their kernels
-/// through this one door.
+/// The caller carries out `kernel.effects` between `decide` and `recordNotes`. Live, simulation and
+/// benchmark drive their kernels through this one door.
 public struct KernelDriver<
   Session: VenueSession & ~Copyable, Strategy: TradingStrategy, Sink: JournalSink & ~Copyable
 >: ~Copyable {
@@ -31,32 +32,41 @@ public struct KernelDriver<
     self.sink = sink
   }
 
-  /// Journals `input`, folds it in, and journals what it caused.
+  /// `decide` and `recordNotes` at once, for a caller that carries effects out later.
+  public mutating func feed(
+    _ input: KernelInput, bytes: Span<UInt8>, at now: Timestamp
+  ) throws(Sink.Fault) {
+    try decide(input, bytes: bytes, at: now)
+    try recordNotes(at: now)
+  }
+
+  /// Journals `input`, folds it in, and journals the effects, which may then leave.
   ///
   /// - Throws: the sink's fault. If it is thrown before the fold the input has not acted; after it,
   ///   effects stand in `kernel.effects` that must not leave.
-  public mutating func feed(
+  public mutating func decide(
     _ input: KernelInput, bytes: Span<UInt8>, at now: Timestamp
   ) throws(Sink.Fault) {
     payload.removeAll()
     InputCoding.write(input, into: &payload)
     let sequence = try sink.append(kind: JournalKind.input, at: now, payload, bytes)
     kernel.step(input, bytes: bytes, at: now, sequence: sequence)
-    try record(at: now)
-  }
-
-  private mutating func record(at now: Timestamp) throws(Sink.Fault) {
     let nothing = Span<UInt8>()
-    for index in 0..<kernel.notes.count {
-      payload.removeAll()
-      NoteCoding.write(kernel.notes[index].note, trace: kernel.notes[index].trace, into: &payload)
-      _ = try sink.append(kind: JournalKind.note, at: now, payload, nothing)
-    }
     for index in 0..<kernel.effects.list.count {
       payload.removeAll()
       EffectCoding.write(
         kernel.effects.list[index], bytes: kernel.effects.bytes, into: &payload)
       _ = try sink.append(kind: JournalKind.effect, at: now, payload, nothing)
+    }
+  }
+
+  /// Journals what the last step decided and why.
+  public mutating func recordNotes(at now: Timestamp) throws(Sink.Fault) {
+    let nothing = Span<UInt8>()
+    for index in 0..<kernel.notes.count {
+      payload.removeAll()
+      NoteCoding.write(kernel.notes[index].note, trace: kernel.notes[index].trace, into: &payload)
+      _ = try sink.append(kind: JournalKind.note, at: now, payload, nothing)
     }
   }
 }

@@ -26,6 +26,7 @@ extension BenchSuite {
       for _ in 0..<amount(200, small: 2) {
         try venue.fill(&bot)
         try bot.step(.venue(.frame(StreamID(0))), venue.frame.span)
+        try bot.recordNotes()
         try venue.settle(&bot)
       }
       for _ in 0..<ops {
@@ -41,6 +42,7 @@ extension BenchSuite {
         }
         // What follows a fill allocates nothing either, though it is not timed.
         watch.countOn()
+        try bot.recordNotes()
         _ = bot.driver.kernel.nextDeadline
         watch.countOff()
         try venue.settle(&bot)
@@ -76,6 +78,7 @@ extension BenchSuite {
         bot.pass(.milliseconds(1))
         watch.start()
         try bot.step(.venue(.frame(StreamID(0))), frame.span)
+        try bot.recordNotes()
         _ = bot.driver.kernel.nextDeadline
         watch.stop()
         if index + 1 == warmUp { watch.reset() }

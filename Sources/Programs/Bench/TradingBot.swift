@@ -40,8 +40,12 @@ struct TradingBot: ~Copyable {
   ///
   /// - Parameter path: a folder for its journal, which must not exist.
   static func open(_ day: RecordedDay, journal path: String) throws -> TradingBot {
-    let writer = try JournalWriter.open(
-      folder: path, options: JournalOptions(build: "bench"), at: RecordedDay.start)
+    // Segments that last, and the sync thread at rest: at the pace of a benchmark both would be busy
+    // all the time, which at a market's pace they are a hundredth of.
+    var options = JournalOptions(build: "bench")
+    options.segmentBytes = 64 << 20
+    options.sync = .atClose
+    let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
     let nonces = NonceClock(
       venueTime: RecordedDay.start, at: RecordedDay.start, file: try NonceFile(path + ".nonce"))
     var bot = TradingBot(
@@ -81,7 +85,7 @@ struct TradingBot: ~Copyable {
   mutating func step(_ input: KernelInput, _ bytes: Span<UInt8>) throws(BotFault) {
     placed.removeAll(keepingCapacity: true)
     others = 0
-    do throws(JournalFault) { try driver.feed(input, bytes: bytes, at: now) } catch {
+    do throws(JournalFault) { try driver.decide(input, bytes: bytes, at: now) } catch {
       throw .journal(error)
     }
     for index in 0..<driver.kernel.effects.list.count {
@@ -95,6 +99,11 @@ struct TradingBot: ~Copyable {
       case .openStream, .closeStream: others += 1
       }
     }
+  }
+
+  /// What the live loop does once the order has left: journals what was decided and why.
+  mutating func recordNotes() throws(BotFault) {
+    do throws(JournalFault) { try driver.recordNotes(at: now) } catch { throw .journal(error) }
   }
 
   private static func copy(

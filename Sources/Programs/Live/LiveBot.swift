@@ -105,11 +105,12 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     isStepping = true
     let received = loop.clock()
     do throws(JournalFault) {
-      try driver.feed(
-        input, bytes: bytes, at: clock.now(at: Timestamp(nanoseconds: received.nanoseconds)))
+      let now = clock.now(at: Timestamp(nanoseconds: received.nanoseconds))
+      try driver.decide(input, bytes: bytes, at: now)
       if try carryOut(), case .venue(.frame) = input {
         frameToOrder.record(loop.clock() - received)
       }
+      try driver.recordNotes(at: now)
     } catch {
       // Nothing more may leave; the dead-man stops being refreshed, and the venue cancels.
       journalFault = error
