@@ -41,7 +41,15 @@ class Exchange:
             return json.load(reply)
 
     def post(self, path, fields=None, key=KEY, secret=SECRET):
-        """The decoded answer, an error's too."""
+        """The decoded answer, an error's too. A bot on the same key may have used our nonce: then once more."""
+        for _ in range(20):
+            answer = self._post(path, fields, key, secret)
+            if not (isinstance(answer, dict) and answer.get("message") == "Too many requests."):
+                break
+            time.sleep(0.003)
+        return answer
+
+    def _post(self, path, fields, key, secret):
         self._nonce = max(int(time.time() * 1000), self._nonce + 1)
         body = json.dumps({**(fields or {}), "request": path, "nonce": self._nonce, "nonceWindow": True}).encode()
         payload = base64.b64encode(body)
