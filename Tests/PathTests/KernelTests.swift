@@ -3,6 +3,7 @@ import MartletGrid
 import MartletKernel
 import MartletModel
 import MartletOrders
+import MartletPortfolio
 import MartletRisk
 import MartletStrategies
 import MartletStrategy
@@ -131,7 +132,102 @@ import Testing
     #expect(driver.kernel.counts.placed == placed)
   }
 
-  @Test("a lost dead-man takes every order off")
+  @Test(
+    "M87: a venue that refuses to tell what must be known halts us, and every order is asked off")
+  func aRefusedQuestionHalts() {
+    let script = KernelHarness.opening + [[.questionRefused(status: 404, code: 0)], [.ready]]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: KernelHarness.openingLevels + [[], []]),
+      sink: ListSink())
+    run(&driver, frames: [0, 1])
+    let placed = driver.kernel.counts.placed
+    run(&driver, frames: [2, 3, 1], from: 10)
+    #expect(driver.kernel.risk.halt?.reason == .questionRefused)
+    #expect(placed == 4 && driver.kernel.counts.placed == placed)
+    #expect(sent(driver.sink.entries).filter { $0 == "cancel" }.count == 4)
+  }
+
+  /// What left, as the scripted session words it.
+  private func sent(_ entries: [ListSink.Entry]) -> [String] {
+    entries.filter { $0.kind == JournalKind.effect }.map {
+      let text = String(decoding: $0.payload, as: UTF8.self)
+      return ["place", "cancel", "query"].first { text.contains($0) } ?? text
+    }
+  }
+
+  @Test(
+    "T5: an order of an earlier life is taken into state: money set aside, fills booked, taken off")
+  func anEarlierLifesOrderIsAdopted() throws {
+    let id = ClientOrderID("mttest0123456789ABCDEFGHIJKLMNOP")
+    func report(_ cumulative: Int64, _ status: OrderReport.Status) -> VenueEvent {
+      KernelHarness.report(
+        id, side: .buy, price: 5_900_000, quantity: 1_000, cumulative: cumulative, status: status)
+    }
+    let script =
+      KernelHarness.opening + [
+        [report(0, .open)],
+        [KernelHarness.fill(id, trade: 77, side: .buy, price: 5_900_000, quantity: 400)],
+        [report(400, .canceled)],
+      ]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(
+        script: script, levels: KernelHarness.openingLevels + [[], [], []]), sink: ListSink())
+    run(&driver, frames: [0, 1])
+    let freeTold = driver.kernel.portfolio.free(AccountID(0), "DUSDT")
+    let free = try #require(freeTold)
+    #expect(driver.kernel.orders.workingCount == 4)
+    run(&driver, frames: [2], from: 10)
+    let adoptedTold = driver.kernel.orders.record(of: id)?.view
+    let adopted = try #require(adoptedTold)
+    #expect(adopted.state == .pendingCancel && driver.kernel.orders.workingCount == 5)
+    let set = driver.kernel.portfolio.free(AccountID(0), "DUSDT")
+    #expect(set == free - Amount(units: 59 * powerOfTen(20)))
+    #expect(sent(driver.sink.entries).last == "cancel")
+    // It fills before it ends: what it moved is ours.
+    run(&driver, frames: [3, 4], from: 20)
+    let net = driver.kernel.portfolio.position(AccountID(0), InstrumentID(0)).net
+    #expect(net.quanta == 400)
+    let endedTold = driver.kernel.orders.record(of: id)?.view
+    let ended = try #require(endedTold)
+    #expect(ended.state == .canceled && driver.kernel.orders.workingCount == 4)
+  }
+
+  @Test(
+    "M54: the first partial fill moves the position at once, and the next intent is of its size")
+  func aPartialFillMovesThePositionAtOnce() throws {
+    let opening = opened()
+    let buy = try #require(names(of: opening).first { $0.side == .buy && $0.price == 5_995_000 })
+    let script =
+      KernelHarness.opening + [
+        [KernelHarness.fill(buy.id, trade: 77, side: .buy, price: buy.price, quantity: 400)],
+        [
+          KernelHarness.report(
+            buy.id, side: .buy, price: buy.price, quantity: 1000, cumulative: 400, status: .canceled
+          )
+        ],
+      ]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: KernelHarness.openingLevels + [[], []]),
+      sink: ListSink())
+    run(&driver, frames: [0, 1])
+    let beforeTold = driver.kernel.portfolio.free(AccountID(0), "DBTC")
+    let before = try #require(beforeTold)
+    run(&driver, frames: [2], from: 10)
+    let viewTold = driver.kernel.orders.record(of: buy.id)?.view
+    let view = try #require(viewTold)
+    #expect(view.state == .open && view.cumulative.quanta == 400 && view.leaves.quanta == 600)
+    let net = driver.kernel.portfolio.position(AccountID(0), InstrumentID(0)).net
+    #expect(net.quanta == 400)
+    let after = driver.kernel.portfolio.free(AccountID(0), "DBTC")
+    #expect(after == before + Amount(units: 4 * powerOfTen(16)))
+    run(&driver, frames: [3], from: 20)
+    let next = notes(driver.sink.entries.filter { $0.time == Timestamp(milliseconds: 20) })
+    let intents = next.compactMap { if case .intent(let intent) = $0.note { intent } else { nil } }
+    #expect(intents.contains { $0.side == .sell && $0.quantity.quanta == 400 }, "\(intents)")
+    #expect(!intents.contains { $0.side == .sell && $0.quantity.quanta != 400 })
+  }
+
+  @Test("M73: a lost dead-man takes every order off")
   func aLostDeadManRetreats() {
     var driver = opened()
     driver.feed(.venue(.deadManLost), bytes: Span(), at: Timestamp(milliseconds: 9))
@@ -144,7 +240,7 @@ import Testing
     #expect(canceling == 4)
   }
 
-  @Test("nothing is placed on a book that is not trusted, nor while paused")
+  @Test("M22: nothing is placed on a book that is not trusted, nor while paused")
   func anUntrustedBookIsNotTradedOn() {
     let script = [
       KernelHarness.opening[0], KernelHarness.opening[1], [.bookUntrusted(InstrumentID(0))],

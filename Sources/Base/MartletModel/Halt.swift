@@ -16,4 +16,6 @@
   case lossLimit = 7
   /// A bounded part is full and would have to forget something.
   case capacity = 8
+  /// The venue refused to answer a question that nothing can go on without.
+  case questionRefused = 9
 }

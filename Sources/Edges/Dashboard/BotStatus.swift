@@ -176,6 +176,7 @@ extension BotStatus.State {
     guard case .halted(let reason) = self else { return nil }
     return switch reason {
     case .unauthorized: "the venue refused the key, signature or permission"
+    case .questionRefused: "the venue refused to tell what the bot must know"
     case .deadManLost: "the dead-man switch could not be kept armed"
     case .contradiction: "the venue contradicted itself about an order"
     case .ledgerMismatch: "own ledger and the venue's differ"

@@ -45,6 +45,7 @@ extension Kernel where Session: ~Copyable {
       if isReady { note(.ready(false)) }
       isReady = false
     case .unauthorized: halt(.unauthorized)
+    case .questionRefused: halt(.questionRefused)
     case .anomaly(let anomaly):
       counts.anomalies += 1
       note(.anomaly(anomaly.rawValue))

@@ -34,6 +34,9 @@ public import MartletModel
   case notReady
   /// The venue refused our key, signature or permission: stop, never retry.
   case unauthorized(status: UInt16, code: Int32)
+  /// The venue refused to answer a question that nothing can go on without. It is not put again: it
+  /// would be refused again, and somebody must look.
+  case questionRefused(status: UInt16, code: Int32)
   /// Something the venue should never send: counted, told, and survived.
   case anomaly(VenueAnomaly)
   /// Stop was carried out: nothing of ours rests.

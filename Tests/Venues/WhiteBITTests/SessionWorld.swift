@@ -129,7 +129,9 @@ final class SessionWorld {
     case .orderInDoubt(let id), .cancelInDoubt(let id), .cancelRefused(let id, _, _):
       session.query(
         id, venueOrderID: .none, of: InstrumentID(0), sentAt: lives[id]?.sentAt ?? now)
-    case .instrumentUnavailable, .lastPrice, .marketTrade, .balance, .unauthorized: break
+    case .instrumentUnavailable, .lastPrice, .marketTrade, .balance, .unauthorized,
+      .questionRefused:
+      break
     }
   }
 

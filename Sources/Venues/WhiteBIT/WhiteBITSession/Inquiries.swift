@@ -100,8 +100,8 @@ extension WhiteBITSession {
   }
 
   mutating func receiveInquiry(
-    _ id: ClientOrderID, _ verdict: Faults.Verdict, _ body: Span<UInt8>, at now: Timestamp,
-    events: inout VenueEvents
+    _ id: ClientOrderID, _ verdict: Faults.Verdict, status: UInt16, _ body: Span<UInt8>,
+    at now: Timestamp, events: inout VenueEvents
   ) {
     guard let index = inquiryIndex(of: id) else { return }
     switch verdict.outcome {
@@ -113,7 +113,13 @@ extension WhiteBITSession {
       goOn(index, at: now, events: &events)
       return
     case .refused, .inDoubt, .backOff:
-      delayInquiry(id, at: now)
+      if verdict.isWorthAsking(status: status) {
+        delayInquiry(id, at: now)
+      } else {
+        // It stays in the list, not due: the order's fate is unknown, and is not asked for again.
+        inquiries[index].isInFlight = false
+        events.append(.questionRefused(status: status, code: verdict.error?.code ?? 0))
+      }
       return
     case .stop: return
     }

@@ -26,6 +26,14 @@ enum Job: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case tape = 9
 
   var requestClass: RequestClass { self == .token ? .token : self == .clear ? .cancel : .read }
+
+  /// Whether it names one market at a time, and can go on without one that is not available.
+  var goesByMarket: Bool {
+    switch self {
+    case .orders, .fills, .clear, .book, .tape: true
+    case .time, .markets, .ticker, .balances, .token: false
+    }
+  }
 }
 
 /// Where a job stands.
@@ -245,12 +253,14 @@ extension WhiteBITSession {
       if jobs[Int(job.rawValue)].isToRestart {
         restart(job, at: now)
       } else {
-        receive(job, verdict, body, at: now, events: &events, effects: &effects)
+        receive(
+          job, verdict, status: status, body, at: now, events: &events, effects: &effects)
       }
     case .place: receivePlacement(id, verdict, body, at: now, events: &events)
     case .cancel(let order, let instrument):
       receiveCancel(order, instrument, verdict, body, at: now, events: &events)
-    case .inquiry(let order): receiveInquiry(order, verdict, body, at: now, events: &events)
+    case .inquiry(let order):
+      receiveInquiry(order, verdict, status: status, body, at: now, events: &events)
     }
     if case .stop(let code) = verdict.outcome {
       halt(status: status, code: code, events: &events)
@@ -291,8 +301,8 @@ extension WhiteBITSession {
   }
 
   private mutating func receive(
-    _ job: Job, _ verdict: Faults.Verdict, _ body: Span<UInt8>, at now: Timestamp,
-    events: inout VenueEvents, effects: inout VenueEffects
+    _ job: Job, _ verdict: Faults.Verdict, status: UInt16, _ body: Span<UInt8>,
+    at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
   ) {
     switch verdict.outcome {
     case .accepted:
@@ -320,11 +330,35 @@ extension WhiteBITSession {
       // The venue's way of saying that there are none.
       finishPage(of: .fills, rows: 0, at: now)
       advance(at: now, events: &events, effects: &effects)
-    case .refused(.instrumentUnavailable, _) where job == .book || job == .tape:
+    case .refused(.instrumentUnavailable, _) where job.goesByMarket:
       withdraw(Int(jobs[Int(job.rawValue)].market), at: now, events: &events)
       finishPage(of: job, rows: 0, at: now)
-    case .refused, .inDoubt, .backOff: retry(job, at: now)
+      advance(at: now, events: &events, effects: &effects)
+    case .refused, .inDoubt, .backOff:
+      if verdict.isWorthAsking(status: status) {
+        retry(job, at: now)
+      } else {
+        giveUp(job, verdict, status: status, at: now, events: &events)
+      }
     case .stop: break
+    }
+  }
+
+  /// The venue refused a question, and would refuse it again. What is asked at intervals is asked at
+  /// the next one; for the rest somebody must look.
+  private mutating func giveUp(
+    _ job: Job, _ verdict: Faults.Verdict, status: UInt16, at now: Timestamp,
+    events: inout VenueEvents
+  ) {
+    switch job {
+    case .book, .tape: finishPage(of: job, rows: 0, at: now)
+    case .markets where done.contains(.markets):
+      want(.markets, at: now + configuration.rulesInterval)
+    case .ticker where done.contains(.ticker): break
+    // The stream tells of every change; only a reconciliation cannot do without the list.
+    case .balances where done.contains(.balances) && step != .balances: break
+    case .time, .markets, .ticker, .balances, .token, .orders, .fills, .clear:
+      events.append(.questionRefused(status: status, code: verdict.error?.code ?? 0))
     }
   }
 
@@ -483,9 +517,12 @@ extension WhiteBITSession {
       }
     case .refused(let reason, let code):
       events.append(.cancelRefused(id, reason, code: code))
-      // “Not open” is filled, canceled, or not there yet: only the venue's lists know.
       if reason == .notFound {
+        // “Not open” is filled, canceled, or not there yet: only the venue's lists know.
         inquire(id, of: instrument, sentAt: own[id]?.sentAt ?? now, at: now)
+      } else {
+        // A stopping session does not repeat what would be refused again.
+        own.change(id) { $0.cancelAt = .distantFuture }
       }
     case .inDoubt, .backOff: loseCancel(id, of: instrument, at: now, events: &events)
     case .stop: events.append(.cancelInDoubt(id))

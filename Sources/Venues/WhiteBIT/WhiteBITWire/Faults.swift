@@ -147,6 +147,19 @@ public enum Faults {
       self.error = error
     }
 
+    /// Whether the same question may get an answer later: after a limit, a stale nonce, a broken
+    /// venue, a body nobody can read. Any other 4xx is an answer, whoever on the way gave it.
+    ///
+    /// - Source: WhiteBIT's bot guide: a 4xx other than 429 is not retried.
+    public func isWorthAsking(status: UInt16) -> Bool {
+      switch outcome {
+      case .accepted, .backOff: true
+      // Its own words ask for another try.
+      case .inDoubt: !(400..<500).contains(status) || error != nil
+      case .refused, .stop: false
+      }
+    }
+
     /// The first field named, for the message to the strategy or the operator; empty for none.
     public var field: String { error?.entries.first?.field ?? "" }
   }
