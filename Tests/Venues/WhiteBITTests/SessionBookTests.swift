@@ -163,6 +163,13 @@ import WhiteBITWire
     #expect(ids == [4, 5, 6])
   }
 
+  @Test("M103: the last price of a market that never traded, which is told as zero, is none")
+  func noLastPrice() {
+    let venue = live()
+    venue.frame(#"{"method": "lastprice_update", "params": ["BTC_USDT", "0"], "id": null}"#)
+    #expect(venue.events.isEmpty)
+  }
+
   @Test("M85: a subscription to a market the venue does not have stops that market alone")
   func unknownMarket() {
     let venue = SessionHarness()

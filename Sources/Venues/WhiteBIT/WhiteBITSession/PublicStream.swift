@@ -224,6 +224,8 @@ extension WhiteBITSession {
   ) {
     guard let index = marketIndex(named: market), let instrument = markets[index].instrument
     else { return }
+    // Zero is the venue's way of saying that nothing was traded yet: no price to lay a grid around.
+    guard price > .zero else { return }
     guard let price = instrument.scale.exactPrice(of: price) else {
       events.append(.anomaly(.malformed))
       return
