@@ -112,9 +112,8 @@ let package = Package(
     room(
       "MartletSimulation", at: "Programs/Simulation",
       needs: kit + path + [
-        "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletHistory",
-        "MartletRecord",
-        "MartletSecrets", "WhiteBITSession", "WhiteBITDesk",
+        "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
+        "MartletSecrets", "WhiteBITSession", "WhiteBITDesk", "WhiteBITWire",
       ]),
     room(
       "MartletExchangeServer", at: "Programs/ExchangeServer",
@@ -186,9 +185,8 @@ let package = Package(
     tests(
       "SimulationTests", at: "SimulationTests",
       needs: kit + path + [
-        "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletRecord",
-        "MartletSimulation",
-        "MartletHistory", "WhiteBITWire", "WhiteBITSession", "WhiteBITDesk",
+        "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
+        "MartletSimulation", "MartletHistory", "WhiteBITWire", "WhiteBITSession", "WhiteBITDesk",
       ]),
     tests(
       "ProgramTests", at: "ProgramTests",

@@ -1,10 +1,15 @@
 public import MartletBase
 public import MartletKernel
+internal import MartletModel
 
 /// A journal in memory, for simulations and tests: the same records as a live one's, unhashed.
+///
+/// - Bounds: one run's records; a simulation ends.
 public struct MemoryJournal: JournalSink, Sendable {
   public struct Entry: Equatable, Sendable {
+    /// From 1.
     public let sequence: UInt64
+    /// One of `JournalKind`.
     public let kind: UInt16
     public let time: Timestamp
     public let payload: [UInt8]
@@ -16,31 +21,48 @@ public struct MemoryJournal: JournalSink, Sendable {
   public private(set) var entries: [Entry] = []
   /// FNV-1a over kinds, times and payloads: one seed gives one digest in every process.
   public private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
-  private let keepsEntries: Bool
-  private var next: UInt64 = 1
 
-  /// - Parameter keepsEntries: false for long runs, of which only the digest is wanted.
-  public init(keepsEntries: Bool = true) { self.keepsEntries = keepsEntries }
+  public init() {}
 
   public mutating func append(
-    kind: UInt16, at time: Timestamp, _ buffer: borrowing ByteBuffer, _ body: Span<UInt8>
+    kind: UInt16, at time: Timestamp, _ head: borrowing ByteBuffer, _ body: Span<UInt8>
   ) -> UInt64 {
-    let head = buffer.span
+    var payload = head.copy()
+    payload.reserveCapacity(payload.count + body.count)
+    for index in body.indices { payload.append(body[index]) }
     fold(UInt64(kind))
     fold(UInt64(bitPattern: time.nanoseconds))
-    for index in head.indices { fold(UInt64(head[index])) }
-    for index in body.indices { fold(UInt64(body[index])) }
-    if keepsEntries {
-      entries.append(
-        Entry(
-          sequence: next, kind: kind, time: time,
-          payload: head.indices.map { head[$0] } + body.indices.map { body[$0] }))
-    }
-    defer { next += 1 }
-    return next
+    for byte in payload { fold(UInt64(byte)) }
+    let sequence = UInt64(entries.count) + 1
+    entries.append(Entry(sequence: sequence, kind: kind, time: time, payload: payload))
+    return sequence
   }
 
   private mutating func fold(_ value: UInt64) {
     digest = (digest ^ value) &* 0x0000_0100_0000_01b3
+  }
+
+  // MARK: Reading
+
+  /// Every note, with the input it goes back to and the record it stands in.
+  public var notes: [(sequence: UInt64, note: KernelNote, trace: UInt64)] {
+    var found: [(sequence: UInt64, note: KernelNote, trace: UInt64)] = []
+    for entry in entries where entry.kind == JournalKind.note {
+      if let (note, trace) = NoteCoding.read(entry.payload.span) {
+        found.append((entry.sequence, note, trace.sequence))
+      }
+    }
+    return found
+  }
+
+  /// Every input, with its time and the record it stands in.
+  public var inputs: [(sequence: UInt64, time: Timestamp, input: KernelInput)] {
+    var found: [(sequence: UInt64, time: Timestamp, input: KernelInput)] = []
+    for entry in entries where entry.kind == JournalKind.input {
+      if let (input, _) = InputCoding.read(entry.payload.span) {
+        found.append((entry.sequence, entry.time, input))
+      }
+    }
+    return found
   }
 }

@@ -1,291 +1,304 @@
 public import MartletBase
 public import MartletKernel
+public import MartletSecrets
 public import MartletStrategy
 public import MartletVenueKit
 
-/// A kernel and a venue's desk on one virtual clock: the whole wire, and no socket.
+/// A kernel and its dead-man on one side, a venue's desk on the other, and a network between them, on
+/// one virtual clock: the whole wire, and no socket.
 ///
-/// What the kernel wants sent reaches the desk after `latency`, signed like a live request; what the
-/// desk answers comes back after `latency`, as bytes. Everything happens in an order that only the
-/// seed, the data and the scripted faults decide.
+/// The client's edge is played as the live one works: journal before wire, the real signer and nonce
+/// clock, secrets swapped for handles, requests that overtake each other, streams that do not. The
+/// network takes `latency` and a part drawn from the seed; what goes wrong is planned. Everything
+/// happens in an order that the seed, the data and the plan alone decide.
+///
+/// - Bounds: `Limits`. A world that grows beyond them is broken, and stops.
 public struct World<
-  Session: VenueSession & ~Copyable, Strategy: TradingStrategy, Desk: VenueDesk & ~Copyable
+  Session: VenueSession & ~Copyable, Strategy: TradingStrategy, Desk: VenueDesk & ~Copyable,
+  DeadMan: DeadManMachine
 >: ~Copyable {
-  /// A fault to inflict, once, on the first thing that matches.
-  public enum Fault: Equatable, Sendable {
-    /// The request arrives and acts; its reply does not come back.
-    case loseReply(target: String)
-    /// The request never arrives; the client sees a time-out.
-    case loseRequest(target: String)
-    /// The reply is replaced by this status and body, after the request acted.
-    case replaceReply(target: String, status: Int, body: [UInt8])
-    /// The next frame to the client that holds `text` is dropped.
-    case dropFrame(containing: String)
-    /// The next frame to the client that holds `text` comes twice.
-    case repeatFrame(containing: String)
-    /// The next frame to the client that holds `text` is replaced by these bytes.
-    case replaceFrame(containing: String, [UInt8])
-    /// The next reply to `target` is held back this long; frames overtake it.
-    case delayReply(target: String, by: TimeSpan)
+  public struct Limits: Sendable {
+    /// Messages between client and venue at once.
+    public var messages = 100_000
+    public var trace = 400_000
+    /// Steps without time passing: more is a livelock.
+    public var stepsAtOnce = 100_000
+    /// What the client's transport takes: a longer reply is malformed, a longer frame ends its stream.
+    public var replyBytes = 8_388_608
+    public var frameBytes = 1_048_576
+    public init() {}
   }
 
-  /// How requests get signed here: the same plan and rule as at the live edge.
-  public typealias Sign = (_ plan: SigningPlan, _ body: inout [UInt8], _ now: Timestamp) -> [(
-    name: String, value: String
-  )]
-
-  private enum Delivery {
-    case input(VenueInput, [UInt8])
-    case request(DeskRequest, [UInt8])
-    case open(StreamID, UInt64)
-    case frameToDesk(UInt64, [UInt8])
-    case closeAtDesk(UInt64)
-  }
-
-  public var driver: KernelDriver<Session, Strategy, MemoryJournal>
+  // The two ends.
+  var life: Life<Session, Strategy, DeadMan>
   public var desk: Desk
-  public private(set) var now: Timestamp
-  /// Whether the program beside the kernel keeps the dead-man armed; off lets it expire.
+  public internal(set) var now: Timestamp
+  /// Journals of the client's earlier processes, oldest first.
+  public internal(set) var pastJournals: [MemoryJournal] = []
+  /// When each client process began, oldest first.
+  public internal(set) var startTimes: [Timestamp] = []
+
+  // The network.
+  /// Each way, for everything.
   public var latency: TimeSpan
-  public var faults: [Fault] = []
-  /// Every target requested, in order, with its time: what a trace test looks at.
-  public private(set) var requested: [(time: Timestamp, target: String, body: String)] = []
-  /// Every frame sent to the venue, in order.
-  public private(set) var framesSent: [(time: Timestamp, text: String)] = []
+  /// Each message takes longer by a part below this, drawn from the seed.
+  public var jitter = TimeSpan.zero
+  /// Nothing comes through before this, and streams that had something to carry are dead.
+  var downUntil = Timestamp.zero
+  var faults = FaultPlan()
+  public internal(set) var trace: Trace
+  let limits: Limits
+  var random: SeededRandom
+  var queue: [Message] = []
+  var order: UInt64 = 0
+  var links: [StreamLink] = []
+  var lastLink: UInt64 = 0
+  var inFlight: [InFlight] = []
+  var lastRequest: UInt64 = 0
+  var stepsAtOnce = 0
 
-  private let sign: Sign
-  private var queue: [(time: Timestamp, order: UInt64, delivery: Delivery)] = []
-  private var order: UInt64 = 0
-  private var nextConnection: UInt64 = 1
-  private var connections: [(stream: StreamID, connection: UInt64)] = []
-  private var secretReplies: Set<UInt64> = []
-  private var timeouts: [(request: UInt64, at: Timestamp)] = []
-  private var isDead = false
+  // What outlives a client process: the account's key, and the last nonce used.
+  let signer: Signer
+  var signed = SignedHeaders()
+  let nonces: NonceClock
+  /// The name of the reply field that carries a secret.
+  let secretField: StaticString
+  /// The client's clock less the venue's.
+  public var clientSkew: TimeSpan
 
+  /// - Parameters:
+  ///   - seed: of what the network draws.
+  ///   - secretField: in a reply marked secret, the member whose text is hidden from the kernel.
   public init(
-    kernel: consuming Kernel<Session, Strategy>, desk: consuming Desk, start: Timestamp,
-    latency: TimeSpan = .milliseconds(1), keepsJournal: Bool = true, sign: @escaping Sign
+    kernel: consuming Kernel<Session, Strategy>, deadMan: DeadMan, desk: consuming Desk,
+    credentials: Credentials, start: Timestamp, seed: UInt64, latency: TimeSpan,
+    clientSkew: TimeSpan = .zero, secretField: StaticString, limits: Limits = Limits()
   ) {
-    driver = KernelDriver(kernel: kernel, sink: MemoryJournal(keepsEntries: keepsJournal))
+    life = Life(number: 1, kernel: kernel, deadMan: deadMan, journal: MemoryJournal())
     self.desk = desk
     now = start
     self.latency = latency
-    self.sign = sign
+    self.clientSkew = clientSkew
+    self.limits = limits
+    self.secretField = secretField
+    random = SeededRandom(seed: seed)
+    trace = Trace(capacity: limits.trace)
+    signer = Signer(credentials)
+    nonces = NonceClock(venueTime: start + clientSkew, at: start)
   }
 
-  /// The client's process dies: nothing of it acts any more. Its connections break.
+  public var kernel: Kernel<Session, Strategy> { _read { yield life.driver.kernel } }
+  public var deadMan: DeadMan { life.deadMan }
+  /// Of the client process that runs, or ran last.
+  public var journal: MemoryJournal { life.driver.sink }
+  public var isAlive: Bool { life.isAlive }
+  /// Which client process this is, from 1.
+  public var lifeNumber: Int { life.number }
+  var clientNow: Timestamp { now + clientSkew }
+
+  /// Whether no message is on its way and no reply is waited for.
+  public var isQuiet: Bool { queue.isEmpty && inFlight.isEmpty && life.backlog.isEmpty }
+
+  // MARK: What a person or a day does
+
+  /// Begins the client, as the live program does: the dead-man first, then the kernel.
+  public mutating func start() {
+    trace.append(.started, life: life.number, at: now)
+    startTimes.append(now)
+    life.deadMan.start(
+      at: clientNow, effects: &life.deadManEffects, news: &life.news)
+    carryOutDeadMan()
+    tell(.venue(.start), [])
+  }
+
+  public mutating func command(_ command: OperatorCommand) { tell(.command(command), []) }
+
+  /// The client process dies: nothing of it acts any more, and its connections end.
   public mutating func kill() {
-    isDead = true
-    for entry in connections { desk.closed(entry.connection, at: now) }
-    connections = []
+    guard life.isAlive else { return }
+    trace.append(.killed, life: life.number, at: now)
+    life.isAlive = false
+    life.backlog.removeAll()
+    life.waiting.removeAll()
+    inFlight.removeAll()
+    for link in links where !link.isDead { enqueue(.closeAtDesk(link.id), after: latency) }
+    links.removeAll()
   }
 
-  /// Every stream of the client breaks now, without a close frame.
+  /// A new client process with a journal of its own, on the same account; the venue lives on.
+  public mutating func restart(
+    kernel: consuming Kernel<Session, Strategy>, deadMan: DeadMan
+  ) {
+    kill()
+    pastJournals.append(life.driver.sink)
+    life = Life(
+      number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: MemoryJournal())
+    start()
+  }
+
+  /// The kernel's thread does nothing for this long; its dead-man's does.
+  public mutating func hang(for span: TimeSpan) { life.hungUntil = max(life.hungUntil, now + span) }
+
+  /// Every stream breaks now, and both ends hear of it.
   public mutating func cut() {
-    let broken = connections
-    connections = []
-    for entry in broken {
-      desk.closed(entry.connection, at: now)
-      feed(.venue(.streamClosed(entry.stream)), [])
+    for index in links.indices {
+      if !links[index].isDead { enqueue(.closeAtDesk(links[index].id), after: .zero) }
+      enqueue(.closed(links[index].id, links[index].stream), after: .zero)
+      links[index].isDead = true
     }
   }
 
-  public mutating func feed(_ input: KernelInput, _ bytes: [UInt8]) {
-    guard !isDead else { return }
-    driver.feed(input, bytes: bytes.span, at: now)
-    carryOut()
+  /// Nothing comes through for this long, and nobody is told: streams stay dead behind it.
+  public mutating func outage(for span: TimeSpan) {
+    downUntil = max(downUntil, now + span)
+    for index in links.indices { links[index].isDead = true }
   }
 
-  /// Runs until `deadline` or until `done` says so, whichever comes first.
+  /// Plans a fault for the first message it fits, after `skip` that go well.
+  public mutating func inflict(
+    _ kind: NetworkFault.Kind, on target: String, after skip: Int = 0
+  ) {
+    faults.add(NetworkFault(kind: kind, target: target, skip: skip))
+  }
+
+  /// Faults that are planned and did not happen yet.
+  public var plannedFaults: [NetworkFault] { faults.planned }
+
+  /// Ends everything that the network was planned to do wrong. The desk's plans are the desk's.
+  public mutating func heal() {
+    faults.removeAll()
+    downUntil = now
+    life.hungUntil = min(life.hungUntil, now)
+    jitter = .zero
+  }
+
+  /// Ends the client's dead-man as a clean stop does, its timers removed.
+  public mutating func disarm() {
+    life.deadMan.disarm(at: clientNow, effects: &life.deadManEffects, news: &life.news)
+    carryOutDeadMan()
+  }
+
+  // MARK: Time
+
+  /// Runs for `span`, or until `isDone` says so.
   ///
-  /// - Returns: whether `done` said so.
+  /// - Returns: whether `isDone` said so.
   @discardableResult
   public mutating func run(
-    until deadline: Timestamp,
-    while goesOn: (borrowing Kernel<Session, Strategy>) -> Bool = { _ in true }
+    for span: TimeSpan, until isDone: (borrowing Self) -> Bool = { _ in false }
   ) -> Bool {
-    while goesOn(driver.kernel) {
-      let next = nextTime()
+    let deadline = now + span
+    while !isDone(self) {
+      let next = nextTime
       guard next <= deadline else {
         now = deadline
-        return false
+        return isDone(self)
       }
-      now = max(now, next)
+      if next > now {
+        now = next
+        stepsAtOnce = 0
+      }
+      stepsAtOnce += 1
+      precondition(
+        stepsAtOnce <= limits.stepsAtOnce, "\(limits.stepsAtOnce) steps and no time passes")
       step()
     }
     return true
   }
 
-  private func nextTime() -> Timestamp {
+  private var nextTime: Timestamp {
     var next = desk.nextDeadline
     if let first = queue.first { next = min(next, first.time) }
-    if !isDead {
-      next = min(next, driver.kernel.nextDeadline)
-      for timeout in timeouts { next = min(next, timeout.at) }
-    }
+    guard life.isAlive else { return next }
+    for request in inFlight { next = min(next, request.expiresAt) }
+    next = min(next, life.nonceAt)
+    next = min(next, venueTime(life.deadMan.nextDeadline))
+    let kernel = venueTime(life.driver.kernel.nextDeadline)
+    next = min(next, life.backlog.isEmpty ? max(kernel, life.hungUntil) : life.hungUntil)
     return next
   }
 
+  /// A deadline of the client's clock on the world's.
+  private func venueTime(_ deadline: Timestamp) -> Timestamp {
+    deadline == .distantFuture ? deadline : deadline - clientSkew
+  }
+
+  /// Does the first thing that is due: the venue's, the network's, then the client's.
   private mutating func step() {
     if desk.nextDeadline <= now {
       var output = DeskOutput()
       desk.advance(to: now, output: &output)
       route(output)
-    }
-    if let first = queue.first, first.time <= now {
+    } else if let first = queue.first, first.time <= now {
       queue.removeFirst()
-      deliver(first.delivery)
+      deliver(first)
+    } else if life.isAlive {
+      stepClient()
+    }
+  }
+
+  private mutating func stepClient() {
+    if let index = inFlight.firstIndex(where: { $0.expiresAt <= now }) {
+      fail(inFlight.remove(at: index), .timedOut)
+    } else if life.nonceAt <= now {
+      sendWaiting()
+    } else if life.deadMan.nextDeadline <= clientNow {
+      life.deadMan.timer(
+        at: clientNow, effects: &life.deadManEffects, news: &life.news)
+      carryOutDeadMan()
+    } else if life.hungUntil <= now {
+      if !life.backlog.isEmpty {
+        let first = life.backlog.removeFirst()
+        tell(first.input, first.bytes)
+      } else if life.driver.kernel.nextDeadline <= clientNow {
+        tell(.timer, [])
+      }
+    }
+  }
+
+  // MARK: The client's inputs
+
+  /// Hands the kernel an input, or keeps it while the kernel hangs.
+  mutating func tell(_ input: KernelInput, _ bytes: [UInt8]) {
+    guard life.isAlive else { return }
+    guard life.hungUntil <= now else {
+      precondition(life.backlog.count < limits.messages, "a hung kernel's backlog")
+      life.backlog.append((input, bytes))
       return
     }
-    guard !isDead else { return }
-    if let index = timeouts.firstIndex(where: { $0.at <= now }) {
-      let expired = timeouts.remove(at: index)
-      feed(.venue(.requestFailed(RequestID(expired.request), .timedOut)), [])
-      return
-    }
-    if driver.kernel.nextDeadline <= now { feed(.timer, []) }
+    life.driver.feed(input, bytes: bytes.span, at: clientNow)
+    life.deadMan.kernelProgress(at: clientNow)
+    carryOut()
   }
 
-  private mutating func deliver(_ delivery: Delivery) {
-    var output = DeskOutput()
-    switch delivery {
-    case .input(let input, let bytes):
-      if case .response(let request, _) = input {
-        guard let index = timeouts.firstIndex(where: { $0.request == request.number }) else {
-          return  // The client gave up waiting for it.
-        }
-        timeouts.remove(at: index)
+  /// What the dead-man wants sent and says, carried out.
+  mutating func carryOutDeadMan() {
+    while !life.deadManEffects.list.isEmpty {
+      var requests: [PendingRequest] = []
+      for case .request(let effect) in life.deadManEffects.list {
+        requests.append(PendingRequest(effect, by: .deadMan, in: life.deadManEffects.bytes))
       }
-      if case .frame(let stream) = input, !connections.contains(where: { $0.stream == stream }) {
-        return
-      }
-      feed(.venue(input), bytes)
-    case .request(let request, let body):
-      desk.receive(request, body: body.span, at: now, output: &output)
-    case .open(let stream, let connection):
-      desk.opened(connection, at: now, output: &output)
-      feed(.venue(.streamOpened(stream)), [])
-    case .frameToDesk(let connection, let bytes):
-      guard connections.contains(where: { $0.connection == connection }) else { return }
-      desk.receive(frame: bytes.span, from: connection, at: now, output: &output)
-    case .closeAtDesk(let connection):
-      desk.closed(connection, at: now)
+      life.deadManEffects.removeAll()
+      for request in requests { send(request) }
     }
-    route(output)
-  }
-
-  /// Carries out what the last step wants, as the live edge would.
-  private mutating func carryOut() {
-    for index in 0..<driver.kernel.effects.list.count {
-      switch driver.kernel.effects.list[index] {
-      case .request(let effect):
-        let target = text(effect.target)
-        var body = copy(effect.body)
-        requested.append((now, target, String(decoding: body, as: UTF8.self)))
-        timeouts.append((effect.id.number, now + effect.timeout))
-        if takeFault({ $0 == .loseRequest(target: target) }) != nil { continue }
-        var headers = sign(effect.signing, &body, now)
-        headers.append((name: "Content-Type", value: "application/json"))
-        let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
-        let request = DeskRequest(
-          id: effect.id.number, method: body.isEmpty ? "GET" : "POST", path: parts[0],
-          query: parts.count > 1 ? parts[1] : "", headers: headers)
-        targets[effect.id.number] = parts[0]
-        enqueue(.request(request, body), after: latency)
-      case .openStream(let stream):
-        let connection = nextConnection
-        nextConnection += 1
-        connections.append((stream, connection))
-        enqueue(.open(stream, connection), after: latency)
-      case .closeStream(let stream):
-        guard let position = connections.firstIndex(where: { $0.stream == stream }) else {
-          continue
-        }
-        let closed = connections.remove(at: position)
-        enqueue(.closeAtDesk(closed.connection), after: latency)
-        enqueue(.input(.streamClosed(stream), []), after: .zero)
-      case .sendFrame(let stream, let range, _):
-        framesSent.append((now, text(range)))
-        guard let entry = connections.last(where: { $0.stream == stream }) else { continue }
-        enqueue(.frameToDesk(entry.connection, copy(range)), after: latency)
-      }
-    }
-  }
-
-  private var targets: [UInt64: String] = [:]
-
-  private mutating func route(_ output: DeskOutput) {
-    for item in output.items {
+    let news = life.news
+    life.news.removeAll()
+    for item in news {
       switch item {
-      case .reply(let reply):
-        let target = targets.removeValue(forKey: reply.request) ?? ""
-        var status = reply.status
-        var body = reply.body
-        var wait = latency
-        if takeFault({ $0 == .loseReply(target: target) }) != nil { continue }
-        if case .replaceReply(_, let other, let text)? = takeFault({
-          if case .replaceReply(target, _, _) = $0 { true } else { false }
-        }) {
-          status = other
-          body = text
-        }
-        if case .delayReply(_, let by)? = takeFault({
-          if case .delayReply(target, _) = $0 { true } else { false }
-        }) {
-          wait = wait + by
-        }
-        enqueue(
-          .input(.response(RequestID(reply.request), status: UInt16(clamping: status)), body),
-          after: wait)
-      case .frame(let connection, let bytes):
-        guard let entry = connections.first(where: { $0.connection == connection }) else {
-          continue
-        }
-        var frame = bytes
-        let text = String(decoding: bytes, as: UTF8.self)
-        if takeFault({
-          if case .dropFrame(let part) = $0 { text.contains(part) } else { false }
-        }) != nil {
-          continue
-        }
-        if case .replaceFrame(_, let other)? = takeFault({
-          if case .replaceFrame(let part, _) = $0 { text.contains(part) } else { false }
-        }) {
-          frame = other
-        }
-        enqueue(.input(.frame(entry.stream), frame), after: latency)
-        if takeFault({
-          if case .repeatFrame(let part) = $0 { text.contains(part) } else { false }
-        }) != nil {
-          enqueue(.input(.frame(entry.stream), frame), after: latency)
-        }
-      case .close(let connection, _):
-        guard let position = connections.firstIndex(where: { $0.connection == connection }) else {
-          continue
-        }
-        let closed = connections.remove(at: position)
-        enqueue(.input(.streamClosed(closed.stream), []), after: latency)
+      case .armed(let until):
+        note("armed until \(until.milliseconds)")
+        tell(.venue(.deadManArmed(until: until)), [])
+      case .lost:
+        note("lost")
+        tell(.venue(.deadManLost), [])
+      case .line(let text): note(text)
       }
     }
   }
 
-  private mutating func takeFault(_ matches: (Fault) -> Bool) -> Fault? {
-    guard let index = faults.firstIndex(where: matches) else { return nil }
-    return faults.remove(at: index)
-  }
-
-  private mutating func enqueue(_ delivery: Delivery, after wait: TimeSpan) {
-    order += 1
-    let time = now + wait
-    var index = queue.count
-    while index > 0 && queue[index - 1].time > time { index -= 1 }
-    queue.insert((time, order, delivery), at: index)
-  }
-
-  private func text(_ range: ByteRange) -> String { String(decoding: copy(range), as: UTF8.self) }
-
-  private func copy(_ range: ByteRange) -> [UInt8] {
-    let bytes = driver.kernel.effects.bytes.span
-    return range.indices.map { bytes[$0] }
+  private mutating func note(_ text: String) {
+    let nothing = ByteBuffer(capacity: 0)
+    let line = Array(text.utf8)
+    _ = life.driver.sink.append(kind: JournalKind.deadMan, at: clientNow, nothing, line.span)
   }
 }
