@@ -92,9 +92,10 @@ struct Rounds {
 }
 
 /// Folds words into a number that shows whether two runs did the same.
-struct Checksum {
-  private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-  mutating func fold(_ word: UInt64) {
+public struct Checksum {
+  public private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+  public init() {}
+  public mutating func fold(_ word: UInt64) {
     value = (value ^ word) &* 0x0000_0100_0000_01b3
     value ^= value >> 32
   }

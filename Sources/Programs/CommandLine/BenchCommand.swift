@@ -11,16 +11,18 @@ enum BenchCommand {
   private static let purpose =
     "Measures what the product does most often, on real input, with a checksum of the work done.\n"
     + "Times are nanoseconds; p50 and p99 are of single operations, of the median round.\n\n"
-    + BenchSuite.names.map { "  \($0): \(BenchSuite.purpose(of: $0))" }.joined(separator: "\n")
+    + (BenchSuite.names.map { "  \($0): \(BenchSuite.purpose(of: $0))" }
+    + ProcessBenchmarks.names.map { "  \($0): \(ProcessBenchmarks.purpose(of: $0))" })
+    .joined(separator: "\n")
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
     let wanted = arguments.positional.first
-    let names = BenchSuite.names
+    let names = BenchSuite.names + ProcessBenchmarks.names
     if let wanted, !names.contains(wanted) {
       let hint = Arguments.nearest(to: wanted, among: names).map { "; did you mean \($0)?" } ?? ""
       throw Arguments.Misuse(message: "no benchmark “\(wanted)”\(hint)")
     }
-    guard let recording = Installation.bundledRecording else {
+    guard let recording = Installation.bundledRecording, let root = Installation.root else {
       Console.fail("bench: the bundled recording is not near \(Installation.program)")
       return .failed
     }
@@ -37,7 +39,10 @@ enum BenchCommand {
     var isFit = true
     for name in names where wanted == nil || wanted == name {
       do {
-        let result = try suite.run(name)
+        let result =
+          ProcessBenchmarks.names.contains(name)
+          ? try ProcessBenchmarks.run(name, suite, folder: folder, root: root)
+          : try suite.run(name)
         Console.out((isJSON ? result.json : result.row) + "\n")
         if let violation = result.violation {
           Console.fail("bench: \(violation)")

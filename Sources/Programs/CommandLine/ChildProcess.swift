@@ -22,6 +22,8 @@ final class ChildProcess {
 
   let identifier: pid_t
   private var output: Int32 = -1
+  /// Where what it prints is read; −1 when it is not piped.
+  var outputDescriptor: Int32 { output }
   private var pending: [UInt8] = []
   private(set) var ending: Ending?
 

@@ -1,0 +1,124 @@
+import Glibc
+import MartletBase
+import MartletBench
+import MartletClock
+import MartletJSON
+import MartletJournalFile
+import MartletKernel
+import MartletRecord
+
+/// The benchmarks that need other processes: the guide's pipeline in Python, and the demo itself.
+enum ProcessBenchmarks {
+  static let names = ["guide-python", "demo-first-order"]
+
+  static func purpose(of name: String) -> String {
+    name == "guide-python"
+      ? "the guide's own way from the same fill frames to a signed order, in Python"
+      : "a second demo, from its start to its first order; and its bot's memory"
+  }
+
+  struct Fault: Error, CustomStringConvertible { let description: String }
+
+  static func run(
+    _ name: String, _ suite: BenchSuite, folder: String, root: String
+  ) throws -> BenchResult {
+    name == "guide-python"
+      ? try guidePython(suite, folder: folder, root: root) : try demoFirstOrder(root: root)
+  }
+
+  private static func guidePython(
+    _ suite: BenchSuite, folder: String, root: String
+  ) throws -> BenchResult {
+    // The same frames in the same run, or the ratio would say nothing.
+    if suite.fillFrames.isEmpty { _ = try suite.run("fill-to-signed") }
+    let path = folder + "/frames.jsonl"
+    guard
+      Installation.write(
+        suite.fillFrames.joined(separator: "\n") + "\n", to: path, mode: 0o600)
+    else { throw Fault(description: "cannot write \(path)") }
+    defer { unsafe unlink(path) }
+    let python = try ChildProcess(
+      "/usr/bin/env", ["python3", root + "/Benchmarks/guide_pipeline.py", path], output: .piped)
+    let line = python.line(within: 120_000) ?? ""
+    guard python.reap(blocking: true) == .exited(0) else {
+      throw Fault(description: "python3 could not run Benchmarks/guide_pipeline.py")
+    }
+    let bytes = Array(line.utf8)
+    let told = try JSONValue(bytes.span)
+    func number(_ key: String) -> Double? { told[key]?.text.flatMap { Double($0) } }
+    var result = BenchResult(
+      name: "guide-python", ops: Int(number("ops") ?? 0), nanosecondsPerOp: number("ns_per_op"),
+      p50: number("p50"), p99: number("p99"), checksum: UInt64(number("checksum") ?? 0))
+    if let p50 = result.p50, let ours = suite.fillToSignedP50, ours > 0 {
+      let tenths = Int64((p50 / ours * 10).rounded())
+      result.note = "p50 \(tenths / 10).\(tenths % 10) x that of fill-to-signed on the same frames"
+    }
+    return result
+  }
+
+  private static func demoFirstOrder(root: String) throws -> BenchResult {
+    let began = SystemClock.realtime()
+    let demo = try ChildProcess(
+      Installation.program, ["demo", "--for", "4s", "--port", "0", "--json"], output: .piped)
+    let memory = peakMemory(of: demo, lock: root + "/.martlet/demo/latest/journal/lock")
+    let line = demo.line(within: 60_000) ?? ""
+    guard demo.reap(blocking: true) == .exited(0) else {
+      throw Fault(description: "the demo did not end well: \(line)")
+    }
+    let bytes = Array(line.utf8)
+    guard let journal = try JSONValue(bytes.span)["journal"]?.text else {
+      throw Fault(description: "the demo named no journal")
+    }
+    var reader = try JournalReader.open(folder: journal)
+    var first: Timestamp?
+    var order = Checksum()
+    while first == nil, let header = try reader.next() {
+      guard header.kind.rawValue == JournalKind.effect,
+        EffectCoding.describe(reader.payload).contains("/api/v4/order/")
+      else { continue }
+      first = header.time
+      order.fold(header.sequence)
+    }
+    guard let first else { throw Fault(description: "the demo placed no order") }
+    let span = Double((first - began).nanoseconds)
+    let isInTime = span <= 5e9
+    let isSmall = memory <= 100 * 1024
+    return BenchResult(
+      name: "demo-first-order", ops: 1, nanosecondsPerOp: span, checksum: order.value,
+      note: "goal at most 5 s: \(isInTime ? "met" : "missed here"); its bot's peak memory"
+        + " \(memory) kB, goal under 100 MB: \(isSmall ? "met" : "missed here")")
+  }
+
+  /// The peak resident memory of the bot, in kB, looked at until its demo prints its last line.
+  private static func peakMemory(of demo: ChildProcess, lock: String) -> Int {
+    var peak = 0
+    while demo.isSilent(for: 100) {
+      guard let process = read(lock).flatMap({ Int($0.filter(\.isNumber)) }),
+        let status = read("/proc/\(process)/status")
+      else { continue }
+      for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
+        peak = max(peak, Int(line.filter(\.isNumber)) ?? 0)
+      }
+    }
+    return peak
+  }
+
+  private static func read(_ path: String) -> String? {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 8192)
+    let count = unsafe Glibc.read(descriptor, &bytes, bytes.count)
+    return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+  }
+}
+
+extension ChildProcess {
+  /// Waits this long for output.
+  ///
+  /// - Returns: whether nothing came, and the output is not closed.
+  func isSilent(for milliseconds: Int32) -> Bool {
+    var wait = pollfd(fd: outputDescriptor, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&wait, 1, milliseconds) == 0
+  }
+}
