@@ -18,8 +18,6 @@ internal import WhiteBITSession
 /// The bot is the live program's own, made from a configuration; the venue is the desk, over the
 /// recording; what lies between them is the wire.
 struct RecordedDay {
-  typealias Day = World<WhiteBITSession, BuiltInStrategy, WhiteBITDesk>
-
   static let start = Timestamp(milliseconds: 1_775_000_000_000)
   static let strategy = StrategyID(0)
   /// Orders the grid keeps working.
@@ -39,22 +37,16 @@ struct RecordedDay {
       configurationText: Array(Self.configuration.utf8), file: "the benchmark's configuration",
       seed: 7, build: "bench")
     var world = try Self.open(recording, plan)
-    world.feed(.venue(.start), [])
-    world.feed(.venue(.deadManArmed(until: world.now + .seconds(60))), [])
-    world.run(until: world.now + .seconds(30)) { !Self.isSettled($0) }
-    guard Self.isSettled(world.driver.kernel) else {
+    world.start()
+    let isSettled = world.run(for: .seconds(30)) { Self.isSettled($0.kernel) }
+    guard isSettled else {
       throw BenchSuite.Fault(
-        "the simulated bot did not begin to trade:"
-          + " \(world.driver.kernel.orders.workingCount) orders work")
+        "the simulated bot did not begin to trade: \(world.kernel.orders.workingCount) orders work")
     }
-    opening = world.driver.sink.entries.count
-    let end = world.now + trading
-    while world.now < end {
-      world.feed(.venue(.deadManArmed(until: world.now + .seconds(60))), [])
-      world.run(until: min(end, world.now + .seconds(20)))
-    }
-    entries = world.driver.sink.entries
-    fills = world.driver.kernel.counts.fills
+    opening = world.journal.entries.count
+    world.run(for: trading)
+    entries = world.journal.entries
+    fills = world.kernel.counts.fills
     depthFrames = Self.depthFrames(in: entries)
     guard !depthFrames.isEmpty else { throw BenchSuite.Fault("no depth frame was recorded") }
   }
@@ -90,7 +82,7 @@ struct RecordedDay {
 
     """
 
-  private static func open(_ recording: Recording, _ plan: BotPlan) throws -> Day {
+  private static func open(_ recording: Recording, _ plan: BotPlan) throws -> WhiteBITWorld {
     let setups = WhiteBITMarketSetup.bitcoin(
       rows: recording.rows, pricePlaces: recording.pricePlaces,
       quantityPlaces: recording.quantityPlaces, speedThousandths: 5_000)
@@ -103,8 +95,12 @@ struct RecordedDay {
         key: BenchKey.key, secret: BenchKey.secret,
         balances: [(asset: "DBTC", amount: million), (asset: "DUSDT", amount: million)]) != nil
     else { throw BenchSuite.Fault("the simulated venue opens no account") }
-    let edge = WorldSigner()
-    return Day(kernel: plan.makeKernel(), desk: desk, start: start) { edge.sign($0, &$1, $2) }
+    var scenario = WhiteBITScenario(seed: 11)
+    scenario.latency = .milliseconds(1)
+    return WhiteBITWorld(
+      kernel: plan.makeKernel(), deadMan: try scenario.makeDeadMan(), desk: desk,
+      credentials: BenchKey.credentials, start: start, seed: scenario.seed,
+      latency: scenario.latency, secretField: "websocket_token")
   }
 
   private static func isSettled(
@@ -139,31 +135,4 @@ struct RecordedDay {
     where bytes[start..<start + part.count].elementsEqual(part) { return true }
     return false
   }
-}
-
-/// Signs for the simulated bot, as the live edge does.
-private final class WorldSigner {
-  private let signer = Signer(BenchKey.credentials)
-  private var headers = SignedHeaders()
-  private var buffer = ByteBuffer(capacity: 4096)
-  private var last: Int64 = 0
-
-  func sign(
-    _ plan: SigningPlan, _ body: inout [UInt8], _ now: Timestamp
-  ) -> [(name: String, value: String)] {
-    guard plan != .none else { return [] }
-    last = max(last + 1, now.milliseconds)
-    buffer.removeAll()
-    buffer.append(body.span)
-    signer.sign(
-      plan, body: ByteRange(start: 0, count: body.count), in: &buffer, nonce: last, into: &headers)
-    body = buffer.copy()
-    return [
-      ("\(SignedHeaders.keyName)", BenchKey.key),
-      ("\(SignedHeaders.payloadName)", Self.text(of: headers.payload)),
-      ("\(SignedHeaders.signatureName)", Self.text(of: headers.signature)),
-    ]
-  }
-
-  private static func text(of buffer: borrowing ByteBuffer) -> String { String(buffer.span) }
 }
