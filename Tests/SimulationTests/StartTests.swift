@@ -9,10 +9,6 @@ import Testing
     let scenario = WhiteBITScenario.grid(levels: 10)
     var world = try scenario.running()
     scenario.expectSound(world)
-    for entry in world.trace.requests() {
-      print(entry.time.milliseconds, entry.target, entry.body.prefix(100))
-    }
-    for entry in world.trace.framesSent { print(entry.time.milliseconds, entry.text.prefix(100)) }
     world.run(for: .seconds(100))
     scenario.expectSound(world)
     let isStopped = world.stop()

@@ -21,21 +21,17 @@ struct JournalAudit {
     }
   }
 
+  // Notes follow the effects of their step, when nothing waits for them: so all are read first.
   private mutating func auditApprovals(_ journal: MemoryJournal) {
     var approved: Set<String> = []
-    for entry in journal.entries {
-      switch entry.kind {
-      case JournalKind.note:
-        if case .approved(let id, _)? = NoteCoding.read(entry.payload.span)?.note {
-          approved.insert("\(id)")
-        }
-      case JournalKind.effect:
-        let text = String(decoding: entry.payload, as: UTF8.self)
-        guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
-        for id in JournalAudit.clientOrderIDs(in: text) where !approved.contains(id) {
-          violations.append("record \(entry.sequence) places \(id), which nobody approved")
-        }
-      default: break
+    for (_, note, _) in journal.notes {
+      if case .approved(let id, _) = note { approved.insert("\(id)") }
+    }
+    for entry in journal.entries where entry.kind == JournalKind.effect {
+      let text = String(decoding: entry.payload, as: UTF8.self)
+      guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
+      for id in JournalAudit.clientOrderIDs(in: text) where !approved.contains(id) {
+        violations.append("record \(entry.sequence) places \(id), which nobody approved")
       }
     }
   }

@@ -42,6 +42,12 @@ struct WireAudit {
   private var isUnsubscribed = false
   /// Breaks that no resubscription has followed yet.
   private var isBroken = false
+  /// The last depth frame told no update.
+  private var isOdd = false
+  /// When a depth frame last reached the client, or its book was subscribed to.
+  private var heardAt = Timestamp.zero
+  /// The venue repeats a quiet book after ten seconds; a second more, and it is dead.
+  private static let silence = TimeSpan.milliseconds(10_900)
 
   init(_ trace: Trace, prefix: String) {
     self.prefix = prefix
@@ -70,7 +76,7 @@ struct WireAudit {
       isOpen = true
     case .closed: loseStream()
     case .sent(_, let frame): readSent(frame, at: entry.time)
-    case .told(_, let frame): readTold(frame)
+    case .told(_, let frame): readTold(frame, at: entry.time)
     case .arrived, .failed: break
     }
   }
@@ -179,7 +185,11 @@ struct WireAudit {
     switch method {
     case "authorize": authorization = json["id"]?.text
     case "depth_unsubscribe":
-      if !isBroken { complain("unsubscribed from a book whose chain holds", at: time) }
+      // A silent book is a dead one, and one that says nonsense is not to be trusted either.
+      let isSilent = time - heardAt >= WireAudit.silence
+      if !isBroken && !isSilent && !isOdd {
+        complain("unsubscribed from a book whose chain holds", at: time)
+      }
       if isUnsubscribed { complain("unsubscribed twice", at: time) }
       isUnsubscribed = true
     case "depth_subscribe":
@@ -191,13 +201,15 @@ struct WireAudit {
       isUnsubscribed = false
       isBroken = false
       isTrusted = false
+      isOdd = false
+      heardAt = time
     case "deals_subscribe", "ordersPending_subscribe":
       if !isAuthorized { complain("\(method) before the stream is authorized", at: time) }
     default: break
     }
   }
 
-  private mutating func readTold(_ frame: [UInt8]) {
+  private mutating func readTold(_ frame: [UInt8], at time: Timestamp) {
     guard let json = try? JSONValue(frame.span) else {
       // Nobody can tell what it was: a depth frame is assumed to be missed when the next one comes.
       return
@@ -210,6 +222,8 @@ struct WireAudit {
     guard json["method"]?.text == "depth_update", let params = json["params"] else { return }
     let id = params[1]?["update_id"]?.text
     let past = params[1]?["past_update_id"]?.text
+    heardAt = time
+    isOdd = id == nil
     if params[0] == .bool(true) {
       last = id
       isTrusted = true

@@ -1,0 +1,331 @@
+import MartletBase
+import MartletGrid
+import MartletKernel
+import MartletModel
+import MartletOrders
+import MartletRisk
+import MartletSimulation
+import MartletVenueKit
+import Testing
+import WhiteBITDesk
+import WhiteBITSession
+
+/// What goes wrong between a bot and its venue, over the real desk; after each the ledgers agree.
+@Suite struct FaultTests {
+  /// A market that falls through two levels after five seconds and rises again.
+  static func swinging() -> HandmadeMarket {
+    var market = HandmadeMarket()
+    for _ in 0..<6 {
+      market.wait(.seconds(5))
+      market.sweep(to: 59_890, ask: 59_900)
+      market.wait(.seconds(5))
+      market.sweep(to: 60_110, ask: 60_120)
+    }
+    market.wait(.seconds(5))
+    market.sweep(to: 60_000, ask: 60_010)
+    return market
+  }
+
+  /// Runs a swinging market under `trouble`, settles, stops, and audits everything.
+  private func survive(
+    _ comment: String, seed: UInt64 = 1, for span: TimeSpan = .seconds(70),
+    fills least: UInt64 = 4, _ trouble: (inout WhiteBITWorld) -> Void
+  ) throws {
+    let scenario = WhiteBITScenario.grid(levels: 3, seed: seed, Self.swinging())
+    var world = try scenario.running()
+    trouble(&world)
+    world.run(for: span)
+    let isSettled = world.settle()
+    #expect(isSettled, "\(comment): does not settle")
+    scenario.expectSound(world, comment)
+    let fills = world.kernel.counts.fills
+    #expect(fills >= least, "\(comment): \(fills) fills")
+    let isStopped = world.stop()
+    #expect(isStopped, "\(comment): does not stop")
+    scenario.expectSound(world, comment)
+  }
+
+  @Test(
+    "M102 M104 M109 C19 T2 M74: one bulk of twenty, after the dead-man, the token and the lists")
+  func theGridIsOneRequest() throws {
+    let scenario = WhiteBITScenario.grid(levels: 10)
+    let world = try scenario.running()
+    let asked = world.trace.requests().map(\.target)
+    #expect(asked.filter { $0 == "/api/v4/order/bulk" }.count == 1)
+    #expect(!asked.contains("/api/v4/order/new"))
+    let order = [
+      "/api/v4/order/kill-switch", "/api/v4/profile/websocket_token", "/api/v4/orders",
+      "/api/v4/order/bulk",
+    ]
+    let places = order.compactMap { asked.firstIndex(of: $0) }
+    #expect(places.count == order.count && places == places.sorted())
+    scenario.expectSound(world)
+  }
+
+  @Test("M104: twenty-two levels are a request of twenty and one of two")
+  func twentyTwoAreTwoRequests() throws {
+    let scenario = WhiteBITScenario.grid(levels: 11)
+    let world = try scenario.running()
+    #expect(world.trace.count(of: "/api/v4/order/bulk") == 2)
+    scenario.expectSound(world)
+  }
+
+  @Test("M105 M106: an oscillating market earns round trips, and the books agree to the last digit")
+  func anOscillatingMarketEarns() throws {
+    try survive("no fault", fills: 8) { _ in }
+  }
+
+  @Test("M44 C4 T10: a reply lost after the order was accepted is asked about and never sent again")
+  func aLostReplyAsksAndNeverResends() throws {
+    try survive("lost reply") { $0.inflict(.loseReply, on: "/api/v4/order/new") }
+    try survive("broken reply") { $0.inflict(.breakReply, on: "/api/v4/order/new") }
+    try survive("lost replies") {
+      for _ in 0..<3 { $0.inflict(.loseReply, on: "/api/v4/order/new") }
+    }
+  }
+
+  @Test("M44: a request that never arrives is found to have been denied, and its level placed anew")
+  func aLostRequestIsDenied() throws {
+    try survive("lost request") { $0.inflict(.loseRequest, on: "/api/v4/order/new") }
+    try survive("refused connection") { $0.inflict(.refuseConnection, on: "/api/v4/order/new") }
+  }
+
+  @Test("M86: a server error, and a page instead of JSON, after the order was taken, are doubts")
+  func aPageInsteadOfJSONIsADoubt() throws {
+    let page = Array("<html><body>502 Bad Gateway</body></html>".utf8)
+    try survive("page") {
+      $0.inflict(.replaceReply(status: 502, body: page), on: "/api/v4/order/new")
+    }
+    try survive("page with 200") {
+      $0.inflict(.replaceReply(status: 200, body: page), on: "/api/v4/order/new")
+    }
+    try survive("nothing with 200") {
+      $0.inflict(.replaceReply(status: 200, body: []), on: "/api/v4/order/new")
+    }
+    try survive("half a reply") {
+      $0.inflict(
+        .replaceReply(status: 200, body: Array("{\"orderId\":24000".utf8)), on: "/api/v4/order/new")
+    }
+  }
+
+  @Test("M22 M24: a dropped delta untrusts the book, and brings one resubscription")
+  func aDroppedDeltaResubscribesOnce() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3, Self.swinging())
+    var world = try scenario.running()
+    let before = world.trace.framesSent.filter { $0.text.contains("depth_subscribe") }.count
+    world.inflict(.dropFrame, on: "[false,")
+    world.inflict(.dropFrame, on: "[false, ")
+    world.run(for: .seconds(30))
+    let subscribed = world.trace.framesSent.filter { $0.text.contains("depth_subscribe") }.count
+    let left = world.trace.framesSent.filter { $0.text.contains("depth_unsubscribe") }.count
+    let gaps = world.kernel.counts.gaps
+    #expect(gaps >= 1 && UInt64(subscribed - before) == gaps && UInt64(left) == gaps)
+    let isSettled = world.settle()
+    #expect(isSettled)
+    scenario.expectSound(world)
+  }
+
+  @Test("malformed, truncated and oversized frames are survived, whatever they are")
+  func badFramesAreSurvived() throws {
+    let bad: [[UInt8]] = [
+      [], Array("{".utf8), Array("null".utf8), Array("[[[[[[[[".utf8), [0xff, 0xfe, 0x00],
+      Array("{\"method\":\"deals_update\",\"params\":[1,2],\"id\":null}".utf8),
+      Array(
+        "{\"method\":\"depth_update\",\"params\":[true,{\"asks\":[[\"x\",\"1\"]]},\"DBTC_DUSDT\"],\"id\":null}"
+          .utf8),
+      Array("{\"method\":\"ordersPending_update\",\"params\":[9,{}],\"id\":null}".utf8),
+      Array(repeating: 0x20, count: 300_000),
+    ]
+    for (index, frame) in bad.enumerated() {
+      try survive("bad frame \(index)") { $0.inflict(.followFrame(frame), on: "depth_update") }
+    }
+  }
+
+  @Test(
+    "M77 M79: a fill told twice is booked once; a fill that is not told is found in the history")
+  func doubledAndLostFills() throws {
+    try survive("doubled") {
+      for _ in 0..<3 { $0.inflict(.repeatFrame, on: "deals_update") }
+    }
+    try survive("dropped") {
+      for _ in 0..<3 { $0.inflict(.dropFrame, on: "deals_update") }
+    }
+    try survive("order news dropped") {
+      for _ in 0..<3 { $0.inflict(.dropFrame, on: "ordersPending_update") }
+    }
+  }
+
+  @Test("M95 M96 T4: fills during a cut are recovered, once each, from the history")
+  func fillsDuringACut() throws {
+    try survive("cut") { $0.cut() }
+    try survive("outage") { $0.outage(for: .seconds(12)) }
+    try survive("late cuts", for: .seconds(20)) { world in
+      for _ in 0..<4 {
+        world.run(for: .seconds(6))
+        world.cut()
+      }
+    }
+  }
+
+  @Test("a fill told before the order's own reply is booked")
+  func aFillBeforeItsAcknowledgment() throws {
+    try survive("late reply") {
+      for _ in 0..<4 { $0.inflict(.delayReply(by: .seconds(3)), on: "/api/v4/order/new") }
+    }
+  }
+
+  @Test("M56: orders that fill while they are canceled are booked, and nothing rests behind")
+  func fillsAfterACancel() throws {
+    for wait in [4_900, 4_990, 4_995, 4_999, 5_001] as [Int64] {
+      let scenario = WhiteBITScenario.grid(levels: 3, Self.swinging())
+      var world = try scenario.running()
+      world.latency = .milliseconds(40)
+      world.run(for: .milliseconds(wait - 100))
+      world.command(.stop)
+      let isStopped = world.run(for: .seconds(60)) { $0.kernel.isStopped }
+      #expect(isStopped, "stop at \(wait)")
+      world.run(for: .seconds(5))
+      scenario.expectSound(world, "stop at \(wait)")
+    }
+  }
+
+  @Test("M82: after a refused signature nothing private is asked any more, and trading is halted")
+  func aBadSignatureHalts() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3, Self.swinging())
+    var world = try scenario.running()
+    world.inflict(.spoilSignature, on: "/api/v4/order/new")
+    let isHalted = world.run(for: .seconds(40)) { $0.kernel.risk.halt != nil }
+    #expect(isHalted)
+    let asked = world.trace.requests(by: .kernel).count
+    world.run(for: .seconds(30))
+    let after = world.trace.requests(by: .kernel).dropFirst(asked).filter {
+      !$0.target.hasPrefix("/api/v4/public")
+    }
+    #expect(after.isEmpty, "\(after.map(\.target))")
+  }
+
+  @Test(
+    "M71: after the client's death its orders are gone within the kill-switch time, and a new life begins clean"
+  )
+  func aKilledClientLeavesNothing() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3)
+    var world = try scenario.running()
+    world.run(for: .seconds(20))
+    world.kill()
+    world.run(for: .seconds(61))
+    let answer = world.askByHand("/api/v4/orders", "\"market\":\"DBTC_DUSDT\",")
+    #expect(answer.status == 200 && answer.body == "[]", "\(answer.body)")
+    world.restart(kernel: scenario.makeKernel(), deadMan: try scenario.makeDeadMan())
+    let isTrading = world.run(for: .seconds(20)) {
+      $0.isQuiet && $0.kernel.isReady && $0.kernel.orders.workingCount == 6
+    }
+    #expect(isTrading)
+    let isStopped = world.stop()
+    #expect(isStopped)
+    scenario.expectSound(world)
+  }
+
+  @Test("M69: a hung kernel is not kept alive by its own heartbeat")
+  func aHungKernelIsCanceled() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3)
+    var world = try scenario.running()
+    world.hang(for: .seconds(300))
+    // Grace and timeout, and what the timer had left.
+    world.run(for: .seconds(40 + 60 + 46))
+    let answer = world.askByHand("/api/v4/orders", "\"market\":\"DBTC_DUSDT\",")
+    #expect(answer.status == 200 && answer.body == "[]", "\(answer.body)")
+  }
+
+  @Test("M73 T3: a refresh that fails is tried again, and the orders stay")
+  func aFailedRefreshIsRetried() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3)
+    var world = try scenario.running()
+    world.inflict(.loseRequest, on: "/api/v4/order/kill-switch")
+    world.run(for: .seconds(180))
+    let working = world.kernel.orders.workingCount
+    #expect(working == 6)
+    scenario.expectSound(world)
+  }
+
+  @Test("T12 M98: somebody else's order is never touched, by start, halt or stop")
+  func aForeignOrderIsLeftAlone() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3)
+    var world = try scenario.makeWorld()
+    let placed = world.askByHand(
+      "/api/v4/order/new",
+      "\"market\":\"DBTC_DUSDT\",\"side\":\"buy\",\"amount\":\"0.01\",\"price\":\"50000\",\"clientOrderId\":\"by-hand\","
+    )
+    #expect(placed.status == 200, "\(placed.body)")
+    world.start()
+    let isTrading = world.run(for: .seconds(10)) { $0.kernel.orders.workingCount == 6 }
+    #expect(isTrading)
+    world.run(for: .seconds(30))
+    world.command(.halt)
+    world.run(for: .seconds(10))
+    let isStopped = world.stop()
+    #expect(isStopped)
+    let answer = world.askByHand("/api/v4/orders", "\"market\":\"DBTC_DUSDT\",")
+    #expect(answer.body.contains("by-hand") && !answer.body.contains("\"mtSiM1"), "\(answer.body)")
+  }
+
+  @Test("C21 M30: a stale nonce is taken up, and no order is doubled")
+  func aStaleNonceIsSurvived() throws {
+    let reply = Array("{\"code\":0,\"message\":\"Too many requests.\",\"errors\":{}}".utf8)
+    try survive("stale nonce on a read") {
+      $0.inflict(.replaceReply(status: 429, body: reply), on: "/api/v4/order/kill-switch/status")
+    }
+  }
+
+  @Test("one seed is one day: the same journal in every run")
+  func oneSeedIsOneDay() throws {
+    func digest(_ seed: UInt64) throws -> UInt64 {
+      let scenario = WhiteBITScenario.grid(levels: 3, seed: seed, Self.swinging())
+      var world = try scenario.running()
+      world.jitter = .milliseconds(3)
+      world.inflict(.loseReply, on: "/api/v4/order/new")
+      world.run(for: .seconds(40))
+      return world.journal.digest
+    }
+    let (first, again, other) = (try digest(5), try digest(5), try digest(6))
+    #expect(first == again && first != other)
+  }
+
+  @Test("a world's journal replays bit for bit")
+  func aJournalReplays() throws {
+    let scenario = WhiteBITScenario.grid(levels: 3, Self.swinging())
+    var world = try scenario.running()
+    world.inflict(.loseReply, on: "/api/v4/order/new")
+    world.run(for: .seconds(40))
+    var replay = Replay(kernel: scenario.makeKernel())
+    for entry in world.journal.entries {
+      try replay.feed(
+        kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: entry.payload.span)
+    }
+    try replay.finish()
+    #expect(replay.compared > 100)
+  }
+
+  @Test(
+    "random trouble, seeded, ends with equal books",
+    arguments: [11, 12, 13, 14, 15, 16] as [UInt64])
+  func seededTrouble(seed: UInt64) throws {
+    let targets = ["/api/v4/order/new", "/api/v4/orders", "/api/v4/trade-account/executed-history"]
+    let texts = ["deals_update", "ordersPending_update", "depth_update"]
+    try survive("seeded", seed: seed, for: .seconds(30), fills: 1) { world in
+      var random = SeededRandom(seed: seed)
+      for _ in 0..<12 {
+        switch random.below(7) {
+        case 0: world.inflict(.loseReply, on: targets[Int(random.below(3))])
+        case 1: world.inflict(.breakReply, on: targets[Int(random.below(3))])
+        case 2: world.inflict(.loseRequest, on: targets[Int(random.below(3))])
+        case 3: world.inflict(.dropFrame, on: texts[Int(random.below(3))])
+        case 4: world.inflict(.repeatFrame, on: texts[Int(random.below(3))])
+        case 5: world.inflict(.delayReply(by: .seconds(2)), on: targets[Int(random.below(3))])
+        default:
+          world.run(for: .milliseconds(Int64(random.below(4_000))))
+          world.cut()
+        }
+      }
+    }
+  }
+}
