@@ -109,6 +109,12 @@ private struct Output: ~Copyable {
     amount("max_drawdown", status.maxDrawdown)
     number("dead_man_left_ms", status.deadManLeft?.milliseconds)
     number("dead_man_timeout_ms", status.deadManTimeout.milliseconds)
+    list("dead_man_timers", status.deadManTimers) { out, timer in
+      out.text("market", timer.market)
+      out.number("left_ms", timer.left?.milliseconds)
+      out.number("cancels_at_ms", timer.cancelsAt?.milliseconds)
+    }
+    number("nonce_lead_ms", status.nonceLead?.milliseconds)
     list("connections", status.connections) { out, connection in
       out.text("name", connection.name)
       out.text("state", connection.state.rawValue)

@@ -53,6 +53,21 @@ public struct BotStatus: Equatable, Sendable {
     }
   }
 
+  /// The venue's timer for one market.
+  public struct DeadManTimer: Equatable, Sendable {
+    public var market: String
+    /// Until the venue cancels this market's orders by itself, at the earliest; nil while no timer
+    /// runs.
+    public var left: TimeSpan?
+    /// When it cancels, by its own clock, as it last said; nil while it told of none.
+    public var cancelsAt: Timestamp?
+    public init(market: String, left: TimeSpan?, cancelsAt: Timestamp?) {
+      self.market = market
+      self.left = left
+      self.cancelsAt = cancelsAt
+    }
+  }
+
   public struct Alert: Equatable, Sendable {
     public enum Severity: String, Sendable { case info, warning, critical }
     public var time: Timestamp
@@ -115,6 +130,10 @@ public struct BotStatus: Equatable, Sendable {
   /// Until the venue cancels our orders by itself; nil when the switch is not armed.
   public var deadManLeft: TimeSpan?
   public var deadManTimeout: TimeSpan = .seconds(60)
+  /// The same, market by market.
+  public var deadManTimers: [DeadManTimer] = []
+  /// By how much a nonce has led the venue's clock at most; nil before the first.
+  public var nonceLead: TimeSpan?
   public var connections: [Connection] = []
   /// Nil before the first order.
   public var frameToOrder: Latency?

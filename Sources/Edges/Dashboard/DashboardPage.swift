@@ -210,6 +210,8 @@ enum DashboardPage {
       put('p99', latency ? `p99 ${latency.p99.toFixed(1)} µs` : 'no order yet');
       const left = s.dead_man_left_ms, share = left == null ? 0 : Math.max(0, Math.min(1, left / s.dead_man_timeout_ms));
       put('deadman', left == null ? 'not armed' : `${Math.max(0, Math.floor(left / 1000))} s`, left == null ? 'warn' : '');
+      at('deadman').title = s.dead_man_timers.map(t =>
+        `${t.market}: ${t.left_ms == null ? 'not armed' : `${Math.max(0, Math.floor(t.left_ms / 1000))} s`}`).join('\n');
       at('deadbar').style.width = `${share * 100}%`;
       at('deadbar').className = share < 0.2 ? 'low' : '';
       put('working', `${s.orders_working} working` + (c.doubts ? `, ${c.doubts} were in doubt` : ''));

@@ -288,6 +288,14 @@ private struct Layout {
       line.add("not armed", .yellow)
       return line
     }
+    if status.deadManTimers.count > 1 {
+      for timer in status.deadManTimers {
+        let seconds =
+          timer.left.map { "\(max(0, $0.nanoseconds / 1_000_000_000)) s" } ?? "not armed"
+        line.add("\(timer.market) \(seconds)  ", timer.left == nil ? .yellow : .plain)
+      }
+      return line
+    }
     let bar = Figures.bar(
       left.nanoseconds, of: status.deadManTimeout.nanoseconds, width: min(14, half - 20))
     let isLow = left.nanoseconds < status.deadManTimeout.nanoseconds / 5

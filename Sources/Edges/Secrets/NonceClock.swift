@@ -19,6 +19,8 @@ public final class NonceClock: Sendable {
   private struct State {
     var anchor: Anchor
     var last: Int64
+    /// Milliseconds; nil before the first nonce.
+    var largestLead: Int64?
     let file: NonceFile?
   }
 
@@ -72,6 +74,12 @@ public final class NonceClock: Sendable {
     }
   }
 
+  /// By how much a nonce has led venue time at most, as it was handed out; nil before the first. A
+  /// metric: it never reaches `maximumLead`.
+  public var largestLead: TimeSpan? {
+    state.withLock { state in state.largestLead.map { .milliseconds($0) } }
+  }
+
   /// The next nonce: the venue's millisecond now, or one more than the last, whichever is larger.
   ///
   /// - Throws: when the file cannot be written. No nonce was used then.
@@ -83,6 +91,7 @@ public final class NonceClock: Sendable {
       guard lead < maximumLead else { return .wait(.milliseconds(lead - maximumLead + 1)) }
       if let file = state.file, nonce > file.reserved { try file.reserve(nonce + block) }
       state.last = nonce
+      state.largestLead = max(state.largestLead ?? lead, lead)
       return .nonce(nonce)
     }
   }

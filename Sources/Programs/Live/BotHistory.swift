@@ -3,6 +3,7 @@ internal import MartletDashboard
 internal import MartletKernel
 internal import MartletModel
 internal import MartletOrders
+internal import MartletVenueKit
 
 /// The latest fills and alerts, for the status. Bounded as `BotStatus` shows them.
 struct BotHistory {
@@ -25,16 +26,37 @@ struct BotHistory {
     case .order(let view) where view.state == .inDoubt:
       alert("order \(view.clientOrderID) in doubt: asking the venue", at: time)
     case .ready(false): alert("private stream lost: holding placements", at: time)
+    case .anomaly(let raw):
+      if let text = VenueAnomaly(rawValue: raw).flatMap(BotHistory.text) { alert(text, at: time) }
     case .bookTrust(_, false): alert("book not trusted: waiting for a snapshot", at: time)
     default: break
     }
   }
 
+  /// One told again and again is shown once, with its last time.
   mutating func alert(
     _ text: String, at time: Timestamp, _ severity: BotStatus.Alert.Severity = .warning
   ) {
+    if let last = alerts.last, last.text == text, last.severity == severity {
+      alerts[alerts.count - 1].time = time
+      return
+    }
     if alerts.count == BotStatus.maxAlerts { alerts.removeFirst() }
     alerts.append(BotStatus.Alert(time: time, severity: severity, text: text))
+  }
+
+  /// What a person should know of; nil for what other alerts tell.
+  private static func text(_ anomaly: VenueAnomaly) -> String? {
+    switch anomaly {
+    case .malformed: "a message from the venue cannot be read"
+    case .bookGap: nil
+    case .unreadableFill: "a fill of unknown shape: asking the venue's history for it"
+    case .foreignOrder: "an order that is not ours rests at the venue: left alone"
+    case .rateLimited: "the venue limits our requests"
+    case .staleNonce: "the venue refused a nonce: is another program using this key?"
+    case .serverError: "the venue had an error of its own"
+    case .unknownStatus: "an order has a status that this build does not know"
+    }
   }
 
   private static func text(_ alarms: OrderLifecycle.Alarms) -> String {

@@ -20,10 +20,14 @@ final class DeadManRunner {
     case armed(until: Timestamp)
     case lost
     case event(String, isAlarm: Bool)
+    /// Every market's timer as it is now.
+    case covers([WhiteBITDeadMan.Cover])
   }
 
   /// Until when the venue will not have canceled our orders; nil when it is not armed.
   private(set) var armedUntil: Timestamp?
+  /// Every market's timer as last told.
+  private(set) var covers: [WhiteBITDeadMan.Cover] = []
   private let worker: DeadManWorker
   private let commands: Mailbox<DeadManWorker.Command>
   private var thread: SystemThread?
@@ -66,6 +70,7 @@ final class DeadManRunner {
     thread.join()
     self.thread = nil
     armedUntil = nil
+    covers = []
   }
 
   private func hear(_ news: News, _ bot: LiveBot) {
@@ -79,6 +84,7 @@ final class DeadManRunner {
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
       bot.alert("dead-man switch lost: canceling our orders", .critical)
       bot.feed(.venue(.deadManLost))
+    case .covers(let covers): self.covers = covers
     case .event(let text, let isAlarm):
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
       if isAlarm { bot.alert("dead-man: \(text)", .warning) }
@@ -218,7 +224,13 @@ private final class DeadManWorker: @unchecked Sendable {
       }
     }
     outcomes.removeAll(keepingCapacity: true)
+    if machine.covers != covers {
+      covers = machine.covers
+      tell(.covers(covers))
+    }
   }
+
+  private var covers: [WhiteBITDeadMan.Cover] = []
 
   private func tell(_ text: DeadManRunner.News) { news?.post(text) }
 }

@@ -16,7 +16,7 @@ struct OwnLedger {
   var market: InlineText
   /// What our client order ids begin with.
   var prefix: InlineText
-  /// Fills before it are an earlier life's.
+  /// By the venue's clock: fills before it are an earlier life's.
   var since: Timestamp
 }
 

@@ -27,6 +27,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private(set) var history = BotHistory()
   /// Called after each step.
   var onStep: (() -> Void)?
+  /// Called once, when the venue's clock is known: nothing is signed before.
+  var onVenueClock: (() -> Void)?
 
   private let loop: EventLoop
   private let websocket: WebSocketURL
@@ -51,6 +53,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Requests that wait for a nonce that does not lead venue time too far. No more than the session
   /// has in flight.
   private var waiting: [WaitingRequest] = []
+  /// The offset that nonces are counted by; nil before the venue's clock was read.
+  private var clockOffset: TimeSpan?
   private var timer: LoopTimer?
   private var nonceTimer: LoopTimer?
 
@@ -107,6 +111,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     do throws(JournalFault) {
       let now = clock.now(at: Timestamp(nanoseconds: received.nanoseconds))
       try driver.decide(input, bytes: bytes, at: now)
+      followVenueClock(now, at: Timestamp(nanoseconds: received.nanoseconds))
       if try carryOut(), case .venue(.frame) = input {
         frameToOrder.record(loop.clock() - received)
       }
@@ -120,6 +125,16 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
     isStepping = false
     onStep?()
+  }
+
+  /// Nonces are milliseconds of the venue's clock, whatever this machine's calendar shows.
+  private func followVenueClock(_ now: Timestamp, at monotonic: Timestamp) {
+    guard driver.kernel.session.isClockKnown, driver.kernel.session.clockOffset != clockOffset
+    else { return }
+    clockOffset = driver.kernel.session.clockOffset
+    nonces.anchor(venueTime: now + driver.kernel.session.clockOffset, at: monotonic)
+    onVenueClock?()
+    onVenueClock = nil
   }
 
   /// Appends a record of the edge's own: dead-man news, totals.
@@ -325,11 +340,13 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     if let stream = id(of: client) { feed(.venue(.streamClosed(stream))) }
   }
 
+  var nonceLead: TimeSpan? { nonces.largestLead }
+
   /// What our own books say, for the comparison with the venue's.
-  func ownLedger(_ plan: BotPlan, since: Timestamp) -> OwnLedger {
+  func ownLedger(_ plan: BotPlan) -> OwnLedger {
     var ledger = OwnLedger(
       assets: [], fills: driver.kernel.counts.fills, traded: .zero, market: "",
-      prefix: plan.ownPrefix, since: since)
+      prefix: plan.ownPrefix, since: driver.kernel.session.epoch)
     guard let instrument = driver.kernel.markets.first?.instrument else { return ledger }
     ledger.market = instrument.symbol
     for asset in [instrument.base, instrument.quote] {

@@ -145,10 +145,18 @@ public final class LiveProgram {
       if bot.driver.kernel.isStopped || bot.journalFault != nil { loop.stop() }
     }
     if let duration = options.duration { end.arm(after: duration) }
-    try deadMan.start()
+    // The dead-man's requests are signed, and a nonce by a clock that is wrong is refused.
+    var startFault: (any Error)?
+    bot.onVenueClock = {
+      do { try deadMan.start() } catch {
+        startFault = error
+        loop.stop()
+      }
+    }
     bot.feed(.venue(.start))
     reporter.begin()
     loop.run()
+    if let startFault { throw startFault }
     end.disarm()
     giveUp.disarm()
     onSignal = nil
@@ -159,18 +167,17 @@ public final class LiveProgram {
     bot.stop()
     return finish(
       bot, reporter: reporter, plan: plan, isClean: isClean,
-      check: try LedgerCheck(endpoint, signer: Signer(credentials), nonces: nonces),
-      since: startedAt)
+      check: try LedgerCheck(endpoint, signer: Signer(credentials), nonces: nonces))
   }
 
   private func finish(
     _ bot: LiveBot, reporter: LiveReporter, plan: BotPlan, isClean: Bool,
-    check: consuming LedgerCheck, since: Timestamp
+    check: consuming LedgerCheck
   ) -> Ending {
     var check = check
     let reconciliation: RunSummary.Reconciliation =
       isClean
-      ? check.compare(bot.ownLedger(plan, since: since))
+      ? check.compare(bot.ownLedger(plan))
       : .notChecked(reason: bot.journalFault.map { "\($0)" } ?? "the stop was not confirmed")
     let summary = RunSummary(
       status: reporter.status(), reconciliation: reconciliation,

@@ -9,6 +9,7 @@ internal import MartletOrders
 internal import MartletPortfolio
 internal import MartletRisk
 internal import MartletTransport
+internal import WhiteBITSession
 
 /// Shows the bot: ten times a second on the page, four times a second in the terminal, once a second
 /// on a pipe. It only reads.
@@ -105,6 +106,13 @@ final class LiveReporter {
     status.recentFills = bot.history.fills
     status.alerts = bot.history.alerts
     status.deadManLeft = deadMan.armedUntil.map { max($0 - status.now, .zero) }
+    status.deadManTimers = deadMan.covers.map {
+      .init(
+        market: "\($0.market)",
+        left: $0.armedUntil == .zero ? nil : max($0.armedUntil - status.now, .zero),
+        cancelsAt: $0.cancellationTime == .zero ? nil : $0.cancellationTime)
+    }
+    status.nonceLead = bot.nonceLead
     status.deadManTimeout = configuration.deadMan.timeout
     status.connections =
       bot.connections.map { .init(name: $0.name, state: $0.isOpen ? .up : .down) }

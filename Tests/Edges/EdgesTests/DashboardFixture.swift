@@ -72,6 +72,12 @@ enum DashboardFixture {
         frozen: try Amount("611.5")),
     ]
     status.deadManLeft = .milliseconds(Int64(60_000 - step % 450 * 100))
+    status.deadManTimers = [
+      .init(
+        market: "DBTC_DUSDT", left: status.deadManLeft,
+        cancelsAt: start + .seconds(Int64(step / 450 * 45 + 60)))
+    ]
+    status.nonceLead = .milliseconds(3)
     status.connections = [
       .init(name: "market data", state: .up), .init(name: "private", state: .up),
       .init(name: "REST", state: .connecting),

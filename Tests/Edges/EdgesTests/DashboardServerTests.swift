@@ -140,7 +140,8 @@ import Testing
     for text in [
       #"<title>61,297.03 · trading · grid-demo</title>"#, #"<h1 id="bot">grid-demo</h1>"#,
       #"<dd id="equity">100,000.53</dd>"#, #"class="buy">+0.5265 DUSDT</dd>"#,
-      #"<dd id="fillcount">35</dd>"#, #"<dd id="p50">4.3 µs</dd>"#, #"<dd id="deadman">18 s</dd>"#,
+      #"<dd id="fillcount">35</dd>"#, #"<dd id="p50">4.3 µs</dd>"#,
+      #"<dd id="deadman" title="DBTC_DUSDT: 18 s">18 s</dd>"#,
       #"<td class="sell">sell</td><td class="n">61,350.00</td><td class="n">0.001</td>"#,
       "<td class=\"n\">38137.224992</td>", "depth chain broke, resubscribed",
       "Price 61,297.03 DUSDT, 20 own orders", "20 working",

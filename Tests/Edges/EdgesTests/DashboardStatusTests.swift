@@ -19,7 +19,8 @@ import Testing
         "halt_reason", "since_ms", "now_ms", "ends_ms", "best_bid", "best_ask", "last",
         "book_trusted", "orders", "orders_working", "fills", "counts", "position", "balances",
         "equity", "profit", "realized", "unrealized", "fees", "max_drawdown", "dead_man_left_ms",
-        "dead_man_timeout_ms", "connections", "frame_to_order_us", "journal", "exchange", "alerts",
+        "dead_man_timeout_ms", "dead_man_timers", "nonce_lead_ms", "connections",
+        "frame_to_order_us", "journal", "exchange", "alerts",
       ])
     #expect(json["best_bid"]?.text == "61296.93")
     #expect(json["equity"]?.text == "100000.52648")
@@ -29,6 +30,10 @@ import Testing
     #expect(json["fills"]?[34]?["fee"]?.text == "0.000001")
     #expect(json["balances"]?[1]?["available"]?.text == "38137.224992")
     #expect(json["frame_to_order_us"]?["p50"]?.text == "4.31")
+    #expect(json["dead_man_timers"]?[0]?["market"]?.text == "DBTC_DUSDT")
+    #expect(json["dead_man_timers"]?[0]?["left_ms"]?.text == "18000")
+    #expect(json["dead_man_timers"]?[0]?["cancels_at_ms"]?.text == "1723075260000")
+    #expect(json["nonce_lead_ms"]?.text == "3")
     // Highest first, so that the page need not sort money.
     #expect(json["orders"]?[0]?["price"]?.text == "61800")
     #expect(json["orders"]?[19]?["price"]?.text == "60750")

@@ -39,6 +39,25 @@ import Testing
     #expect(lines.joined(separator: "\n") == expected)
   }
 
+  @Test(
+    "M67: each market's seconds until its orders are canceled are in the terminal and the status")
+  func everyMarketsTimerIsShown() throws {
+    var status = try DashboardFixture.status(step: 420)
+    status.deadManTimers = [
+      .init(market: "A_B", left: .milliseconds(18_900), cancelsAt: nil),
+      .init(market: "C_D", left: nil, cancelsAt: nil),
+    ]
+    let lines = StatusBlock.lines(
+      status, trail: try DashboardFixture.trail(steps: 420),
+      on: TerminalShape(width: 80, height: 24, hasColor: false), pageAddress: nil)
+    #expect(lines.contains { $0.contains("dead-man    A_B 18 s  C_D not armed") }, "\(lines)")
+    var buffer = ByteBuffer()
+    status.writeJSON(into: &buffer)
+    let json = try JSONValue(buffer.copy().span)
+    #expect(json["dead_man_timers"]?[0]?["left_ms"]?.text == "18900")
+    #expect(json["dead_man_timers"]?[1]?["left_ms"] == .null)
+  }
+
   @Test func noLineIsWiderAndNoBlockHigherThanTheTerminal() throws {
     let trail = try DashboardFixture.trail(steps: 60)
     var status = try DashboardFixture.status(step: 60)

@@ -12,6 +12,16 @@ import Testing
     NonceClock(venueTime: start, at: boot, file: file)
   }
 
+  @Test("C21: the largest lead is measured, and is none before the first nonce")
+  func theLeadIsMeasured() throws {
+    let clock = Self.clock()
+    #expect(clock.largestLead == nil)
+    for _ in 0..<8 { _ = try clock.next(at: Self.boot) }
+    #expect(clock.largestLead == .milliseconds(7))
+    for second in Int64(1)...3 { _ = try clock.next(at: Self.boot + .seconds(second)) }
+    #expect(clock.largestLead == .milliseconds(7), "a quiet time does not hide a burst")
+  }
+
   @Test func aNonceIsVenueTimeOrOneMoreThanTheLast() throws {
     let clock = Self.clock()
     #expect(try clock.next(at: Self.boot) == .nonce(1_700_000_000_000))
@@ -31,6 +41,7 @@ import Testing
     }
     #expect(try clock.next(at: Self.boot) == .wait(.milliseconds(1)))
     #expect(clock.lead(at: Self.boot) == .milliseconds(2_499))
+    #expect(clock.largestLead == .milliseconds(2_499))
     let after = Self.boot + .milliseconds(1)
     #expect(try clock.next(at: after) == .nonce(1_700_000_002_500))
     #expect(try clock.next(at: after) == .wait(.milliseconds(1)))

@@ -156,6 +156,17 @@ import WhiteBITWire
     harness.settle()
     #expect(harness.outcomes == [.armed(until: sent + .seconds(60))])
     #expect(harness.deadMan.armedUntil == sent + .seconds(60))
+    let told = try #require(harness.cancelsAt["BTC_USDT"])
+    let cover = harness.deadMan.covers[0]
+    #expect(cover.market == "BTC_USDT" && cover.armedUntil == sent + .seconds(60))
+    #expect(cover.cancellationTime.seconds == told.seconds, "as the venue said it")
+    // Each refresh and each status moves it; what the venue no longer counts is forgotten.
+    harness.run(.seconds(50))
+    let later = try #require(harness.cancelsAt["BTC_USDT"])
+    #expect(harness.deadMan.covers[0].cancellationTime.seconds == later.seconds && later > told)
+    harness.disarm()
+    harness.settle()
+    #expect(harness.deadMan.covers[0].cancellationTime == .zero)
   }
 
   @Test("M69 C5: a 60 s timer is refreshed every 45 s, a 120 s timer every 90 s")

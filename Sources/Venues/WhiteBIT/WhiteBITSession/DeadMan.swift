@@ -94,6 +94,8 @@ public struct WhiteBITDeadMan: Sendable {
     let symbol: WhiteBITSymbol
     /// Until when the venue cannot have canceled; zero when no timer runs.
     var armedUntil = Timestamp.zero
+    /// When the venue cancels, by its own clock, as it last said; zero when it told of none.
+    var cancellationTime = Timestamp.zero
     var dueAt = Timestamp.distantFuture
     /// The request on its way; zero when there is none.
     var request: UInt64 = 0
@@ -140,6 +142,23 @@ public struct WhiteBITDeadMan: Sendable {
     var until = Timestamp.distantFuture
     for timer in timers { until = min(until, timer.armedUntil) }
     return until
+  }
+
+  /// What is known of one market's timer.
+  public struct Cover: Equatable, Sendable, BitwiseCopyable {
+    public var market: InlineText
+    /// Until when the venue cannot have canceled; zero when no timer runs.
+    public var armedUntil: Timestamp
+    /// When the venue cancels, by its own clock, as it last said; zero when it told of none.
+    public var cancellationTime: Timestamp
+  }
+
+  /// Every market's timer, in the order the markets were given.
+  public var covers: [Cover] {
+    timers.map {
+      Cover(
+        market: $0.symbol.market, armedUntil: $0.armedUntil, cancellationTime: $0.cancellationTime)
+    }
   }
 
   // MARK: Doors
@@ -208,8 +227,9 @@ public struct WhiteBITDeadMan: Sendable {
       if case .accepted = verdict.outcome { readStatus(body, at: now, outcomes: &outcomes) }
     } else if let index = timerIndex(of: id) {
       timers[index].request = 0
-      if case .accepted = verdict.outcome, isTaken(body, index) {
-        succeed(index, at: now, outcomes: &outcomes)
+      let told = try? DeadManSwitch.readReply(body)
+      if case .accepted = verdict.outcome, isTaken(told, index) {
+        succeed(index, told, at: now, outcomes: &outcomes)
       } else {
         fail(index, at: now, outcomes: &outcomes)
       }
@@ -325,20 +345,21 @@ public struct WhiteBITDeadMan: Sendable {
   }
 
   /// Whether the body says what was asked for. The reply to a removal is an empty list, or whatever.
-  private func isTaken(_ body: Span<UInt8>, _ index: Int) -> Bool {
+  private func isTaken(_ told: DeadManSwitch.Timer?, _ index: Int) -> Bool {
     if phase == .disarming && timers[index].isRemoved { return true }
-    guard let timer = try? DeadManSwitch.readReply(body) else { return phase == .disarming }
+    guard let timer = told else { return phase == .disarming }
     return timer.market == timers[index].symbol.market && timer.coversSpot
   }
 
   private mutating func succeed(
-    _ index: Int, at now: Timestamp, outcomes: inout [Outcome]
+    _ index: Int, _ told: DeadManSwitch.Timer?, at now: Timestamp, outcomes: inout [Outcome]
   ) {
     timers[index].failures = 0
     if phase == .disarming {
       // A refresh that was under way when we began to disarm: the removal follows.
       if timers[index].dueAt <= now { return }
       timers[index].armedUntil = .zero
+      timers[index].cancellationTime = .zero
       timers[index].isRemoved = true
       finishDisarming(outcomes: &outcomes)
       return
@@ -347,6 +368,7 @@ public struct WhiteBITDeadMan: Sendable {
     timers[index].armedUntil =
       timers[index].sentAt + .seconds(parameters.timeoutSeconds)
     timers[index].dueAt = timers[index].sentAt + parameters.refresh
+    timers[index].cancellationTime = told?.cancellationTime ?? .zero
     let after = armedUntil
     if after != before && after != .zero { outcomes.append(.armed(until: after)) }
   }
@@ -391,6 +413,7 @@ public struct WhiteBITDeadMan: Sendable {
         for index in 0..<timers.count
         where timers[index].symbol.market == row.market && row.coversSpot {
           isSeen[index] = true
+          timers[index].cancellationTime = row.cancellationTime
           outcomes.append(
             .observed(timers[index].symbol.instrument, cancellationTime: row.cancellationTime))
         }
@@ -404,6 +427,7 @@ public struct WhiteBITDeadMan: Sendable {
     {
       outcomes.append(.missing(timers[index].symbol.instrument))
       timers[index].armedUntil = .zero
+      timers[index].cancellationTime = .zero
       timers[index].dueAt = now
     }
   }

@@ -34,6 +34,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   public internal(set) var phase = Phase.idle
   /// The venue's clock less ours, good to about half a second and half a round trip.
   public internal(set) var clockOffset = TimeSpan.zero
+  /// Whether `clockOffset` was measured: nothing signed is sent before.
+  public var isClockKnown: Bool { done.contains(.time) }
 
   var link = Link()
   var markets: [MarketState]
@@ -49,7 +51,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// Until when the venue would not yet have canceled our orders; zero when it is not armed.
   var armedUntil = Timestamp.zero
   /// When this life began, by the venue's clock: fills before it are in the balances it began with.
-  var epoch = Timestamp.zero
+  public internal(set) var epoch = Timestamp.zero
   var lastFillAt = Timestamp.zero
   /// The time of the last input.
   var clock = Timestamp.zero
