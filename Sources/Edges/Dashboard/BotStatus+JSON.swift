@@ -54,7 +54,7 @@ private struct Output: ~Copyable {
     text("base", status.base)
     text("quote", status.quote)
     text("valuation", status.valuation)
-    number("price_places", max(0, Int(scale.price.count)))
+    number("price_places", status.pricePlaces)
     text("state", status.state.word)
     text("halt_reason", status.state.haltText)
     number("since_ms", status.since.milliseconds)

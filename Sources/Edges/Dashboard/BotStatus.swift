@@ -95,6 +95,9 @@ public struct BotStatus: Equatable, Sendable {
   /// The asset that equity and profit are counted in.
   public var valuation: String
   public var scale: InstrumentScale
+  /// Decimals a price is shown with: the tick's. The grid may count finer, so that a finer tick can
+  /// be followed.
+  public var pricePlaces: Int
 
   public var state: State = .starting
   public var since: Timestamp
@@ -155,6 +158,7 @@ public struct BotStatus: Equatable, Sendable {
     self.quote = quote
     self.valuation = valuation
     self.scale = scale
+    pricePlaces = max(0, Int(scale.price.count))
     self.since = since
     now = since
   }

@@ -25,10 +25,10 @@ enum Figures {
     return decimal(amount.units, places: Amount.places, shown: shown, signed: signed)
   }
 
-  static func price(_ price: Price?, _ scale: InstrumentScale) -> String {
+  static func price(_ price: Price?, _ status: BotStatus) -> String {
     guard let price else { return "–" }
-    let places = Int(scale.price.count)
-    return decimal(Int128(price.quanta), places: places, shown: max(0, places))
+    return decimal(
+      Int128(price.quanta), places: Int(status.scale.price.count), shown: status.pricePlaces)
   }
 
   /// `part` of `whole` in percent with `shown` decimals, signed; nothing when there is no whole.

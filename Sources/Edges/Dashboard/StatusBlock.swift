@@ -39,8 +39,8 @@ public struct StatusBlock: Sendable {
     line.add("\(status.bot) \(status.state.word)")
     if let reason = status.state.haltText { line.add(" (\(reason))") }
     line.add(" \(Figures.duration(status.now - status.since))")
-    line.add(" bid=\(Figures.price(status.bestBid, status.scale))")
-    line.add(" ask=\(Figures.price(status.bestAsk, status.scale))")
+    line.add(" bid=\(Figures.price(status.bestBid, status))")
+    line.add(" ask=\(Figures.price(status.bestAsk, status))")
     line.add(" orders=\(status.orders.count) fills=\(status.counts.fills)")
     line.add(" position=\(status.scale.text(status.position))")
     line.add(" equity=\(Figures.amount(status.equity, shown: 2)) \(status.valuation)")
@@ -163,13 +163,13 @@ private struct Layout {
   private func price() -> [StyledLine] {
     var head = blank(half)
     head.add("price  ", .dim)
-    head.add(Figures.price(status.last ?? status.bestBid, status.scale), .bold)
+    head.add(Figures.price(status.last ?? status.bestBid, status), .bold)
     head.add(" \(status.quote)  ")
     if !status.isBookTrusted {
       head.add("book not trusted", .yellow)
     } else if let bid = status.bestBid, let ask = status.bestAsk {
       head.add(
-        "spread \(Figures.price(Price(quanta: ask.quanta - bid.quanta), status.scale))", .dim)
+        "spread \(Figures.price(Price(quanta: ask.quanta - bid.quanta), status))", .dim)
     }
     return [head, spark(trail.points.compactMap(\.twiceMiddle), .cyan)]
   }
@@ -212,7 +212,7 @@ private struct Layout {
     lines += Array(repeating: blank(half), count: depth - sells.count)
     lines += sells.map(row)
     var middle = blank(half)
-    let quotes = [status.bestBid, status.bestAsk].map { Figures.price($0, status.scale) }
+    let quotes = [status.bestBid, status.bestAsk].map { Figures.price($0, status) }
     middle.add(" ▸ \(quotes[0]) · \(quotes[1]) ", .bold)
     middle.add(String(repeating: "┄", count: max(0, half - middle.width)), .dim)
     lines.append(middle)
@@ -225,7 +225,7 @@ private struct Layout {
     let style: StyledLine.Style = order.side == .buy ? .green : .red
     var line = blank(half)
     line.add(order.side == .buy ? " buy  " : " sell ", style)
-    line.add(right: Figures.price(order.price, status.scale), columns: 11, style)
+    line.add(right: Figures.price(order.price, status), columns: 11, style)
     line.add(right: status.scale.text(order.quantity), columns: 9)
     line.add("  ")
     if order.state != .open {
@@ -237,7 +237,8 @@ private struct Layout {
     } else if let near = order.side == .buy ? status.bestBid : status.bestAsk {
       let away = Int128(order.price.quanta) - Int128(near.quanta)
       let places = Int(status.scale.price.count)
-      let distance = Figures.decimal(away, places: places, shown: max(0, places), signed: true)
+      let distance = Figures.decimal(
+        away, places: places, shown: status.pricePlaces, signed: true)
       line.add(right: distance, columns: 9, .dim)
     }
     return line
@@ -344,7 +345,7 @@ private struct Layout {
           $0.add(fill.side == .buy ? " buy  " : " sell ", style)
           $0.add(right: status.scale.text(fill.quantity), columns: 9)
           $0.add(" @ ")
-          $0.add(right: Figures.price(fill.price, status.scale), columns: 10, style)
+          $0.add(right: Figures.price(fill.price, status), columns: 10, style)
           $0.add("  \(fill.role.word)")
           $0.add("  fee \(fill.fee) \(fill.feeAsset)", .dim)
         })

@@ -92,6 +92,7 @@ final class LiveReporter {
       scale: instrument?.scale
         ?? InstrumentScale(price: DecimalPlaces(2), quantity: DecimalPlaces(6)),
       since: startedAt)
+    if let instrument { status.pricePlaces = instrument.tickPlaces }
     status.now = bot.now()
     status.endsAt = endsAt
     status.state = kernel.state
@@ -177,5 +178,18 @@ private struct KernelView {
       status.maxDrawdown = track.deepest
       status.unrealized = position.unrealized(at: track.mark, instrument.scale)
     }
+  }
+}
+
+extension Instrument {
+  /// Decimals that whole ticks need.
+  fileprivate var tickPlaces: Int {
+    var places = Int(scale.price.count)
+    var tick = rules.tickSize
+    while places > 0 && tick % 10 == 0 {
+      tick /= 10
+      places -= 1
+    }
+    return max(0, places)
   }
 }
