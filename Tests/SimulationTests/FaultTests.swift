@@ -268,6 +268,20 @@ import WhiteBITSession
     #expect(answer.body.contains("by-hand") && !answer.body.contains("\"mtSiM1"), "\(answer.body)")
   }
 
+  @Test("T15: every frame among many keepalives reaches the one reader, and none is swallowed")
+  func keepalivesSwallowNothing() throws {
+    var scenario = WhiteBITScenario.grid(levels: 3, Self.swinging())
+    scenario.session = { $0.pingInterval = .milliseconds(50) }
+    var world = try scenario.running()
+    world.run(for: .seconds(40))
+    let pings = world.trace.framesSent.filter { $0.text.contains("\"ping\"") }.count
+    let told = world.trace.framesTold(containing: "").count
+    #expect(pings > 700)
+    #expect(world.kernel.counts.frames == UInt64(told) && world.kernel.counts.fills >= 4)
+    #expect(world.kernel.counts.gaps == 0 && world.kernel.counts.anomalies == 0)
+    scenario.expectSound(world)
+  }
+
   @Test("C21 M30: a stale nonce is taken up, and no order is doubled")
   func aStaleNonceIsSurvived() throws {
     let reply = Array("{\"code\":0,\"message\":\"Too many requests.\",\"errors\":{}}".utf8)
