@@ -33,7 +33,7 @@ public struct WhiteBITScenario: Sendable {
   public var quote: InlineText = "DUSDT"
   public var key = "demo"
   /// What the venue knows, and, unless `clientSecret` says otherwise, what the client signs with.
-  public var secret = "secret-of-the-demo-account"
+  public var secret = "made-up"
   public var clientSecret: String?
   public var balances: [(asset: String, amount: Amount)]
   public var grid = GridSettings()
