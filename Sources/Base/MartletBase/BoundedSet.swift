@@ -24,9 +24,14 @@
   ///
   /// - Returns: whether it was new. One that is known keeps its age.
   @inlinable public mutating func insert(_ key: Key) -> Bool {
-    if contains(key) { return false }
-    if ages.isFull, let oldest = ages.popFirst() { index.removeValue(for: oldest) }
-    let wasTaken = index.insert(0, for: key) == .inserted && ages.append(key) == .inserted
+    if ages.isFull {
+      if contains(key) { return false }
+      if let oldest = ages.popFirst() { index.removeValue(for: oldest) }
+    }
+    // What is known already stands there with this very value.
+    let admission = index.insert(0, for: key)
+    if admission == .replaced { return false }
+    let wasTaken = admission == .inserted && ages.append(key) == .inserted
     precondition(wasTaken, "index and ages of a bounded set differ")
     return true
   }

@@ -5,25 +5,12 @@ internal import MartletModel
 /// plain decimals, in one tight pass. Whatever differs in the least is left to the cursor, which
 /// knows all of JSON and says what is wrong.
 struct QuickRows {
-  /// 10^(places − decimals) by decimals found; 0 where this way does not apply.
-  private var pricePowers = InlineArray<20, UInt64>(repeating: 0)
-  private var quantityPowers = InlineArray<20, UInt64>(repeating: 0)
+  private let pricePlaces: Int
+  private let quantityPlaces: Int
 
   init(price: DecimalPlaces, quantity: DecimalPlaces) {
-    QuickRows.fill(&pricePowers, places: Int(price.count))
-    QuickRows.fill(&quantityPowers, places: Int(quantity.count))
-  }
-
-  private static func fill(_ powers: inout InlineArray<20, UInt64>, places: Int) {
-    var power: UInt64 = 1
-    var decimals = min(places, 19)
-    // Beyond 19 places the first powers would not fit; no such grid counts prices.
-    if places > 19 { return }
-    while decimals >= 0 {
-      powers[decimals] = power
-      power &*= 10
-      decimals -= 1
-    }
+    pricePlaces = Int(price.count)
+    quantityPlaces = Int(quantity.count)
   }
 
   /// - Parameter start: where the list begins, white space allowed before it.
@@ -44,7 +31,7 @@ struct QuickRows {
       // `["`
       guard index &+ 1 < end, frame[index] == 0x5b, frame[index &+ 1] == 0x22 else { return nil }
       index &+= 2
-      guard let price = QuickRows.decimal(in: frame, at: &index, powers: pricePowers) else {
+      guard let price = QuickRows.decimal(in: frame, at: &index, places: pricePlaces) else {
         return nil
       }
       // `,"` or `, "`
@@ -52,7 +39,7 @@ struct QuickRows {
       index &+= frame[index &+ 1] == 0x20 ? 2 : 1
       guard frame[index] == 0x22 else { return nil }
       index &+= 1
-      guard let quantity = QuickRows.decimal(in: frame, at: &index, powers: quantityPowers)
+      guard let quantity = QuickRows.decimal(in: frame, at: &index, places: quantityPlaces)
       else { return nil }
       // `],` or `], ` before a next row, `]]` at the end.
       guard index &+ 2 < end, frame[index] == 0x5d else { return nil }
@@ -74,7 +61,7 @@ struct QuickRows {
   /// A decimal up to its closing quote, which is consumed.
   @inline(__always)
   private static func decimal(
-    in frame: Span<UInt8>, at index: inout Int, powers: borrowing InlineArray<20, UInt64>
+    in frame: Span<UInt8>, at index: inout Int, places: Int
   ) -> Int64? {
     let end = frame.count
     let start = index
@@ -102,12 +89,16 @@ struct QuickRows {
       decimals = index &- point
       if decimals == 0 { return nil }
     }
-    // At most 18 digits and a point: nothing overflowed above, and `decimals` is below 20.
-    guard index < end, byte == 0x22, index &- start <= 19 else { return nil }
+    // At most 18 digits and a point: nothing overflowed above. Finer than the grid, or a grid whose
+    // powers leave 64 bits: not this way.
+    let missing = places &- decimals
+    guard index < end, byte == 0x22, index &- start <= 19, missing >= 0, missing <= 19 else {
+      return nil
+    }
     index &+= 1
-    let power = powers[decimals]
-    let (product, overflow) = value.multipliedReportingOverflow(by: power)
-    if power == 0 || overflow || product > UInt64(Int64.max) { return nil }
+    let (product, overflow) = value.multipliedReportingOverflow(
+      by: UInt64(truncatingIfNeeded: powerOfTen(missing)))
+    if overflow || product > UInt64(Int64.max) { return nil }
     return Int64(truncatingIfNeeded: product)
   }
 }
