@@ -80,7 +80,8 @@ let package = Package(
 
     // Edges: the only Swift that may touch the system.
     room(
-      "MartletTransport", at: "Edges/Transport", needs: ["CMartletLinux", "CMartletCurl"] + base),
+      "MartletTransport", at: "Edges/Transport",
+      needs: ["CMartletLinux", "CMartletCurl", "CMartletTLS"] + base),
     room("MartletClock", at: "Edges/Clock", needs: base),
     room(
       "MartletSecrets", at: "Edges/Secrets",
@@ -102,6 +103,9 @@ let package = Package(
     .target(
       name: "CMartletCrypto", path: "Sources/C/CMartletCrypto",
       linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "CMartletTLS", path: "Sources/C/CMartletTLS",
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CMartletTOML", path: "Sources/C/CMartletTOML"),
     .target(name: "CMartletAllocations", path: "Sources/C/CMartletAllocations"),
     .target(

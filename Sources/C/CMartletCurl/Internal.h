@@ -29,6 +29,8 @@ struct cmartlet_transfer {
   // The reply was cut off as too large.
   bool is_oversized;
   CURLcode code;
+  // What curl has to say about a failure, beside its number.
+  char detail[CURL_ERROR_SIZE];
 };
 
 // What `code` means for a transfer that has ended with it.

@@ -95,6 +95,7 @@ static CURLcode set_options(cmartlet_transfer *transfer, const cmartlet_rest_opt
   SET(CURLOPT_PREREQFUNCTION, before_request);
   SET(CURLOPT_PREREQDATA, transfer);
   SET(CURLOPT_PRIVATE, transfer);
+  SET(CURLOPT_ERRORBUFFER, transfer->detail);
   return code;
 }
 
@@ -140,6 +141,7 @@ int cmartlet_transfer_prepare(
   transfer->body.count = 0;
   transfer->is_oversized = false;
   transfer->code = CURLE_OK;
+  transfer->detail[0] = 0;
   // Without it curl would ask for leave to send a large body, and wait a second for it.
   static const char no_expect[] = "Expect:";
   if (!append(&transfer->url, url, strlen(url) + 1) ||
@@ -220,6 +222,17 @@ const uint8_t *cmartlet_transfer_body(const cmartlet_transfer *transfer, size_t 
 int cmartlet_transfer_code(const cmartlet_transfer *transfer) { return (int)transfer->code; }
 
 const char *cmartlet_transfer_text(const cmartlet_transfer *transfer) {
+  switch (transfer->code) {
+    // What is wrong with the server's certificate; said before a byte of the request has left.
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+      if (transfer->detail[0] != 0) return transfer->detail;
+      break;
+    default: break;
+  }
   return curl_easy_strerror(transfer->code);
 }
 

@@ -2,6 +2,7 @@
 #include "Internal.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -78,6 +79,26 @@ int cmartlet_tcp_connect(const char *text, uint16_t port) {
   return descriptor;
 }
 
+const char *cmartlet_resolve(const char *name, char *addresses, int *count) {
+  struct addrinfo wish = {
+      .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+  struct addrinfo *found = NULL;
+  int failure = getaddrinfo(name, NULL, &wish, &found);
+  if (failure == EAI_SYSTEM) return "the resolver failed";
+  if (failure != 0) return gai_strerror(failure);
+  *count = 0;
+  for (struct addrinfo *one = found; one != NULL && *count < CMARTLET_ADDRESS_LIMIT;
+       one = one->ai_next) {
+    char *text = addresses + *count * CMARTLET_ADDRESS_SIZE;
+    const void *bytes = one->ai_family == AF_INET6
+                            ? (const void *)&((struct sockaddr_in6 *)one->ai_addr)->sin6_addr
+                            : (const void *)&((struct sockaddr_in *)one->ai_addr)->sin_addr;
+    if (inet_ntop(one->ai_family, bytes, text, CMARTLET_ADDRESS_SIZE) != NULL) ++*count;
+  }
+  freeaddrinfo(found);
+  return *count > 0 ? NULL : "no address";
+}
+
 int cmartlet_socket_error(int descriptor) {
   int failure = 0;
   socklen_t length = sizeof failure;
@@ -116,6 +137,11 @@ ssize_t cmartlet_send(int descriptor, const void *bytes, size_t count) {
     if (sent >= 0) return sent;
     if (errno != EINTR) return -errno;
   }
+}
+
+bool cmartlet_is_numeric_address(const char *text) {
+  struct sockaddr_storage address;
+  return address_of(text, 0, &address) != 0;
 }
 
 bool cmartlet_is_loopback_address(const char *text) {

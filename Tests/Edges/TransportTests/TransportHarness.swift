@@ -118,6 +118,7 @@ final class RawPeer: ChannelOwner {
   var text: String { String(decoding: received, as: UTF8.self) }
   var isOver = false
   var reads = true
+  var isConnected = false
   private var channel: Channel?
 
   init(_ loop: EventLoop, port: UInt16) throws {
@@ -134,7 +135,7 @@ final class RawPeer: ChannelOwner {
   func finish() { channel?.finish() }
   func close() { channel?.close(resets: false) }
 
-  func channelOpened() {}
+  func channelOpened() { isConnected = true }
   func channelReadable() {
     var room = ReceiveBuffer(capacity: 65_536)
     guard let channel else { return }

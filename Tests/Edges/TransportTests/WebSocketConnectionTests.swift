@@ -413,18 +413,22 @@ import Testing
 @Suite struct WebSocketURLTests {
   @Test func addressesAreTakenApart() throws {
     let url = try WebSocketURL("ws://localhost:8080/ws/path?x=1")
-    #expect(url.address == "127.0.0.1" && url.port == 8080)
+    #expect(url.host == "127.0.0.1" && url.port == 8080 && !url.isSecure)
     #expect(url.authority == "localhost:8080" && url.target == "/ws/path?x=1")
     let short = try WebSocketURL("WS://127.1.2.3")
-    #expect(short.address == "127.1.2.3" && short.port == 80 && short.target == "/")
+    #expect(short.host == "127.1.2.3" && short.port == 80 && short.target == "/")
     let six = try WebSocketURL("ws://[::1]:9?q")
-    #expect(six.address == "::1" && six.port == 9 && six.target == "/?q")
+    #expect(six.host == "::1" && six.port == 9 && six.target == "/?q")
+    let venue = try WebSocketURL("wss://api.whitebit.com/ws")
+    #expect(venue.isSecure && venue.host == "api.whitebit.com" && venue.port == 443)
+    #expect(venue.authority == "api.whitebit.com" && venue.target == "/ws")
   }
 
   @Test func anythingElseIsRefused() {
     let cases: [(String, WebSocketURL.Fault)] = [
       ("http://localhost/", .unsupportedScheme(found: "http")),
-      ("wss://api.whitebit.com/ws", .unsupportedScheme(found: "wss")),
+      ("wss:/api.whitebit.com/ws", .unsupportedScheme(found: "wss")),
+      ("wss:///ws", .malformedAuthority(found: "")),
       ("ws:localhost", .unsupportedScheme(found: "ws")),
       ("localhost", .unsupportedScheme(found: "localhost")),
       ("ws://api.whitebit.com/ws", .notLoopback(host: "api.whitebit.com")),

@@ -78,7 +78,8 @@ const uint8_t *_Nullable cmartlet_transfer_head(
     const cmartlet_transfer *_Nonnull transfer, size_t *_Nonnull size);
 const uint8_t *_Nullable cmartlet_transfer_body(
     const cmartlet_transfer *_Nonnull transfer, size_t *_Nonnull size);
-// After a failure: curl's number and fixed text for it; neither holds anything of the request.
+// After a failure: curl's number and text for it; neither holds anything of the request. Good until
+// the next `prepare`.
 int cmartlet_transfer_code(const cmartlet_transfer *_Nonnull transfer);
 const char *_Nonnull cmartlet_transfer_text(const cmartlet_transfer *_Nonnull transfer);
 // How many connections the last request had to make: 0 when it used a kept one.

@@ -83,6 +83,13 @@ int cmartlet_tcp_listen(const char *_Nonnull address, uint16_t port, int backlog
 int cmartlet_tcp_accept(int listener);
 // Begins to connect to a numeric address: writable when decided, then ask `cmartlet_socket_error`.
 int cmartlet_tcp_connect(const char *_Nonnull address, uint16_t port);
+// The most addresses that a lookup gives, and the room for one as text, its zero byte included.
+enum { CMARTLET_ADDRESS_LIMIT = 8, CMARTLET_ADDRESS_SIZE = 46 };
+// Asks the system's resolver for a name's addresses in its order; BLOCKS for as long as that takes.
+// `addresses` takes up to eight texts of 46 bytes each, and `count` how many they are, at least one.
+// NULL, or why there is none, as a static text.
+const char *_Nullable cmartlet_resolve(
+    const char *_Nonnull name, char *_Nonnull addresses, int *_Nonnull count);
 // The pending error of a socket as errno negated, 0 when there is none.
 int cmartlet_socket_error(int descriptor);
 // The port a socket is bound to, or an errno negated.
@@ -95,6 +102,8 @@ int cmartlet_reset_on_close(int descriptor);
 ssize_t cmartlet_receive(int descriptor, void *_Nonnull bytes, size_t capacity);
 // Bytes sent, or an errno negated. Never blocks, never raises SIGPIPE.
 ssize_t cmartlet_send(int descriptor, const void *_Nonnull bytes, size_t count);
+// Whether `text` is a numeric IPv4 or IPv6 address.
+bool cmartlet_is_numeric_address(const char *_Nonnull text);
 // Whether `text` is a numeric IPv4 or IPv6 address of this machine's loopback.
 bool cmartlet_is_loopback_address(const char *_Nonnull text);
 

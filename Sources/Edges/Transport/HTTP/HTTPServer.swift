@@ -99,6 +99,7 @@ public final class HTTPServer {
   public internal(set) var statistics = Statistics()
   let loop: EventLoop
   private(set) weak var delegate: (any HTTPServerDelegate)?
+  private let tls: TLSContext?
   private let listener: CInt
   private var watch: EventLoop.WatchID?
   private var acceptTimer: LoopTimer?
@@ -112,13 +113,16 @@ public final class HTTPServer {
   /// - Parameters:
   ///   - address: a numeric address of this machine, such as `127.0.0.1`, or `0.0.0.0` for all.
   ///   - port: 0 lets the kernel choose one; `port` tells which.
+  ///   - tls: who the server is; nil speaks without encryption.
   ///   - delegate: held weakly.
   /// - Throws: `SystemFault`: EADDRINUSE when the port is taken, EINVAL when the address is no number.
   public init(
-    _ loop: EventLoop, address: String = "127.0.0.1", port: UInt16 = 0,
+    _ loop: EventLoop, address: String = "127.0.0.1", port: UInt16 = 0, tls: TLSContext? = nil,
     configuration: Configuration = Configuration(), delegate: any HTTPServerDelegate
   ) throws(SystemFault) {
+    precondition(!(tls?.isClient ?? false), "a server with a client's context")
     self.loop = loop
+    self.tls = tls
     self.configuration = configuration
     self.delegate = delegate
     // The text lives for the call, which copies what it needs.
@@ -231,15 +235,21 @@ public final class HTTPServer {
     if let bytes = configuration.sendBuffer {
       _ = cmartlet_set_send_buffer(descriptor, CInt(clamping: bytes))
     }
-    let stream = PlainStream(adopting: descriptor)
     lastConnection += 1
-    guard let peer = try? HTTPPeer(self, id: lastConnection, stream: stream) else {
-      // No room in epoll: the stream has closed the descriptor.
+    guard let stream = try? stream(on: descriptor),
+      let peer = try? HTTPPeer(self, id: lastConnection, stream: stream)
+    else {
+      // No memory, or no room in epoll: the descriptor is closed.
       statistics.turnedAway += 1
       return
     }
     statistics.accepted += 1
     peers[peer.id] = peer
+  }
+
+  private func stream(on descriptor: CInt) throws(SystemFault) -> any ByteStream {
+    guard let tls else { return PlainStream(adopting: descriptor) }
+    return try TLSStream(adopting: descriptor, tls, host: nil)
   }
 
   func numberRequest(of peer: HTTPPeer) -> UInt64 {

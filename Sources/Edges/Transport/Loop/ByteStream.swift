@@ -13,6 +13,8 @@ enum StreamResult: Equatable {
   /// The peer has sent its last byte.
   case ended
   case failed(SystemFault)
+  /// The peer is not whom it should be, or breaks TLS.
+  case refused(TLSFault)
 }
 
 /// What lies between a codec and a socket: the seam where TLS slips in.

@@ -100,6 +100,7 @@ final class Channel: DescriptorHandler, TurnEndHandler {
       hasInputEnded = true
       wantsInput = false
     case .failed(let fault): end(.failed(fault))
+    case .refused(let fault): end(.refused(fault))
     }
     return 0
   }
@@ -144,6 +145,7 @@ final class Channel: DescriptorHandler, TurnEndHandler {
       writeNeedsReadable = true
       isWriteBlocked = true
     case .failed(let fault)?: end(.failed(fault))
+    case .refused(let fault)?: end(.refused(fault))
     case .wantsWrite?, .ended?, .moved?: isWriteBlocked = true
     }
     if stop != nil, stalledSince == nil || outbound.count < before { stalledSince = loop.clock() }
@@ -264,6 +266,7 @@ final class Channel: DescriptorHandler, TurnEndHandler {
     case .wantsWrite: register(for: .writable)
     case .ended: end(.ended)
     case .failed(let fault): end(.failed(fault))
+    case .refused(let fault): end(.refused(fault))
     }
   }
 
@@ -327,7 +330,7 @@ final class Channel: DescriptorHandler, TurnEndHandler {
         finishBudget -= count
         if finishBudget < 0 { close(resets: false) }
       case .wantsRead, .wantsWrite: break
-      case .ended, .failed: close(resets: false)
+      case .ended, .failed, .refused: close(resets: false)
       }
     }
   }

@@ -24,6 +24,10 @@ public enum ConnectionEnd: Equatable, Sendable {
   case ended
   /// The connection could not be made, or it broke.
   case failed(SystemFault)
+  /// The host's name has no address that could be found.
+  case unresolved(String)
+  /// The peer is not whom it should be, or breaks TLS.
+  case refused(TLSFault)
   case handshakeFailed(WebSocketHandshakeFault)
   /// The peer broke the protocol or a limit.
   case violated(WebSocketFault)
@@ -42,6 +46,8 @@ extension ConnectionEnd: CustomStringConvertible {
     case .dropped: "dropped by us"
     case .ended: "ended by the peer without a close frame"
     case .failed(let fault): fault.description
+    case .unresolved(let reason): "the host's name has no address: \(reason)"
+    case .refused(let fault): fault.description
     case .handshakeFailed(let fault): "handshake failed: \(fault)"
     case .violated(let fault): "protocol violated: \(fault)"
     case .timedOut(.connect): "timed out while connecting"

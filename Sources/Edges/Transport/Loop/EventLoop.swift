@@ -46,6 +46,7 @@ public final class EventLoop {
   private let epoll: CInt
   private let waker: Waker
   let random = RandomBlock()
+  private(set) lazy var names = NameLookup(self)
   private var watches: [Watch] = []
   private var freeWatches: [UInt32] = []
   private var timers: TimerHeap<LoopTimer>

@@ -35,16 +35,14 @@ public final class RESTClient {
     public var idleConnection = TimeSpan.seconds(45)
     /// HTTP/2 where the server offers it.
     public var wantsHTTP2 = false
-    /// A file of certificates to trust instead of the system's.
-    public var authorities: String? = nil
-    /// Base64 of SHA-256 of the public keys that the server must show one of; empty for any.
-    public var pins: [String] = []
+    /// Whom to believe.
+    public var trust = TLSTrust()
 
     public init() {}
 
     func rules(_ endpoint: RESTEndpoint) -> RESTRules {
       RESTRules(
-        endpoint: endpoint, authorities: authorities, pins: pins, wantsHTTP2: wantsHTTP2,
+        endpoint: endpoint, trust: trust, wantsHTTP2: wantsHTTP2,
         bodyLimit: bodyLimit, headLimit: headLimit, connectTimeout: connectTimeout,
         idleConnection: idleConnection)
     }

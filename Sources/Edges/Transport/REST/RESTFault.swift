@@ -13,7 +13,7 @@ public enum RESTFailure: UInt8, Sendable, BitwiseCopyable {
 /// A request that has no reply, and what the library said about it.
 public struct RESTFault: Error, Equatable, Sendable {
   public let failure: RESTFailure
-  /// libcurl's number and fixed text; neither holds anything of the request.
+  /// libcurl's number and text; neither holds anything of the request.
   public let code: Int32
   public let text: String
 }

@@ -4,8 +4,7 @@ internal import MartletBase
 /// How requests of one client are sent, and what of a reply is held.
 struct RESTRules {
   let endpoint: RESTEndpoint
-  let authorities: String?
-  let pins: [String]
+  let trust: TLSTrust
   let wantsHTTP2: Bool
   let bodyLimit: Int
   let headLimit: Int
@@ -25,8 +24,9 @@ struct RESTRules {
   /// - Returns: nil when the library or memory fails.
   init?(_ rules: RESTRules, tag: UInt64) {
     prefix = rules.endpoint.prefix
-    let pins = rules.pins.isEmpty ? nil : rules.pins.map { "sha256//\($0)" }.joined(separator: ";")
-    let created = unsafe Self.withText(rules.authorities) { authorities in
+    let keys = rules.trust.pins.map { "sha256//\($0.base64)" }
+    let pins = keys.isEmpty ? nil : keys.joined(separator: ";")
+    let created = unsafe Self.withText(rules.trust.authorities) { authorities in
       unsafe Self.withText(pins) { pins in
         // Both texts live until the call has copied them.
         var options = unsafe cmartlet_rest_options(

@@ -25,6 +25,8 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
     public var headers: [HTTPHeader] = []
     /// From `connect` to `webSocketOpened`.
     public var openTimeout = TimeSpan.seconds(10)
+    /// For one of a host's addresses to answer when it has more.
+    public var addressTimeout = TimeSpan.seconds(2)
     /// For the server to send anything; nil for ever.
     public var idleTimeout: TimeSpan? = .seconds(60)
     /// How often we ping the server; nil for never.
@@ -41,34 +43,47 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
 
   public let url: WebSocketURL
   public let configuration: Configuration
+  private let tls: TLSContext?
   private let loop: EventLoop
   private weak var delegate: (any WebSocketClientDelegate)?
   private var channel: Channel?
   private var handshake: WebSocketClientHandshake?
   private var link: WebSocketLink?
   private var openTimer: LoopTimer?
+  private var addressTimer: LoopTimer?
   private var isConnected = false
+  /// The attempt whose name is being looked up; nil when none is.
+  private var lookup: UInt64?
+  private var attempt: UInt64 = 0
+  /// Addresses that are still to be tried, the next one last.
+  private var addresses: [String] = []
 
-  /// - Parameter delegate: held weakly.
+  /// - Parameters:
+  ///   - tls: whom to believe, for a `wss` URL; nil for a `ws` URL.
+  ///   - delegate: held weakly.
   public init(
-    _ loop: EventLoop, _ url: WebSocketURL, configuration: Configuration = Configuration(),
-    delegate: any WebSocketClientDelegate
+    _ loop: EventLoop, _ url: WebSocketURL, tls: TLSContext? = nil,
+    configuration: Configuration = Configuration(), delegate: any WebSocketClientDelegate
   ) {
+    precondition(url.isSecure == (tls?.isClient ?? false), "a wss URL goes with a client's context")
     self.loop = loop
     self.url = url
+    self.tls = tls
     self.configuration = configuration
     self.delegate = delegate
     openTimer = LoopTimer(loop) { [weak self] in self?.openTimedOut() }
+    addressTimer = LoopTimer(loop) { [weak self] in self?.addressTimedOut() }
   }
 
   deinit {
     openTimer?.disarm()
+    addressTimer?.disarm()
     link?.goAway()
     if link == nil { channel?.close(resets: false) }
   }
 
   /// Whether nothing is going on, so that `connect` may be called.
-  public var isIdle: Bool { channel == nil && link == nil }
+  public var isIdle: Bool { channel == nil && link == nil && lookup == nil }
 
   /// Whether messages may be sent.
   public var isOpen: Bool { link?.isOpen ?? false }
@@ -78,13 +93,63 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
   /// - Throws: `SystemFault` when not even a beginning can be made; nothing follows then.
   public func connect() throws(SystemFault) {
     precondition(isIdle, "connect on a WebSocket that is not closed")
+    isConnected = false
+    attempt += 1
+    // The text lives for the call.
+    if unsafe cmartlet_is_numeric_address(url.host) {
+      addresses = []
+      try connect(to: url.host)
+    } else {
+      let attempt = attempt
+      try loop.names.find(url.host) { [weak self] in self?.found($0, for: attempt) }
+      lookup = attempt
+    }
+    openTimer?.arm(after: configuration.openTimeout)
+  }
+
+  private func connect(to address: String) throws(SystemFault) {
     // The text lives for the call, which copies what it needs.
     let descriptor = try SystemFault.check(
-      "connect", unsafe cmartlet_tcp_connect(url.address, url.port))
-    let stream = PlainStream(adopting: descriptor)
+      "connect", unsafe cmartlet_tcp_connect(address, url.port))
+    let stream: any ByteStream
+    if let tls {
+      stream = try TLSStream(adopting: descriptor, tls, host: url.host)
+    } else {
+      stream = PlainStream(adopting: descriptor)
+    }
     channel = try Channel(loop, stream, owner: self, isConnecting: true)
-    isConnected = false
-    openTimer?.arm(after: configuration.openTimeout)
+    if !addresses.isEmpty { addressTimer?.arm(after: configuration.addressTimeout) }
+  }
+
+  private func found(_ answer: NameLookup.Answer, for attempt: UInt64) {
+    guard lookup == attempt else { return }
+    lookup = nil
+    switch answer {
+    case .failed(let reason): finish(.unresolved(reason))
+    case .addresses(let found):
+      addresses = found.reversed()
+      connectToNext(after: .unresolved("no address"))
+    }
+  }
+
+  /// Tries the next address; when there is none, `end` is how it ended.
+  private func connectToNext(after end: ConnectionEnd) {
+    addressTimer?.disarm()
+    var end = end
+    while let address = addresses.popLast() {
+      do throws(SystemFault) {
+        try connect(to: address)
+        return
+      } catch {
+        end = .failed(error)
+      }
+    }
+    finish(end)
+  }
+
+  private func addressTimedOut() {
+    guard !isConnected else { return }
+    channel?.end(.timedOut(.connect))
   }
 
   /// Queues a text message, which leaves at the turn's end.
@@ -109,18 +174,25 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
 
   /// Begins to close; `closed` follows.
   public func close(_ code: WebSocketCloseCode = .normal, reason: String = "") {
-    if let link { link.close(code, reason: reason) } else { channel?.end(.dropped) }
+    if let link { link.close(code, reason: reason) } else { giveUp(.dropped) }
   }
 
   /// Ends at once, without a close frame; `closed` follows.
   public func drop() {
-    if let link { link.drop(resets: false) } else { channel?.end(.dropped) }
+    if let link { link.drop(resets: false) } else { giveUp(.dropped) }
+  }
+
+  /// Ends an attempt to connect.
+  private func giveUp(_ end: ConnectionEnd) {
+    addresses = []
+    if lookup != nil { finish(end) } else { channel?.end(end) }
   }
 
   // MARK: Opening
 
   func channelOpened() {
     isConnected = true
+    addressTimer?.disarm()
     let handshake = WebSocketClientHandshake(nonce: loop.random.bytes(16))
     var request = ByteBuffer()
     do throws(WebSocketHandshakeFault) {
@@ -164,14 +236,21 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
   }
 
   private func openTimedOut() {
-    channel?.end(.timedOut(isConnected ? .handshake : .connect))
+    giveUp(.timedOut(isConnected ? .handshake : .connect))
   }
 
   func channelInputEnded() { channel?.end(.ended) }
 
   func channelTurnEnded() {}
 
-  func channelEnded(_ end: ConnectionEnd) { finish(end) }
+  func channelEnded(_ end: ConnectionEnd) {
+    channel = nil
+    // Another address may lead to a server that is well; a wrong server is wrong wherever it is.
+    switch end {
+    case .failed, .timedOut(.connect): isConnected ? finish(end) : connectToNext(after: end)
+    default: finish(end)
+    }
+  }
 
   // MARK: Open
 
@@ -183,6 +262,9 @@ public final class WebSocketClient: ChannelOwner, WebSocketLinkOwner {
 
   private func finish(_ end: ConnectionEnd) {
     openTimer?.disarm()
+    addressTimer?.disarm()
+    lookup = nil
+    addresses = []
     channel = nil
     handshake = nil
     link = nil
