@@ -2,8 +2,10 @@ internal import MartletBase
 
 extension BotConfiguration {
   /// Where the local exchange listens unless it is told otherwise.
-  static let localREST = "http://127.0.0.1:8481"
-  static let localWebSocket = "ws://127.0.0.1:8481/ws"
+  static let localREST = "https://127.0.0.1:8481"
+  static let localWebSocket = "wss://127.0.0.1:8481/ws"
+  /// Where it leaves the certificate to trust, from the folder it was started in.
+  static let localAuthorities = ".martlet/exchange/8481/ca.pem"
 
   /// Reads a document; nil, or nonsense, when `log` has got a problem meanwhile.
   init?(_ document: TOMLTable, log: ConfigurationLog) {
@@ -99,22 +101,48 @@ extension BotConfiguration {
     let feed: Feed? = reader.choice("feed", default: .websocket)
     let isCustom = endpoint == .custom
     let rest = readURL(
-      "rest", scheme: "http", default: isCustom ? nil : localREST, endpoint, &reader)
+      "rest", schemes: ["https", "http"], default: isCustom ? nil : localREST, endpoint, &reader)
     let websocket = readURL(
-      "websocket", scheme: "ws", default: isCustom ? nil : localWebSocket, endpoint, &reader)
+      "websocket", schemes: ["wss", "ws"], default: isCustom ? nil : localWebSocket, endpoint,
+      &reader)
+    let authorities = readAuthorities(endpoint, rest, &reader)
+    let pins = reader.strings("pins", atMost: 16) { text in
+      isDigest(text)
+        ? nil : "the SHA-256 of a public key in base64, 44 characters, as openssl prints it"
+    }
     if endpoint == .global || endpoint == .eu {
       reader.log.refusal(
         reader.name("endpoint"), at: reader.position(of: "endpoint"),
         "this build does not trade on real venues yet; expected endpoint = \"local\", or \"custom\" "
           + "with a host of this machine")
     }
-    guard let endpoint, let feed, let rest, let websocket else { return nil }
-    return Venue(endpoint: endpoint, rest: rest, websocket: websocket, key: key, feed: feed)
+    guard let endpoint, let feed, let rest, let websocket, let pins else { return nil }
+    return Venue(
+      endpoint: endpoint, rest: rest, websocket: websocket, authorities: authorities, pins: pins,
+      key: key, feed: feed)
+  }
+
+  /// The file of certificates to trust; the local exchange's own unless another is named.
+  private static func readAuthorities(
+    _ endpoint: Endpoint?, _ rest: String?, _ reader: inout TableReader
+  ) -> String? {
+    switch endpoint {
+    case .local:
+      return rest == localREST
+        ? reader.string("ca", default: localAuthorities, check: checkPath)
+        : reader.optionalString("ca", check: checkPath)
+    case .custom: return reader.optionalString("ca", check: checkPath)
+    case .global, .eu, nil:
+      if reader.optionalString("ca") != nil {
+        reader.problem("ca", "only for endpoint = \"local\" or \"custom\"; remove it")
+      }
+      return nil
+    }
   }
 
   /// The base of all requests or the socket's URL, which must be on this machine.
   private static func readURL(
-    _ key: String, scheme: String, default fallback: String?, _ endpoint: Endpoint?,
+    _ key: String, schemes: [String], default fallback: String?, _ endpoint: Endpoint?,
     _ reader: inout TableReader
   ) -> String? {
     if endpoint == .global || endpoint == .eu {
@@ -124,9 +152,9 @@ extension BotConfiguration {
       }
       return fallback
     }
-    let sample = "\(scheme)://127.0.0.1:8481" + (scheme == "ws" ? "/ws" : "")
+    let sample = key == "rest" ? localREST : localWebSocket
     let text = reader.string(key, default: fallback) { text in
-      guard let url = EndpointURL(text), url.scheme == scheme else {
+      guard let url = EndpointURL(text), schemes.contains(url.scheme) else {
         return "a URL such as \"\(sample)\""
       }
       return nil
@@ -229,6 +257,11 @@ extension BotConfiguration {
   static func checkMarket(_ text: String) -> String? {
     isOf(text, 3...32, "_") && text == text.uppercased() && text.contains("_")
       ? nil : "a market as the venue names it, such as \"DBTC_DUSDT\""
+  }
+
+  /// 32 bytes in base64.
+  static func isDigest(_ text: String) -> Bool {
+    isOf(text, 44...44, "+/=") && text.hasSuffix("=") && !text.dropLast().contains("=")
   }
 
   static func checkPath(_ text: String) -> String? {

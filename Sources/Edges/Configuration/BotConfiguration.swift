@@ -42,20 +42,28 @@ public struct BotConfiguration: Equatable, Sendable {
   /// `[venue.whitebit]`.
   public struct Venue: Equatable, Sendable {
     public var endpoint: Endpoint
-    /// Such as `http://127.0.0.1:8481`, without a slash at the end.
+    /// Such as `https://127.0.0.1:8481`, without a slash at the end.
     public var rest: String
-    /// Such as `ws://127.0.0.1:8481/ws`.
+    /// Such as `wss://127.0.0.1:8481/ws`.
     public var websocket: String
+    /// A file of certificates to trust instead of the system's; nil for the system's.
+    public var authorities: String?
+    /// Base64 of the SHA-256 of public keys of which the venue must show one; empty for any.
+    ///
+    /// - Bounds: 16.
+    public var pins: [String]
     /// Where the credentials are, `file:PATH` or `env:NAME`; nil when none are named.
     public var key: String?
     public var feed: Feed
     public init(
-      endpoint: Endpoint, rest: String, websocket: String, key: String? = nil,
-      feed: Feed = .websocket
+      endpoint: Endpoint, rest: String, websocket: String, authorities: String? = nil,
+      pins: [String] = [], key: String? = nil, feed: Feed = .websocket
     ) {
       self.endpoint = endpoint
       self.rest = rest
       self.websocket = websocket
+      self.authorities = authorities
+      self.pins = pins
       self.key = key
       self.feed = feed
     }

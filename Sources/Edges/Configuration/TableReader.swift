@@ -98,6 +98,35 @@ public struct TableReader {
     return table?[key] == nil ? nil : string(key, check: check)
   }
 
+  /// Texts of an array, as `check` accepts each; none when the key is absent.
+  public mutating func strings(
+    _ key: String, atMost limit: Int, check: (String) -> String? = { _ in nil }
+  ) -> [String]? {
+    remember(key)
+    guard let item = table?[key] else { return [] }
+    guard case .array(let items) = item.value else {
+      return mismatch(key, "an array of strings", item.value)
+    }
+    guard items.count <= limit else {
+      problem(key, "expected at most \(limit) strings, found \(items.count)")
+      return nil
+    }
+    var texts: [String] = []
+    for item in items {
+      guard case .string(let text) = item.value else {
+        return mismatch(key, "an array of strings", item.value)
+      }
+      if let expected = check(text) {
+        log.problem(
+          name(key), at: item.position, "expected \(expected), found \(TableReader.quoted(text))")
+        return nil
+      }
+      texts.append(text)
+    }
+    note(key, "[" + texts.map(TableReader.quoted).joined(separator: ", ") + "]", item.position)
+    return texts
+  }
+
   /// Text that is not noted, nor repeated when it is something else.
   mutating func optionalText(_ key: String) -> String? {
     remember(key)

@@ -7,7 +7,7 @@ enum DemoCommand {
     name: "demo", usage: "[--for 60s] [--speed 10] [--port 8088] [--json]",
     does: """
       A grid bot trades a recorded market on the local exchange: no keys, no network, no money. The
-      exchange and the bot are two processes that speak WhiteBIT's own wire over loopback. Ends by
+      exchange and the bot are two processes that speak WhiteBIT's own wire over TLS on loopback. Ends by
       itself or with Ctrl-C, with a summary checked against the exchange's own ledger.
       """,
     options: [
@@ -42,7 +42,8 @@ enum DemoCommand {
       let exchange = try ChildProcess(
         Installation.program,
         [
-          "exchange", "--venue", "whitebit", "--plain", "--listen", "127.0.0.1:0", "--speed",
+          "exchange", "--venue", "whitebit", "--ca", folder + "/ca.pem", "--listen", "127.0.0.1:0",
+          "--speed",
           "\(speed)", "--account", "\(key):\(secret)", "--balance", "DBTC=0.5", "--balance",
           "DUSDT=1000", "--parent", "\(getpid())",
         ], output: .piped, isolated: true)
@@ -120,6 +121,7 @@ enum DemoCommand {
     endpoint = "custom"
     rest = "\(rest)"
     websocket = "\(ws)/ws"
+    ca = "\(folder)/ca.pem"
     key = "file:\(folder)/key"
 
     [dead_man]

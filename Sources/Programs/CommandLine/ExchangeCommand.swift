@@ -1,15 +1,17 @@
 import Glibc
 import MartletBase
+import MartletClock
 import MartletExchangeServer
+import MartletJSON
 import MartletTransport
 
 /// `exchange --venue whitebit …`
 enum ExchangeCommand {
   static let command = Command(
-    name: "exchange", usage: "--venue whitebit --plain [--listen HOST:PORT] …",
+    name: "exchange", usage: "--venue whitebit [--listen HOST:PORT] …",
     does: """
-      Serves the simulated exchange for any client, on this machine only. When it is ready it prints
-      one JSON line with its addresses and markets.
+      Serves the simulated exchange for any client. When it is ready it prints one JSON line with its
+      addresses, its markets, and the file of the certificate that clients are to trust.
       """,
     options: [
       .init("--venue", "NAME", "whose wire it speaks: whitebit"),
@@ -18,6 +20,8 @@ enum ExchangeCommand {
       .init("--speed", "N", "how fast the recorded market runs, 1 … 1000; default 1"),
       .init("--account", "KEY:SECRET", "opens an account; may repeat"),
       .init("--balance", "ASSET=AMOUNT", "money of the account before it; may repeat"),
+      .init(
+        "--ca", "FILE", "where to write that certificate; default .martlet/exchange/PORT/ca.pem"),
       .init("--plain", nil, "http and ws without TLS, loopback only"),
       .init("--time", "MS", "start the exchange's clock at this Unix time in milliseconds"),
       .init("--seed", "N", "chance: update ids and tokens; default 1"),
@@ -25,7 +29,7 @@ enum ExchangeCommand {
     ],
     positional: 0...0,
     example:
-      "./martlet exchange --venue whitebit --plain --account demo:secret --balance DUSDT=1000",
+      "./martlet exchange --venue whitebit --account demo:secret --balance DUSDT=1000",
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
@@ -35,9 +39,9 @@ enum ExchangeCommand {
     guard venue == "whitebit" else {
       throw Arguments.Misuse(message: "--venue: expected whitebit, found “\(venue)”")
     }
-    guard arguments.has("--plain") else {
-      throw Arguments.Misuse(
-        message: "this build serves no TLS yet: add --plain for http and ws on loopback")
+    let isPlain = arguments.has("--plain")
+    if isPlain, arguments.has("--ca") {
+      throw Arguments.Misuse(message: "--ca: a plain exchange has no certificate; leave one out")
     }
     guard let recording = arguments.last("--data") ?? Installation.bundledRecording else {
       Console.fail(
@@ -47,7 +51,8 @@ enum ExchangeCommand {
     var options = LocalExchange.Options(
       recording: recording,
       seed: UInt64(try arguments.integer("--seed", default: 1, in: 0...Int.max)))
-    (options.address, options.port) = try listen(arguments.last("--listen") ?? "127.0.0.1:0")
+    (options.address, options.port) = try listen(
+      arguments.last("--listen") ?? "127.0.0.1:0", isPlain: isPlain)
     options.speed = Int64(try arguments.integer("--speed", default: 1, in: 1...1000))
     if arguments.has("--time") {
       let time = try arguments.integer("--time", default: 0, in: 0...4_102_444_800_000)
@@ -55,17 +60,21 @@ enum ExchangeCommand {
     }
     options.accounts = try accounts(arguments)
     let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))
-    return serve(options, parent: pid_t(parent))
+    return serve(
+      options, isPlain: isPlain, authority: arguments.last("--ca"), parent: pid_t(parent))
   }
 
-  private static func listen(_ text: String) throws(Arguments.Misuse) -> (String, UInt16) {
+  private static func listen(_ text: String, isPlain: Bool) throws(Arguments.Misuse) -> (
+    String, UInt16
+  ) {
     guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]),
       colon != text.startIndex
     else {
       throw Arguments.Misuse(message: "--listen: expected HOST:PORT, found “\(text)”")
     }
-    let host = String(text[..<colon])
-    guard host == "127.0.0.1" || host == "::1" || host == "localhost" else {
+    var host = String(text[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    guard !isPlain || host == "127.0.0.1" || host == "::1" || host == "localhost" else {
       throw Arguments.Misuse(
         message:
           "--listen: without TLS only loopback is served; expected 127.0.0.1, found “\(host)”")
@@ -99,26 +108,99 @@ enum ExchangeCommand {
     return accounts
   }
 
-  private static func serve(_ options: LocalExchange.Options, parent: pid_t) -> ExitCode {
+  private static func serve(
+    _ options: LocalExchange.Options, isPlain: Bool, authority: String?, parent: pid_t
+  ) -> ExitCode {
     do {
+      var options = options
+      let identity = isPlain ? nil : try ExchangeIdentity(address: options.address)
+      options.tls = identity?.context
       let loop = try EventLoop()
       try loop.catchStopSignals { _ in loop.stop() }
       let exchange = try LocalExchange(loop, options)
-      let host = options.address
-      let shown = host.contains(":") ? "[\(host)]" : host
-      let markets = exchange.markets.map { "\"\($0)\"" }.joined(separator: ",")
-      Console.out(
-        "{\"ready\":true,\"venue\":\"whitebit\",\"rest\":\"http://\(shown):\(exchange.port)\","
-          + "\"ws\":\"ws://\(shown):\(exchange.port)\",\"ca\":null,\"markets\":[\(markets)]}\n")
+      let file = try identity?.publish(
+        to: authority ?? ".martlet/exchange/\(exchange.port)/ca.pem")
+      Console.out(ready(exchange, address: options.address, certificate: file))
       let watch = parent > 0 ? OrphanWatch(loop, parent) : nil
       loop.run()
       watch?.end()
       exchange.stop()
+      // A file that nobody named is of use only while its exchange runs.
+      if authority == nil, let file { Installation.removeWithFolder(file) }
       return .done
     } catch {
       Console.fail("exchange: \(error)")
       return .failed
     }
+  }
+}
+
+/// The line that says where clients find the exchange.
+private func ready(_ exchange: LocalExchange, address: String, certificate: String?) -> String {
+  let host = (address.contains(":") ? "[\(address)]" : address) + ":\(exchange.port)"
+  let letter = certificate == nil ? "" : "s"
+  var line = ByteBuffer(capacity: 512)
+  var writer = JSONWriter()
+  writer.beginObject(into: &line)
+  writer.key("ready", into: &line)
+  writer.bool(true, into: &line)
+  writer.key("venue", into: &line)
+  writer.string("whitebit", into: &line)
+  writer.key("rest", into: &line)
+  writer.string(text: "http\(letter)://\(host)", into: &line)
+  writer.key("ws", into: &line)
+  writer.string(text: "ws\(letter)://\(host)", into: &line)
+  writer.key("ca", into: &line)
+  if let certificate {
+    writer.string(text: certificate, into: &line)
+  } else {
+    writer.null(into: &line)
+  }
+  writer.key("markets", into: &line)
+  writer.beginArray(into: &line)
+  for market in exchange.markets { writer.string(text: market, into: &line) }
+  writer.endArray(into: &line)
+  writer.endObject(into: &line)
+  return String(line.span) + "\n"
+}
+
+/// Who the exchange is, made anew at each start: its key is never on disk.
+private struct ExchangeIdentity {
+  let context: TLSContext
+  private let certificate: [UInt8]
+
+  /// Why the certificate cannot be handed to clients.
+  struct Fault: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// - Parameter address: where it listens; it stands for that and for this machine's own names.
+  init(address: String) throws(TLSSetupFault) {
+    let now = SystemClock.realtime()
+    let start = now - .seconds(3_600)
+    let end = now + .seconds(365 * 86_400)
+    let authority = try TLSIdentity.authority(
+      named: "Martlet local exchange", from: start, until: end)
+    let own = ["localhost", "127.0.0.1", "::1"]
+    let identity = try authority.issue(
+      hosts: own + (own.contains(address) ? [] : [address]), from: start, until: end)
+    context = try TLSContext(identity)
+    certificate = authority.certificate
+  }
+
+  /// Writes the certificate that clients are to trust.
+  ///
+  /// - Returns: its whole path.
+  func publish(to path: String) throws(Fault) -> String {
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      .joined(separator: "/")
+    guard folder.isEmpty || Installation.makeFolder(folder),
+      Installation.write(String(decoding: certificate, as: UTF8.self), to: path, mode: 0o644),
+      // The library gives memory of its own, which is freed here.
+      let whole = unsafe realpath(path, nil)
+    else { throw Fault(description: "cannot write \(path): \(systemReason(errno))") }
+    defer { unsafe free(whole) }
+    return unsafe String(cString: whole)
   }
 }
 

@@ -46,4 +46,11 @@ enum Installation {
     return unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
       == bytes.count
   }
+
+  /// Removes a file, and its folder if nothing else is in it.
+  static func removeWithFolder(_ path: String) {
+    unsafe unlink(path)
+    guard let slash = path.lastIndex(of: "/") else { return }
+    unsafe rmdir(String(path[..<slash]))
+  }
 }

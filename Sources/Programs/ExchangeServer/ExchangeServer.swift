@@ -19,12 +19,13 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
 
   /// - Parameters:
   ///   - address: numeric; port 0 lets the system choose.
+  ///   - tls: who the exchange is; nil serves without encryption.
   ///   - path: where WebSockets are accepted, such as `/ws`.
   ///   - origin: what the exchange's clock shows now.
   /// - Throws: `SystemFault` when the address cannot be listened on.
   public init(
-    _ loop: EventLoop, desk: consuming Desk, address: String, port: UInt16, path: String,
-    origin: Timestamp
+    _ loop: EventLoop, desk: consuming Desk, address: String, port: UInt16,
+    tls: TLSContext? = nil, path: String, origin: Timestamp
   ) throws(SystemFault) {
     self.loop = loop
     self.desk = desk
@@ -35,7 +36,7 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
     // Idle WebSockets are the desk's to close: the venue's rule, on the venue's clock.
     configuration.webSocketIdleTimeout = nil
     server = try HTTPServer(
-      loop, address: address, port: port, configuration: configuration, delegate: self)
+      loop, address: address, port: port, tls: tls, configuration: configuration, delegate: self)
     timer = LoopTimer(loop) { [weak self] in self?.advance() }
     advance()
   }

@@ -6,7 +6,7 @@ public import MartletTransport
 internal import WhiteBITDesk
 internal import WhiteBITWire
 
-/// A WhiteBIT-compatible exchange on loopback: recorded markets, real sockets.
+/// A WhiteBIT-compatible exchange: recorded markets, real sockets.
 public final class LocalExchange {
   /// An account and the money it begins with.
   public struct Account: Sendable {
@@ -23,6 +23,8 @@ public final class LocalExchange {
   public struct Options: Sendable {
     public var address = "127.0.0.1"
     public var port: UInt16 = 0
+    /// Who the exchange is; nil serves without encryption.
+    public var tls: TLSContext?
     /// Path of a recording (`.mmr`).
     public var recording: String
     /// How fast the recorded market runs; the exchange's own clock and timers run on wall time.
@@ -72,7 +74,9 @@ public final class LocalExchange {
         }
       }
       server = try ExchangeServer(
-        loop, desk: desk, address: options.address, port: options.port, path: "/ws", origin: start)
+        loop, desk: desk, address: options.address, port: options.port, tls: options.tls,
+        path: "/ws",
+        origin: start)
     } catch let fault as Fault {
       throw fault
     } catch {

@@ -33,7 +33,7 @@ final class DeadManRunner {
   private var thread: SystemThread?
 
   init(
-    _ loop: EventLoop, plan: BotPlan, endpoint: RESTEndpoint, credentials: Credentials,
+    _ loop: EventLoop, plan: BotPlan, venue: VenueAddress, credentials: Credentials,
     nonces: NonceClock, bot: LiveBot
   ) throws {
     let settings = plan.configuration.deadMan
@@ -44,7 +44,7 @@ final class DeadManRunner {
       markets: plan.symbols.enumerated().map {
         WhiteBITSymbol(market: $0.element, instrument: InstrumentID(UInt16($0.offset)))
       })
-    worker = try DeadManWorker(machine, endpoint, credentials, nonces)
+    worker = try DeadManWorker(machine, venue, credentials, nonces)
     commands = worker.loop.mailbox(capacity: 4) { [unowned worker] in worker.obey($0) }
     let news: Mailbox<News> = loop.mailbox(capacity: 256) { [weak self, weak bot] in
       guard let self, let bot else { return }
@@ -103,7 +103,7 @@ private final class DeadManWorker: @unchecked Sendable {
   let progress = Atomic<Int64>(SystemClock.monotonic().nanoseconds)
   var news: Mailbox<DeadManRunner.News>?
   private var machine: WhiteBITDeadMan
-  private let endpoint: RESTEndpoint
+  private let venue: VenueAddress
   private let signer: Signer
   private let nonces: NonceClock
   private var client: BlockingRESTClient?
@@ -116,19 +116,21 @@ private final class DeadManWorker: @unchecked Sendable {
   private var timer: LoopTimer?
 
   init(
-    _ machine: WhiteBITDeadMan, _ endpoint: RESTEndpoint, _ credentials: Credentials,
+    _ machine: WhiteBITDeadMan, _ venue: VenueAddress, _ credentials: Credentials,
     _ nonces: NonceClock
   ) throws {
     loop = try EventLoop(timers: 16)
     self.machine = machine
-    self.endpoint = endpoint
+    self.venue = venue
     self.nonces = nonces
     signer = Signer(credentials)
     timer = LoopTimer(loop) { [unowned self] in self.turn() }
   }
 
   func run() {
-    do throws(RESTRefusal) { client = try BlockingRESTClient(endpoint) } catch {
+    do throws(RESTRefusal) {
+      client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
+    } catch {
       tell(.event("no connection to be had: \(error)", isAlarm: true))
       tell(.lost)
       return

@@ -28,8 +28,8 @@ struct LedgerCheck: ~Copyable {
   private let nonces: NonceClock
   private var signed = SignedHeaders()
 
-  init(_ endpoint: RESTEndpoint, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
-    client = try BlockingRESTClient(endpoint)
+  init(_ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
+    client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
     self.signer = signer
     self.nonces = nonces
   }

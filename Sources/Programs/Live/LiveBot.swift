@@ -31,7 +31,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   var onVenueClock: (() -> Void)?
 
   private let loop: EventLoop
-  private let websocket: WebSocketURL
+  private let venue: VenueAddress
   private let signer: Signer
   private let nonces: NonceClock
   private var rest: RESTClient?
@@ -65,17 +65,16 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   init(
-    _ loop: EventLoop, driver: consuming Driver, rest endpoint: RESTEndpoint,
-    websocket: WebSocketURL, signer: consuming Signer, nonces: NonceClock
+    _ loop: EventLoop, driver: consuming Driver, venue: VenueAddress,
+    signer: consuming Signer, nonces: NonceClock
   ) {
     self.loop = loop
     self.driver = driver
-    self.websocket = websocket
+    self.venue = venue
     self.signer = signer
     self.nonces = nonces
-    var configuration = RESTClient.Configuration()
-    configuration.inFlight = 256
-    rest = RESTClient(loop, endpoint, configuration: configuration, delegate: self)
+    rest = RESTClient(
+      loop, venue.rest, configuration: venue.configuration { $0.inFlight = 256 }, delegate: self)
     timer = LoopTimer(loop) { [weak self] in self?.feed(.timer) }
     nonceTimer = LoopTimer(loop) { [weak self] in self?.sendWaiting() }
   }
@@ -314,7 +313,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     if let known = streams.first(where: { $0.id == stream })?.client {
       client = known
     } else {
-      client = WebSocketClient(loop, websocket, delegate: self)
+      client = WebSocketClient(loop, venue.websocket, tls: venue.tls, delegate: self)
       streams.append((stream, client))
     }
     guard client.isIdle else { return }

@@ -88,8 +88,7 @@ public final class LiveProgram {
       return .misconfigured
     }
     let credentials = try Credentials.load(KeyReference(key))
-    let endpoint = try RESTEndpoint(configuration.whitebit.rest, allowsPlain: true)
-    let websocket = try WebSocketURL(configuration.whitebit.websocket)
+    let venue = try VenueAddress(configuration.whitebit)
 
     let loop = try EventLoop()
     var isInterrupted = 0
@@ -120,10 +119,10 @@ public final class LiveProgram {
       venueTime: startedAt, at: SystemClock.monotonic(),
       file: try NonceFile(configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
     let bot = LiveBot(
-      loop, driver: KernelDriver(kernel: plan.makeKernel(), sink: sink), rest: endpoint,
-      websocket: websocket, signer: Signer(credentials), nonces: nonces)
+      loop, driver: KernelDriver(kernel: plan.makeKernel(), sink: sink), venue: venue,
+      signer: Signer(credentials), nonces: nonces)
     let deadMan = try DeadManRunner(
-      loop, plan: plan, endpoint: endpoint, credentials: credentials, nonces: nonces, bot: bot)
+      loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot)
     let reporter = LiveReporter(
       loop, bot: bot, plan: plan, deadMan: deadMan, startedAt: startedAt,
       endsAt: options.duration.map { startedAt + $0 }, isQuiet: options.isJSON, print: print,
@@ -167,7 +166,7 @@ public final class LiveProgram {
     bot.stop()
     return finish(
       bot, reporter: reporter, plan: plan, isClean: isClean,
-      check: try LedgerCheck(endpoint, signer: Signer(credentials), nonces: nonces))
+      check: try LedgerCheck(venue, signer: Signer(credentials), nonces: nonces))
   }
 
   private func finish(

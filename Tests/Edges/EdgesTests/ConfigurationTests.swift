@@ -79,8 +79,8 @@ import Testing
     #expect(
       configuration.whitebit
         == BotConfiguration.Venue(
-          endpoint: .local, rest: "http://127.0.0.1:8481", websocket: "ws://127.0.0.1:8481/ws",
-          key: "file:keys/whitebit"))
+          endpoint: .local, rest: "https://127.0.0.1:8481", websocket: "wss://127.0.0.1:8481/ws",
+          authorities: ".martlet/exchange/8481/ca.pem", key: "file:keys/whitebit"))
     #expect(
       configuration.strategies == [
         .grid(
@@ -134,7 +134,7 @@ import Testing
     #expect(texts.contains("dashboard.port = 8088  # line 33"))
     #expect(texts.contains("risk.price_band_pct = \"2.5\"  # line 31"))
     #expect(texts.contains("risk.max_working_orders = 200  # default"))
-    #expect(texts.contains("venue.whitebit.rest = \"http://127.0.0.1:8481\"  # default"))
+    #expect(texts.contains("venue.whitebit.rest = \"https://127.0.0.1:8481\"  # default"))
     #expect(texts.contains("journal.folder = \".martlet/grid-demo/journal\"  # default"))
     #expect(Set(settings.map(\.key)).count == settings.count)
   }
@@ -148,7 +148,7 @@ import Testing
       ("[venue.whitebit]", "[venue.whitbit]", "venue.whitbit: unknown key; did you mean whitebit?"),
       (
         "feed", "wibble = 1",
-        "venue.whitebit.wibble: unknown key; expected one of endpoint, feed, key, rest, websocket"
+        "venue.whitebit.wibble: unknown key; expected one of ca, endpoint, feed, key, pins, rest, websocket"
       ),
     ]
     for (line, other, message) in misspelled {
@@ -398,6 +398,9 @@ import Testing
       let report = Self.check(text("http://\(host)/", "ws://\(host)/ws"))
       #expect(report.fault == nil, "\(host): \(String(describing: report.fault))")
       #expect(report.configuration?.whitebit.rest == "http://\(host)")
+      let secure = Self.check(text("https://\(host)/", "wss://\(host)/ws"))
+      #expect(secure.fault == nil, "\(host): \(String(describing: secure.fault))")
+      #expect(secure.configuration?.whitebit.websocket == "wss://\(host)/ws")
     }
     for host in [
       "whitebit.com", "127.0.0.1.example.com", "10.0.0.1", "0.0.0.0", "[::]", "[::2]", "128.0.0.1",
@@ -410,7 +413,7 @@ import Testing
       #expect(socket.refusals.first?.key == "venue.whitebit.websocket", "\(host)")
     }
     for url in [
-      "127.0.0.1:9000", "https://127.0.0.1", "http://127.0.0.1@whitebit.com",
+      "127.0.0.1:9000", "wss://127.0.0.1", "http://127.0.0.1@whitebit.com",
       "http://whitebit.com#127.0.0.1", "http://127.0.0.1\\\\@x", "http://", "http://:80",
       "http://127.0.0.1:0", "http://127.0.0.1:70000", "http://127.0.0.1:", "http://127.0.0.1?x",
       "http://[::1", "http://[::1]x", "",
@@ -421,6 +424,37 @@ import Testing
     // Its addresses cannot be left out.
     let bare = Self.replacing("endpoint", with: "endpoint = \"custom\"")
     #expect(Self.problems(bare).count == 2)
+  }
+
+  @Test("M136: authorities and pinned keys are read, and nothing else is taken for a pin")
+  func authoritiesAndPinsAreRead() throws {
+    func text(_ lines: String) -> String {
+      Self.replacing(
+        "endpoint",
+        with: "endpoint = \"custom\"\nrest = \"https://127.0.0.1:1\"\n"
+          + "websocket = \"wss://127.0.0.1:1/ws\"\n" + lines)
+    }
+    let pins = [
+      "d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=",
+      "E9CZ9INDbd+2eRQozYqqbQ2yXLVKB9+xcprMF+44U1g=",
+    ]
+    let listed = pins.map { "\"\($0)\"" }.joined(separator: ", ")
+    let report = Self.check(text("ca = \"own/ca.pem\"\npins = [\(listed)]"))
+    #expect(report.fault == nil)
+    #expect(report.configuration?.whitebit.pins == pins)
+    #expect(report.configuration?.whitebit.authorities == "own/ca.pem")
+    #expect(
+      report.settings.map(\.description).contains("venue.whitebit.pins = [\(listed)]  # line 11"))
+    #expect(Self.check(text("")).configuration?.whitebit.authorities == nil)
+    for wrong in [
+      "pins = \"\(pins[0])\"", "pins = [1]", "pins = [\"\(pins[0].dropLast())\"]",
+      "pins = [\"sha256//\(pins[0])\"]", "pins = [\"\"]", "ca = \"\"", "ca = 1",
+      "pins = [" + Array(repeating: "\"\(pins[0])\"", count: 17).joined(separator: ",") + "]",
+    ] {
+      #expect(Self.problems(text(wrong)).count == 1, "\(wrong)")
+    }
+    let global = Self.replacing("endpoint", with: "endpoint = \"global\"\nca = \"own/ca.pem\"")
+    #expect(Self.problems(global).count == 1)
   }
 
   @Test("M134 M39: a secret in the configuration is refused and never repeated")
