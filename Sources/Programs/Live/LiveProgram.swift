@@ -41,14 +41,16 @@ public final class LiveProgram {
   }
 
   private let options: Options
-  private let print: (String) -> Void
+  private let print: @Sendable (String) -> Void
   private let complain: (String) -> Void
 
   /// - Parameters:
-  ///   - print: takes what belongs on standard output, as it is.
+  ///   - print: takes what belongs on standard output, as it is; called on a thread of its own, so
+  ///     that it may take its time.
   ///   - complain: takes a line for standard error.
   public init(
-    _ options: Options, print: @escaping (String) -> Void, complain: @escaping (String) -> Void
+    _ options: Options, print: @escaping @Sendable (String) -> Void,
+    complain: @escaping (String) -> Void
   ) {
     self.options = options
     self.print = print
@@ -123,9 +125,10 @@ public final class LiveProgram {
       signer: Signer(credentials), nonces: nonces)
     let deadMan = try DeadManRunner(
       loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot)
+    let printer = try StatusPrinter(print: print)
     let reporter = LiveReporter(
       loop, bot: bot, plan: plan, deadMan: deadMan, startedAt: startedAt,
-      endsAt: options.duration.map { startedAt + $0 }, isQuiet: options.isJSON, print: print,
+      endsAt: options.duration.map { startedAt + $0 }, isQuiet: options.isJSON, printer: printer,
       complain: complain)
 
     // Until nothing of ours rests, or it is clear that this cannot be waited for.
@@ -165,12 +168,12 @@ public final class LiveProgram {
     deadMan.stop(disarming: isClean)
     bot.stop()
     return finish(
-      bot, reporter: reporter, plan: plan, isClean: isClean,
+      bot, reporter: reporter, printer: printer, plan: plan, isClean: isClean,
       check: try LedgerCheck(venue, signer: Signer(credentials), nonces: nonces))
   }
 
   private func finish(
-    _ bot: LiveBot, reporter: LiveReporter, plan: BotPlan, isClean: Bool,
+    _ bot: LiveBot, reporter: LiveReporter, printer: StatusPrinter, plan: BotPlan, isClean: Bool,
     check: consuming LedgerCheck
   ) -> Ending {
     var check = check
@@ -186,10 +189,11 @@ public final class LiveProgram {
     bot.keep(JournalKind.end, report.copy())
     bot.sync()
     reporter.end()
-    if options.isJSON {
-      print(String(report.span) + "\n")
-    } else {
-      print(summary.text(on: TerminalShape.of(descriptor: 1)))
+    let words =
+      options.isJSON
+      ? String(report.span) + "\n" : summary.text(on: TerminalShape.of(descriptor: 1))
+    if !printer.finish(reporter.lastWords() + words) {
+      complain("nobody reads the standard output; the summary is the journal's last record")
     }
     if let fault = bot.journalFault { complain("journal: \(fault)") }
     if let complaint = bot.complaint { complain("strategy: \(complaint)") }

@@ -21,7 +21,7 @@ final class LiveReporter {
   private let startedAt: Timestamp
   private let endsAt: Timestamp?
   private let isQuiet: Bool
-  private let print: (String) -> Void
+  private let printer: StatusPrinter
   private var page: DashboardServer?
   private var timer: LoopTimer?
   private var block = StatusBlock()
@@ -32,7 +32,7 @@ final class LiveReporter {
 
   init(
     _ loop: EventLoop, bot: LiveBot, plan: BotPlan, deadMan: DeadManRunner, startedAt: Timestamp,
-    endsAt: Timestamp?, isQuiet: Bool, print: @escaping (String) -> Void,
+    endsAt: Timestamp?, isQuiet: Bool, printer: StatusPrinter,
     complain: (String) -> Void
   ) {
     self.loop = loop
@@ -42,7 +42,7 @@ final class LiveReporter {
     self.startedAt = startedAt
     self.endsAt = endsAt
     self.isQuiet = isQuiet
-    self.print = print
+    self.printer = printer
     if let port = plan.configuration.dashboardPort {
       // Somebody else's page on that port is no reason not to trade.
       do throws(SystemFault) { page = try DashboardServer(port: port) } catch {
@@ -54,16 +54,20 @@ final class LiveReporter {
   }
 
   func begin() {
-    if !isQuiet, let address = page?.address { print("page     \(address)\n") }
+    if !isQuiet, let address = page?.address { printer.offer("page     \(address)\n") }
     tick()
   }
 
-  /// Leaves the terminal as it was and shows the last status to whoever looks at the page.
+  /// Shows the last status to whoever looks at the page.
   func end() {
     timer?.disarm()
     page?.slot.offer(status())
-    if !isQuiet { print(block.finish(on: TerminalShape.of(descriptor: 1))) }
     page = nil
+  }
+
+  /// What leaves the terminal as it was.
+  func lastWords() -> String {
+    isQuiet ? "" : block.finish(on: TerminalShape.of(descriptor: 1))
   }
 
   private func tick() {
@@ -73,10 +77,11 @@ final class LiveReporter {
     page?.slot.offer(status)
     deadMan.noteProgress()
     defer { ticks += 1 }
-    guard !isQuiet else { return }
+    // While a terminal is held there is nothing to draw on; it gets a later status whole.
+    guard !isQuiet, printer.isIdle else { return }
     let shape = TerminalShape.of(descriptor: 1)
     guard ticks % (shape.isTerminal ? 3 : 10) == 0 else { return }
-    print(block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
+    printer.offer(block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
   }
 
   // MARK: The status

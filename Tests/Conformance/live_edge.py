@@ -1,0 +1,381 @@
+"""The live program's edge, seen from outside: every byte it sends passes a relay that reads them with code of
+its own, on an exchange whose clock is not this machine's; then its event loop alone is stopped and goes on."""
+import base64
+import ctypes
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+from demo_processes import MARTLET, configure, orders
+from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
+
+SKEW = 25.0
+
+
+class Relay:
+    """Hands bytes on between a client and an upstream, and keeps them with the time of their arrival."""
+
+    def __init__(self, upstream):
+        self.upstream = upstream
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.lock = threading.Lock()
+        self.connections = []
+        self.held = None
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            upstream = socket.create_connection(("127.0.0.1", self.upstream))
+            for side in (client, upstream):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            record = {"sent": [], "received": []}
+            with self.lock:
+                self.connections.append(record)
+            threading.Thread(target=self._pump, args=(client, upstream, record, "sent"), daemon=True).start()
+            threading.Thread(target=self._pump, args=(upstream, client, record, "received"), daemon=True).start()
+
+    def _pump(self, source, target, record, kind):
+        try:
+            while data := source.recv(65536):
+                now = time.time()
+                if kind == "received" and self.held and self.held(record):
+                    time.sleep(5)
+                with self.lock:
+                    record[kind].append((now, data))
+                target.sendall(data)
+        except OSError:
+            pass
+        for side in (source, target):
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def copy(self):
+        with self.lock:
+            return [{kind: list(chunks) for kind, chunks in record.items()} for record in self.connections]
+
+    def close(self):
+        self.server.close()
+
+
+class Reader:
+    """Walks through one direction of a connection and knows when each byte came."""
+
+    def __init__(self, chunks):
+        self.data = b"".join(data for _, data in chunks)
+        self.ends, end = [], 0
+        for moment, data in chunks:
+            end += len(data)
+            self.ends.append((end, moment))
+        self.at = 0
+
+    def time(self):
+        return next((moment for end, moment in self.ends if end >= self.at), 0)
+
+    def take(self, count):
+        part = self.data[self.at:self.at + count]
+        self.at += count
+        return part if len(part) == count else None
+
+    def head(self):
+        end = self.data.find(b"\r\n\r\n", self.at)
+        if end < 0:
+            return None
+        lines = self.data[self.at:end].decode("latin-1").split("\r\n")
+        self.at = end + 4
+        return lines[0], [tuple(line.split(": ", 1)) for line in lines[1:]]
+
+    def frame(self):
+        start = self.take(2)
+        if start is None:
+            return None
+        length = start[1] & 127
+        if length > 125:
+            more = self.take(2 if length == 126 else 8)
+            if more is None:
+                return None
+            length = int.from_bytes(more, "big")
+        mask = self.take(4) if start[1] & 128 else bytes(4)
+        body = self.take(length)
+        if body is None or mask is None:
+            return None
+        return start[0] & 15, bytes(byte ^ mask[index & 3] for index, byte in enumerate(body))
+
+
+def events(relay):
+    """Requests, replies and frames of all connections, by time."""
+    found = []
+    for record in relay.copy():
+        sent, received = Reader(record["sent"]), Reader(record["received"])
+        while (head := sent.head()) is not None:
+            line, headers = head
+            fields = {name.lower(): value for name, value in headers}
+            if "upgrade" in fields:
+                for reader, kind in ((sent, "frame"), (received, "push")):
+                    if reader is received:
+                        reader.head()
+                    while (frame := reader.frame()) is not None:
+                        if frame[0] == 1:
+                            found.append((reader.time(), kind, json.loads(frame[1])))
+                break
+            body = sent.take(int(fields.get("content-length", 0)))
+            if body is None:
+                break
+            found.append((sent.time(), "request", {"line": line, "headers": headers, "body": body}))
+            answer = received.head()
+            if answer is None:
+                continue
+            length = {name.lower(): value for name, value in answer[1]}.get("content-length", 0)
+            received.take(int(length))
+            found.append((received.time(), "reply", {"path": line.split()[1], "status": int(answer[0].split()[1])}))
+    return sorted(found, key=lambda event: event[0])
+
+
+def offset_of(exchange):
+    """The exchange's clock less ours, from the moment its second changes."""
+    first = exchange.get("/api/v4/public/time")["time"]
+    while (second := exchange.get("/api/v4/public/time")["time"]) == first:
+        pass
+    return second - time.time()
+
+
+def signed_requests(found):
+    return [(moment, event) for moment, kind, event in found if kind == "request" and event["line"].startswith("POST")]
+
+
+def first(found, kind, test):
+    return next((moment for moment, what, event in found if what == kind and test(event)), None)
+
+
+def wire(checks):
+    with Exchange("--speed", "1", "--time", str(int((time.time() + SKEW) * 1000))) as exchange, tempfile.TemporaryDirectory() as folder:
+        offset = offset_of(exchange)
+        relay = Relay(int(exchange.rest.rsplit(":", 1)[1]))
+        path = configure(folder, exchange)
+        text = open(path).read().replace(exchange.rest.split("//")[1], f"127.0.0.1:{relay.port}")
+        text = re.sub(r"ws://127.0.0.1:\d+", f"ws://127.0.0.1:{relay.port}", text)
+        with open(path, "w") as file:
+            file.write(text)
+        bot = subprocess.run([MARTLET, "run", path, "--for", "8s", "--json"], capture_output=True, text=True, timeout=60, cwd=ROOT)
+        last = json.loads(bot.stdout.strip().splitlines()[-1]) if bot.stdout.strip() else {}
+        checks.check(f"M29 C21 on a machine {offset:.1f} s behind the exchange a bot trades as ever, its ledger equal",
+                     bot.returncode == 0 and last.get("reconciled") is True, (bot.returncode, bot.stdout[-300:], bot.stderr[-300:]))
+        relay.close()
+        found = events(relay)
+
+        posts = signed_requests(found)
+        own = ("Accept", "Content-Length", "Host", "User-Agent")  # HTTP's, not the venue's.
+        names = {tuple(sorted(name for name, _ in event["headers"] if name not in own)) for _, event in posts}
+        checks.check("M28 every signed request has the four documented headers and no other",
+                     names == {("Content-Type", "X-TXC-APIKEY", "X-TXC-PAYLOAD", "X-TXC-SIGNATURE")}, names)
+        wrong = []
+        for _, event in posts:
+            fields = dict(event["headers"])
+            payload = base64.b64encode(event["body"]).decode()
+            signature = hmac.new(SECRET.encode(), payload.encode(), hashlib.sha512).hexdigest()
+            if (fields.get("X-TXC-PAYLOAD"), fields.get("X-TXC-SIGNATURE"), fields.get("X-TXC-APIKEY"), fields.get("Content-Type")) != (
+                    payload, signature, KEY, "application/json"):
+                wrong.append(event["line"])
+            if json.loads(event["body"])["request"] != event["line"].split()[1]:
+                wrong.append(event["body"])
+        checks.check("M27 M28 every payload is the body's base64, every signature Python's own HMAC, every body names its path",
+                     len(posts) > 20 and not wrong, (len(posts), wrong[:3]))
+        sent = [json.loads(event["body"]) for _, event in posts]
+        values = [body["nonce"] for body in sent]
+        checks.check("M31 C2 T11 every nonce is an integer of thirteen digits, sent with nonceWindow",
+                     all(type(value) is int and len(str(value)) == 13 for value in values) and all(body["nonceWindow"] is True for body in sent), sent[:3])
+        leads = [value / 1000 - (moment + offset) for value, (moment, _) in zip(values, posts)]
+        checks.check("M29 M30 C21 nonces are all different, and within the exchange's window by its own clock",
+                     len(set(values)) == len(values) and -5 < min(leads) and max(leads) < 3, (min(leads), max(leads)))
+        refused = [event for _, kind, event in found if kind == "reply" and event["status"] != 200]
+        checks.check("M30 T11 no request was refused", not refused, refused[:3])
+
+        def bodies(path):
+            return [json.loads(event["body"]) for _, event in posts if event["line"].split()[1] == path]
+
+        switches = bodies("/api/v4/order/kill-switch")
+        checks.check("M66 M68 M72 the kill-switch is set with text for spot alone, and removed with null",
+                     [body["timeout"] for body in switches[:-1]] == ["16"] * (len(switches) - 1) and switches[-1]["timeout"] is None
+                     and all(body["types"] == ["spot"] for body in switches), switches)
+        batches = bodies("/api/v4/order/bulk")
+        checks.check("M45 M104 the grid's 20 orders leave in one request", batches and len(batches[0]["orders"]) == 20, [len(b["orders"]) for b in batches])
+        checks.check("T12 M48 nothing is canceled but by its own id",
+                     not bodies("/api/v4/order/cancel/all") and all(body["clientOrderId"].startswith("mt") for body in bodies("/api/v4/order/cancel")))
+
+        def request(path):
+            return first(found, "request", lambda event: event["line"].split()[1] == path)
+
+        def reply(path):
+            return first(found, "reply", lambda event: event["path"] == path)
+
+        def frame(method):
+            return first(found, "frame", lambda event: event["method"] == method)
+
+        def answer(method):
+            number = next(event["id"] for _, kind, event in found if kind == "frame" and event["method"] == method)
+            return first(found, "push", lambda event: event.get("id") == number)
+
+        steps = [
+            ("clock", reply("/api/v4/public/time")), ("kill-switch", request("/api/v4/order/kill-switch")),
+            ("armed", reply("/api/v4/order/kill-switch")), ("token", request("/api/v4/profile/websocket_token")),
+            ("authorize", frame("authorize")), ("authorized", answer("authorize")),
+            ("private channels", min(frame(f"{name}_subscribe") for name in ("ordersPending", "deals", "balanceSpot"))),
+            ("subscribed", max(answer(f"{name}_subscribe") for name in ("ordersPending", "deals", "balanceSpot"))),
+            ("open orders", request("/api/v4/orders")), ("fills", request("/api/v4/trade-account/executed-history")),
+            ("depth", frame("depth_subscribe")), ("whole book", first(found, "push", lambda event: event.get("method") == "depth_update")),
+            ("orders", request("/api/v4/order/bulk")),
+        ]
+        moments = [moment for _, moment in steps]
+        checks.check("C19 M109 M74 M76 M95 T2 T4 clock, kill-switch, authorize, private channels, lists, depth, orders, in that order on the wire",
+                     None not in moments and moments == sorted(moments), steps)
+        checks.check("M75 one token for one connection", len(bodies("/api/v4/profile/websocket_token")) == 1)
+
+
+def stalled(checks):
+    with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
+        relay = Relay(int(exchange.rest.rsplit(":", 1)[1]))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            page = free.getsockname()[1]
+        path = configure(folder, exchange, more=f"[dashboard]\nport = {page}\n")
+        text = open(path).read().replace(exchange.rest.split("//")[1], f"127.0.0.1:{relay.port}")
+        text = re.sub(r"ws://127.0.0.1:\d+", f"ws://127.0.0.1:{relay.port}", text)
+        with open(path, "w") as file:
+            file.write(text)
+        holds = []
+
+        def holds_bulk(record):
+            is_bulk = not holds and record["sent"] and b"/order/bulk" in record["sent"][-1][1]
+            if is_bulk:
+                holds.append(time.time())
+            return is_bulk
+
+        relay.held = holds_bulk
+        # A pipe that is full and that nobody reads: not one line of status can be printed.
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, bytes(4096))
+        except BlockingIOError:
+            os.set_blocking(writing, True)
+        bot = subprocess.Popen([MARTLET, "run", path], stdout=writing, stderr=subprocess.DEVNULL, cwd=ROOT)
+        os.close(writing)
+        checks.check("a bot places its grid through the relay", until(lambda: len(holds) == 1, 15))
+
+        def frames():
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}/state", timeout=5) as answer:
+                return json.load(answer)["counts"]["frames"]
+
+        late = []
+        for _ in range(8):
+            time.sleep(0.5)
+            pushed = sum(kind == "push" for _, kind, _ in events(relay))
+            if not until(lambda: frames() >= pushed, 0.5):
+                late.append((pushed, frames()))
+        held = time.time() - holds[0] < 5
+        checks.check("M8 while the reply to a placement is held back for 5 s, every frame is read as it comes", held and not late, (held, late))
+        checks.check("and the placement is not sent again", len([1 for _, kind, event in events(relay) if kind == "request" and "/order/bulk" in event["line"]]) == 1)
+        before = frames()
+        checks.check("a terminal that nobody reads holds up nothing", until(lambda: frames() > before + 20, 10))
+        bot.send_signal(signal.SIGTERM)
+        bot.wait(timeout=30)
+        os.close(reading)
+        relay.close()
+        checks.check("and it ends with nothing of its own left resting", orders(exchange) == [], orders(exchange))
+
+
+class OneThread:
+    """Stops a child's first thread, its event loop, while its other threads go on."""
+
+    SEIZE, INTERRUPT, DETACH, EVERY = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, process):
+        self.process = process.pid
+        self.library = ctypes.CDLL(None, use_errno=True)
+
+    def _trace(self, request):
+        if self.library.ptrace(request, self.process, None, None) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def __enter__(self):
+        self._trace(self.SEIZE)
+        self._trace(self.INTERRUPT)
+        os.waitpid(self.process, self.EVERY)
+
+    def __exit__(self, *_):
+        self._trace(self.DETACH)
+
+
+def hung_loop(checks):
+    timeout, grace = 12, 6
+    with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
+        path = configure(folder, exchange)
+        text = open(path).read().replace('"16s"', f'"{timeout}s"').replace('refresh = "5s"', 'refresh = "1s"').replace('"10s"', f'"{grace}s"')
+        with open(path, "w") as file:
+            file.write(text)
+
+        def started():
+            timers = exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
+            return timers[0]["startTime"] if isinstance(timers, list) and timers else 0
+
+        def own():
+            return [row for row in orders(exchange) if row["clientOrderId"].startswith("mt")]
+
+        bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        until(lambda: len(own()) >= 20, 15)
+        try:
+            with OneThread(bot):
+                began, seen = time.time(), []
+                while time.time() - began < grace - 1.5:
+                    seen.append(time.time() - started())
+                    time.sleep(0.25)
+                checks.check(f"M69 with the event loop stopped for {grace - 1.5} s the kill-switch is refreshed every second all the same",
+                             len(seen) > 10 and max(seen) < 3, seen)
+                checks.check("M69 and its orders rest", len(own()) > 10, len(own()))
+        except OSError as error:
+            checks.skip("M69 with the event loop stopped the kill-switch is refreshed all the same", f"needs the right to trace a child: {error}")
+            bot.terminate()
+            bot.communicate(timeout=30)
+            return
+        until(lambda: len(own()) >= 20, 5)
+        time.sleep(1)
+        with OneThread(bot):
+            began = time.time()
+            gone = until(lambda: own() == [], grace + timeout + 3)
+            took = time.time() - began
+            checks.check(f"M69 M71 a bot hung past its grace is canceled by the exchange within grace and timeout ({took:.1f} s of {grace + timeout} s)",
+                         gone and timeout - 1 < took <= grace + timeout + 1.5, took)
+        back = until(lambda: len(own()) >= 20 and time.time() - started() < 3, 30)
+        checks.check("M69 when it moves again it arms the kill-switch and lays its grid out anew", back, (len(own()), time.time() - started()))
+        bot.send_signal(signal.SIGTERM)
+        out, err = bot.communicate(timeout=30)
+        last = json.loads(out.strip().splitlines()[-1]) if out.strip() else {}
+        checks.check("M7 and its ledger equals the exchange's to the last digit", bot.returncode == 0 and last.get("reconciled") is True,
+                     (bot.returncode, out[-400:], err[-400:]))
+
+
+def main():
+    checks = Checks()
+    wire(checks)
+    stalled(checks)
+    hung_loop(checks)
+    checks.end()
+
+
+if __name__ == "__main__":
+    main()
