@@ -89,6 +89,10 @@ class Checks:
             self.failed += 1
             print(f"FAIL {name}: {found}")
 
+    def tell(self, text):
+        """Shows a figure beside the checks; their names stay the same from run to run."""
+        print(f"     {text}")
+
     def skip(self, name, why):
         self.skipped += 1
         print(f"skip {name}: {why}")
