@@ -9,8 +9,8 @@ from local_exchange import Checks, ROOT
 MARTLET = os.environ.get("MARTLET", os.path.join(ROOT, ".build/release/martlet"))
 KEYS = {"name", "ops", "ns_per_op", "p50", "p99", "allocations", "checksum"}
 # A trading step, a quiet step, and the parts they are made of.
-FREE_OF_THE_HEAP = ["fill-to-signed", "quiet-step", "depth-20", "book-row", "json-scan", "client-order-id", "risk-review",
-                    "sign", "journal-append-660"]
+FREE_OF_THE_HEAP = ["fill-to-signed", "fill-to-signed-long", "quiet-step", "depth-20", "book-row", "json-scan",
+                    "client-order-id", "risk-review", "sign", "journal-append-660"]
 
 
 def bench(*words):

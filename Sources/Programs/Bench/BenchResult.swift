@@ -62,7 +62,7 @@ public struct BenchResult: Sendable {
     func right(_ text: String, _ width: Int) -> String {
       String(repeating: " ", count: max(1, width - text.count)) + text
     }
-    let start = name + String(repeating: " ", count: max(0, 19 - name.count))
+    let start = name + String(repeating: " ", count: max(0, 20 - name.count))
     return start + right(ops, 8) + right(mean, 13) + right(p50, 13) + right(p99, 13)
       + right(allocations, 13) + right(checksum, 18) + (note.isEmpty ? "" : "  " + note)
   }

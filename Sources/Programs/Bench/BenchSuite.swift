@@ -16,14 +16,15 @@ public final class BenchSuite {
 
   /// In the order in which they are run.
   public static let names = [
-    "fill-to-signed", "quiet-step", "depth-20", "book-row", "json-scan", "client-order-id",
-    "risk-review", "sign", "journal-append-660", "snapshot", "replay",
+    "fill-to-signed", "fill-to-signed-long", "quiet-step", "depth-20", "book-row", "json-scan",
+    "client-order-id", "risk-review", "sign", "journal-append-660", "snapshot", "replay",
   ]
 
   /// What each does, for help.
   public static func purpose(of name: String) -> String {
     switch name {
     case "fill-to-signed": "a fill frame in memory to the signed bytes of its replacement"
+    case "fill-to-signed-long": "the same in one life of 60,000 fills"
     case "quiet-step": "a depth frame in memory to a kernel that finds nothing to do"
     case "depth-20": "a frame of 20 + 20 levels decoded and applied to a book"
     case "book-row": "one level applied to a book"
@@ -59,6 +60,7 @@ public final class BenchSuite {
   public func run(_ name: String) throws -> BenchResult {
     switch name {
     case "fill-to-signed": try fillToSigned()
+    case "fill-to-signed-long": try fillToSignedLong()
     case "quiet-step": try quietStep()
     case "depth-20": try depth20()
     case "book-row": try bookRow()

@@ -46,12 +46,25 @@ struct Stopwatch: ~Copyable {
   mutating func countOff() { allocations += cmartlet_allocations() - heap }
 
   /// Mean, p50 and p99 of an operation, in nanoseconds; of pieces of several, of their means.
-  func summary() -> (mean: Double, p50: Double, p99: Double) {
-    precondition(ops > 0, "nothing was timed")
+  func summary() -> (mean: Double, p50: Double, p99: Double) { summary(of: spans.indices) }
+
+  /// The same of the first, or the last, pieces.
+  func summary(first count: Int) -> (mean: Double, p50: Double, p99: Double) {
+    summary(of: 0..<min(count, spans.count))
+  }
+  func summary(last count: Int) -> (mean: Double, p50: Double, p99: Double) {
+    summary(of: max(spans.count - count, 0)..<spans.count)
+  }
+
+  private func summary(of pieces: Range<Int>) -> (mean: Double, p50: Double, p99: Double) {
+    precondition(!pieces.isEmpty, "nothing was timed")
     var total: Int64 = 0
+    var ops = 0
     var means: [Double] = []
-    for index in spans.indices {
+    means.reserveCapacity(pieces.count)
+    for index in pieces {
       total += spans[index]
+      ops += counts[index]
       means.append(Double(spans[index]) / Double(counts[index]))
     }
     means.sort()

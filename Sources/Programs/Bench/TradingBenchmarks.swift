@@ -11,53 +11,90 @@ internal import WhiteBITWire
 // A frame in memory to what leaves, through everything that lies between.
 extension BenchSuite {
   func fillToSigned() throws -> BenchResult {
-    let day = try recordedDay()
     let ops = amount(2_000, small: 12)
     var watch = Stopwatch(pieces: ops)
     var rounds = Rounds()
     var checksum = Checksum()
     var lines: [String] = []
     for round in 0..<amount(15, small: 1) {
-      var bot = try TradingBot.open(day, journal: "\(folder)/fills-\(round)")
-      defer { discard("\(folder)/fills-\(round)") }
-      var venue = FillingVenue(day)
-      watch.reset()
-      // The first steps of a life meet memory for the first time.
-      for _ in 0..<amount(200, small: 2) {
-        try venue.fill(&bot)
-        try bot.step(.venue(.frame(StreamID(0))), venue.frame.span)
-        try bot.recordNotes()
-        try venue.settle(&bot)
-      }
-      for _ in 0..<ops {
-        try venue.fill(&bot)
-        watch.start()
-        try bot.step(.venue(.frame(StreamID(0))), venue.frame.span)
-        watch.stop()
-        if round == 0 { lines.append(String(venue.frame.span)) }
-        guard bot.placed.count == 1 else {
-          let notes = bot.driver.kernel.notes.map { "\($0.note)" }.joined(separator: "\n  ")
-          throw Fault(
-            "fill-to-signed: a fill led to \(bot.placed.count) orders, expected 1; \(notes)")
-        }
-        // What follows a fill allocates nothing either, though it is not timed.
-        watch.countOn()
-        try bot.recordNotes()
-        _ = bot.driver.kernel.nextDeadline
-        watch.countOff()
-        try venue.settle(&bot)
+      try trade(fills: ops, &watch, &checksum) {
+        if round == 0 { lines.append(String($0)) }
       }
       rounds.add(watch)
-      checksum.fold(bot.checksum.value)
-      checksum.fold(bot.driver.kernel.counts.fills)
     }
-    var result = rounds.result("fill-to-signed", checksum: checksum.value)
-    result.remark(goal("p50", result.p50, atMost: 5_000))
-    result.remark(goal("p99", result.p99, atMost: 15_000))
-    result.forbidAllocations()
+    let result = fillResult("fill-to-signed", rounds, checksum)
     fillFrames = lines
     fillToSignedP50 = result.p50
     return result
+  }
+
+  /// One life of many fills: every bounded memory of the bot is full and forgets, and its tables have
+  /// outgrown the near caches.
+  func fillToSignedLong() throws -> BenchResult {
+    let ops = amount(60_000, small: 60)
+    var watch = Stopwatch(pieces: ops)
+    var rounds = Rounds()
+    var checksum = Checksum()
+    var growths: [Double] = []
+    for _ in 0..<amount(5, small: 1) {
+      try trade(fills: ops, &watch, &checksum) { _ in }
+      rounds.add(watch)
+      let sixth = ops / 6
+      growths.append(watch.summary(last: sixth).p50 / watch.summary(first: sixth).p50)
+    }
+    var result = fillResult("fill-to-signed-long", rounds, checksum)
+    result.remark(
+      "p50 of the last sixth \(BenchResult.number(Rounds.median(growths))) x the first's")
+    return result
+  }
+
+  private func fillResult(_ name: String, _ rounds: Rounds, _ checksum: Checksum) -> BenchResult {
+    var result = rounds.result(name, checksum: checksum.value)
+    result.remark(goal("p50", result.p50, atMost: 5_000))
+    result.remark(goal("p99", result.p99, atMost: 15_000))
+    result.forbidAllocations()
+    return result
+  }
+
+  /// One life: `watch` times each of its fills until the replacement is signed.
+  private func trade(
+    fills ops: Int, _ watch: inout Stopwatch, _ checksum: inout Checksum,
+    seeing frame: (Span<UInt8>) -> Void
+  ) throws {
+    let day = try recordedDay()
+    // All of it in one segment: the next one is made ready once in thousands of fills, which at this
+    // pace were many times a second.
+    var bot = try TradingBot.open(
+      day, journal: "\(folder)/fills", segmentMegabytes: max(64, ops / 200))
+    defer { discard("\(folder)/fills") }
+    var venue = FillingVenue(day)
+    watch.reset()
+    // The first steps of a life meet memory for the first time.
+    for _ in 0..<amount(200, small: 2) {
+      try venue.fill(&bot)
+      try bot.step(.venue(.frame(StreamID(0))), venue.frame.span)
+      try bot.recordNotes()
+      try venue.settle(&bot)
+    }
+    for _ in 0..<ops {
+      try venue.fill(&bot)
+      watch.start()
+      try bot.step(.venue(.frame(StreamID(0))), venue.frame.span)
+      watch.stop()
+      frame(venue.frame.span)
+      guard bot.placed.count == 1 else {
+        let notes = bot.driver.kernel.notes.map { "\($0.note)" }.joined(separator: "\n  ")
+        throw Fault("a fill led to \(bot.placed.count) orders, expected 1; \(notes)")
+      }
+      // What follows a fill allocates nothing either, though it is not timed.
+      watch.countOn()
+      try bot.recordNotes()
+      _ = bot.driver.kernel.nextDeadline
+      watch.countOff()
+      try venue.settle(&bot)
+    }
+    checksum.fold(bot.checksum.value)
+    checksum.fold(bot.driver.kernel.counts.fills)
   }
 
   func quietStep() throws -> BenchResult {

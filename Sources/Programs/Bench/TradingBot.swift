@@ -38,12 +38,16 @@ struct TradingBot: ~Copyable {
 
   /// A bot that has lived through the opening of `day`.
   ///
-  /// - Parameter path: a folder for its journal, which must not exist.
-  static func open(_ day: RecordedDay, journal path: String) throws -> TradingBot {
+  /// - Parameters:
+  ///   - path: a folder for its journal, which must not exist.
+  ///   - segmentMegabytes: of a segment of that journal.
+  static func open(
+    _ day: RecordedDay, journal path: String, segmentMegabytes: Int = 64
+  ) throws -> TradingBot {
     // Segments that last, and the sync thread at rest: at the pace of a benchmark both would be busy
     // all the time, which at a market's pace they are a hundredth of.
     var options = JournalOptions(build: "bench")
-    options.segmentBytes = 64 << 20
+    options.segmentBytes = segmentMegabytes << 20
     options.sync = .atClose
     let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
     let nonces = NonceClock(
