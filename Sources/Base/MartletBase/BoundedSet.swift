@@ -6,40 +6,60 @@
 /// - Bounds: `capacity` ids, reserved at once.
 /// - Complexity: O(1) expected, without an allocation.
 @frozen public struct BoundedSet<Key: StablyHashed> {
-  @usableFromInline var index: HashIndex<Key>
-  @usableFromInline var ages: Ring<Key>
+  public let capacity: Int
+  public private(set) var count = 0
+  /// In the order they came, from `oldest` round.
+  @usableFromInline var keys: [Key]
+  private var oldest = 0
+  /// Where each stands in `keys`.
+  @usableFromInline var index: SlabIndex
 
-  /// - Parameter capacity: the bound, at least 1.
+  /// - Parameter capacity: the bound, 1 ... 2³⁰.
   public init(capacity: Int) {
-    index = HashIndex(capacity: capacity)
-    ages = Ring(capacity: capacity)
+    self.capacity = capacity
+    index = SlabIndex(capacity: capacity)
+    keys = Array(repeating: .filler, count: capacity)
   }
 
-  @inlinable public var capacity: Int { ages.capacity }
-  @inlinable public var count: Int { ages.count }
-
-  @inlinable public func contains(_ key: Key) -> Bool { index.value(for: key) != nil }
+  @inlinable public func contains(_ key: Key) -> Bool { place(of: key).value != nil }
 
   /// Remembers `key`; when full, forgets the one remembered longest.
   ///
   /// - Returns: whether it was new. One that is known keeps its age.
-  @inlinable public mutating func insert(_ key: Key) -> Bool {
-    if ages.isFull {
-      if contains(key) { return false }
-      if let oldest = ages.popFirst() { index.removeValue(for: oldest) }
+  public mutating func insert(_ key: Key) -> Bool {
+    var place = place(of: key)
+    if place.value != nil { return false }
+    if count == capacity {
+      index.remove(at: self.place(of: keys[oldest]))
+      oldest = oldest + 1 == capacity ? 0 : oldest + 1
+      count -= 1
+      // The gap that it left may have moved the place.
+      place = self.place(of: key)
     }
-    // What is known already stands there with this very value.
-    let admission = index.insert(0, for: key)
-    if admission == .replaced { return false }
-    let wasTaken = admission == .inserted && ages.append(key) == .inserted
-    precondition(wasTaken, "index and ages of a bounded set differ")
+    let newest = oldest + count < capacity ? oldest + count : oldest + count - capacity
+    keys[newest] = key
+    let admission = index.put(newest, at: place)
+    precondition(admission == .inserted, "an id of a bounded set is \(admission)")
+    count += 1
     return true
+  }
+
+  @inlinable func place(of key: Key) -> SlabIndex.Place {
+    index.find(key.stableHash) { keys[$0] == key }
+  }
+
+  private func key(_ age: Int) -> Key {
+    keys[oldest + age < capacity ? oldest + age : oldest + age - capacity]
   }
 }
 
 extension BoundedSet: Equatable {
   /// The same ids remembered in the same order.
-  public static func == (lhs: BoundedSet, rhs: BoundedSet) -> Bool { lhs.ages == rhs.ages }
+  public static func == (lhs: BoundedSet, rhs: BoundedSet) -> Bool {
+    if lhs.count != rhs.count { return false }
+    for age in 0..<lhs.count where lhs.key(age) != rhs.key(age) { return false }
+    return true
+  }
 }
 
 extension BoundedSet: Sendable where Key: Sendable {}
@@ -47,17 +67,23 @@ extension BoundedSet: Sendable where Key: Sendable {}
 extension BoundedSet: Snapshotting where Key: SnapshotValue {
   public func write(to snapshot: inout SnapshotWriter) {
     snapshot.section("BoundedSet")
-    ages.write(to: &snapshot)
+    snapshot.write(UInt32(count))
+    for age in 0..<count { key(age).write(to: &snapshot) }
   }
 
   /// Takes what was written in place of what this holds; the bound stays this set's own.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
     try snapshot.section("BoundedSet")
     let start = snapshot.offset
-    try ages.read(from: &snapshot)
+    let found = try snapshot.count()
+    guard found <= capacity else {
+      throw .impossible("\(found) ids in a set of \(capacity)", offset: start)
+    }
     index.removeAll()
-    for key in ages {
-      guard index.insert(0, for: key) == .inserted else {
+    count = 0
+    oldest = 0
+    for _ in 0..<found {
+      guard insert(try Key(from: &snapshot)) else {
         throw .impossible("an id remembered twice", offset: start)
       }
     }

@@ -107,14 +107,13 @@
   @_disfavoredOverload
   @inlinable public mutating func append(_ text: InlineText) {
     reserve(InlineText.capacity)
-    var index = 0
-    while index < InlineText.capacity {
-      let byte = text[index]
-      if byte == 0 { break }
-      unsafe (storage + count).initialize(to: byte)
-      written &+= 1
-      index &+= 1
+    // The room for all of it was reserved above; what is padding is written and does not count.
+    let target = unsafe UnsafeMutableRawPointer(storage + count)
+    for index in 0..<4 {
+      unsafe target.storeBytes(
+        of: text.word(index).bigEndian, toByteOffset: index &* 8, as: UInt64.self)
     }
+    written &+= text.count
   }
 
   /// Appends text of any length; for start-up and reports, not for the hot path.

@@ -14,10 +14,31 @@
   /// - Returns: nil when `text` is longer than 32 bytes or holds a zero byte.
   @inlinable public init?(_ text: Span<UInt8>) {
     guard text.count <= InlineText.capacity else { return nil }
-    for index in 0..<text.count {
-      guard text[index] != 0 else { return nil }
-      put(text[index], at: index)
+    var isWhole = true
+    word0 = InlineText.word(of: text, from: 0, &isWhole)
+    if text.count > 8 { word1 = InlineText.word(of: text, from: 8, &isWhole) }
+    if text.count > 16 { word2 = InlineText.word(of: text, from: 16, &isWhole) }
+    if text.count > 24 { word3 = InlineText.word(of: text, from: 24, &isWhole) }
+    if !isWhole { return nil }
+  }
+
+  /// Up to eight bytes from `start` on, the first one highest, zeros behind the last.
+  ///
+  /// - Parameter isWhole: set to false when one of them is zero.
+  @inlinable @inline(__always)
+  static func word(of text: Span<UInt8>, from start: Int, _ isWhole: inout Bool) -> UInt64 {
+    let left = text.count &- start
+    var word: UInt64 = 0
+    if left >= 8 {
+      for index in 0..<8 { word = word << 8 | UInt64(text[start &+ index]) }
+    } else {
+      for index in 0..<left { word |= UInt64(text[start &+ index]) << UInt64(56 &- index &* 8) }
     }
+    // A byte borrows from its top bit only when it is zero; what lies behind the last one is none.
+    let padding: UInt64 = left >= 8 ? 0 : .max >> UInt64(left &* 8)
+    let bytes = word | padding
+    if (bytes &- 0x0101_0101_0101_0101) & ~bytes & 0x8080_8080_8080_8080 != 0 { isWhole = false }
+    return word
   }
 
   /// - Returns: nil when `text` is longer than 32 bytes of UTF-8 or holds a zero byte.
@@ -56,9 +77,23 @@
 
   /// Length in bytes, 0 ... 32.
   @inlinable public var count: Int {
-    var length = 0
-    while length < InlineText.capacity && self[length] != 0 { length += 1 }
-    return length
+    if word3 != 0 { return 24 &+ InlineText.count(of: word3) }
+    if word2 != 0 { return 16 &+ InlineText.count(of: word2) }
+    if word1 != 0 { return 8 &+ InlineText.count(of: word1) }
+    return InlineText.count(of: word0)
+  }
+
+  /// Bytes of a word before its padding.
+  @inlinable static func count(of word: UInt64) -> Int { 8 &- word.trailingZeroBitCount / 8 }
+
+  /// Eight bytes from 8 × `index` on, the first one highest, zeros behind the last.
+  @inlinable public func word(_ index: Int) -> UInt64 {
+    switch index {
+    case 0: word0
+    case 1: word1
+    case 2: word2
+    default: word3
+    }
   }
 
   @inlinable public static func < (lhs: InlineText, rhs: InlineText) -> Bool {
@@ -70,11 +105,15 @@
 
   /// Whether the text begins with `prefix`.
   @inlinable public func hasPrefix(_ prefix: InlineText) -> Bool {
-    for index in 0..<InlineText.capacity {
-      if prefix[index] == 0 { return true }
-      if prefix[index] != self[index] { return false }
-    }
-    return true
+    (word0 ^ prefix.word0) & InlineText.mask(of: prefix.word0)
+      | (word1 ^ prefix.word1) & InlineText.mask(of: prefix.word1)
+      | (word2 ^ prefix.word2) & InlineText.mask(of: prefix.word2)
+      | (word3 ^ prefix.word3) & InlineText.mask(of: prefix.word3) == 0
+  }
+
+  /// Ones where a word has bytes, zeros where it has padding.
+  @inlinable static func mask(of word: UInt64) -> UInt64 {
+    .max << UInt64(word.trailingZeroBitCount & ~7)
   }
 
   /// In the manner of FNV-1a, word by word; stable between processes, unlike `hashValue`.

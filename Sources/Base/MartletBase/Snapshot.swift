@@ -116,8 +116,8 @@ public struct SnapshotReader {
     text.word1 = try read()
     text.word2 = try read()
     text.word3 = try read()
-    // Behind the first zero only zeros, or equality would not be equality of text.
-    for index in text.count..<InlineText.capacity where text[index] != 0 {
+    // Before the last byte no zero, or equality would not be equality of text.
+    for index in 0..<text.count where text[index] == 0 {
       throw .impossible("inline text with a zero inside", offset: start)
     }
     return text

@@ -219,6 +219,10 @@ public import MartletBase
   }
 
   @inlinable static func escape(_ text: InlineText, into buffer: inout ByteBuffer) {
+    if isPlain(text) {
+      buffer.append(text)
+      return
+    }
     var index = 0
     while index < InlineText.capacity {
       let byte = text[index]
@@ -226,6 +230,23 @@ public import MartletBase
       escape(byte, into: &buffer)
       index &+= 1
     }
+  }
+
+  /// Whether no byte of `text` needs an escape: eight at a time, as nearly all text is.
+  @inlinable static func isPlain(_ text: InlineText) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    var found: UInt64 = 0
+    for index in 0..<4 {
+      let word = text.word(index)
+      // Padding stands for a letter. A byte less than its bound, or equal to a sign, borrows; one
+      // that only follows such a byte may be taken for one, and costs the slow way.
+      let bytes = word | (ones &* 0x61 & ~(.max << UInt64(word.trailingZeroBitCount & ~7)))
+      let quote = bytes ^ ones &* 0x22
+      let backslash = bytes ^ ones &* 0x5c
+      found |= (bytes &- ones &* 0x20) & ~bytes | (quote &- ones) & ~quote
+      found |= (backslash &- ones) & ~backslash
+    }
+    return found & 0x8080_8080_8080_8080 == 0
   }
 
   @inlinable static func escape(_ text: Span<UInt8>, into buffer: inout ByteBuffer) {

@@ -10,6 +10,19 @@ func appendBase64(of bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
     let digits = unsafe alphabet.utf8Start
     var source = 0
     var target = 0
+    // Six bytes at a time while eight can be read.
+    while source + 8 <= count {
+      var group: UInt64 = 0
+      for index in 0..<8 { group = group << 8 | UInt64(bytes[source &+ index]) }
+      var word: UInt64 = 0
+      for index in 0..<8 {
+        let digit = unsafe digits[Int(group >> UInt64(58 &- index &* 6) & 63)]
+        word |= UInt64(digit) << UInt64(index &* 8)
+      }
+      unsafe text.storeBytes(of: word.littleEndian, toByteOffset: target, as: UInt64.self)
+      source += 6
+      target += 8
+    }
     while source + 3 <= count {
       let group =
         UInt32(bytes[source]) << 16 | UInt32(bytes[source + 1]) << 8 | UInt32(bytes[source + 2])

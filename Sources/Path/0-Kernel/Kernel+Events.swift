@@ -97,8 +97,8 @@ extension Kernel where Session: ~Copyable {
     }
   }
 
-  func instrument(_ id: InstrumentID) -> Instrument? {
-    Int(id.index) < markets.count ? markets[Int(id.index)].instrument : nil
+  private mutating func isListed(_ market: Int) -> Bool {
+    market < markets.count && !markets[market].listing.isEmpty
   }
 
   private mutating func withMarket(_ id: InstrumentID, _ change: (inout KernelMarket) -> Void) {
@@ -121,10 +121,8 @@ extension Kernel where Session: ~Copyable {
     }
     markets[index].isChanged = true
     noteTrust(of: id)
-    if let instrument = markets[index].instrument, let top = markets[index].book.top,
-      let bid = top.bid
-    {
-      portfolio.mark(account, instrument, at: bid, now: now)
+    if isListed(index), let bid = markets[index].book.top?.bid {
+      portfolio.mark(account, markets[index].listing[0], at: bid, now: now)
     }
   }
 
@@ -157,13 +155,13 @@ extension Kernel where Session: ~Copyable {
     while folded < orderEffects.list.count {
       switch orderEffects.list[folded] {
       case .bookFill(let fill, _, _):
-        if let instrument = instrument(fill.instrument) {
-          portfolio.book(fill, of: instrument, at: now)
-        }
+        let market = Int(fill.instrument.index)
+        if isListed(market) { portfolio.book(fill, of: markets[market].listing[0], at: now) }
       case .orderChanged(let change):
-        if let instrument = instrument(change.after.instrument) {
+        let market = Int(change.after.instrument.index)
+        if isListed(market) {
           portfolio.orderChanged(
-            change.account, instrument, before: change.before, after: change.after)
+            change.account, markets[market].listing[0], before: change.before, after: change.after)
         }
       case .orphanFill, .sendCancel, .queryVenue, .adoptable, .alarm: break
       }
@@ -214,5 +212,5 @@ extension Kernel where Session: ~Copyable {
     }
   }
 
-  func traceOf(_ id: ClientOrderID) -> TraceID { orders.record(of: id)?.trace ?? trace }
+  func traceOf(_ id: ClientOrderID) -> TraceID { orders.trace(of: id) ?? trace }
 }

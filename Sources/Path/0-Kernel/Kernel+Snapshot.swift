@@ -88,6 +88,7 @@ extension Kernel: Snapshotting where Session: ~Copyable {
     }
     for index in strategies.indices {
       strategies[index].wakeAt = try snapshot.timestamp()
+      strategies[index].shown = nil
       try strategies[index].strategy.read(from: &snapshot)
     }
     try session.read(from: &snapshot)

@@ -17,23 +17,25 @@ extension Kernel where Session: ~Copyable {
   }
 
   mutating func call(_ slot: Int, _ body: Call) {
-    guard let instrument = markets[Int(strategies[slot].instrument.index)].instrument else {
-      return
-    }
     intents.removeAll()
-    ask(slot, instrument, body)
-    settle(slot, instrument)
+    ask(slot, body)
+    settle(slot)
   }
 
-  private mutating func ask(_ slot: Int, _ instrument: Instrument, _ body: Call) {
-    let market = Int(instrument.id.index)
-    orders.fill(&strategies[slot].working, of: strategies[slot].id)
+  private mutating func ask(_ slot: Int, _ body: Call) {
+    let market = Int(strategies[slot].instrument.index)
+    if markets[market].listing.isEmpty { return }
+    if strategies[slot].shown != orders.revision {
+      orders.fill(&strategies[slot].working, of: strategies[slot].id)
+      strategies[slot].shown = orders.revision
+    }
     let context = StrategyContext(
-      now: now, strategy: strategies[slot].id, account: account, instrument: instrument,
-      top: markets[market].book.top, lastPrice: markets[market].lastPrice,
-      position: portfolio.position(account, instrument.id),
-      base: portfolio.balance(account, instrument.base),
-      quote: portfolio.balance(account, instrument.quote),
+      now: now, strategy: strategies[slot].id, account: account,
+      instrument: markets[market].listing[0], top: markets[market].book.top,
+      lastPrice: markets[market].lastPrice,
+      position: portfolio.position(account, strategies[slot].instrument),
+      base: portfolio.balance(account, markets[market].listing[0].base),
+      quote: portfolio.balance(account, markets[market].listing[0].quote),
       working: strategies[slot].working)
     body(&strategies[slot].strategy, context, &intents)
   }
@@ -41,22 +43,24 @@ extension Kernel where Session: ~Copyable {
   /// Puts what was said before Risk, and what Risk refuses before the strategy again, which may say
   /// something else. One that answers every refusal with another refused order is out of order: all
   /// trading halts before it can spin.
-  private mutating func settle(_ slot: Int, _ instrument: Instrument) {
+  private mutating func settle(_ slot: Int) {
     var rounds = 0
     while true {
       strategies[slot].wakeAt = min(strategies[slot].wakeAt, intents.wakeAt)
       for index in 0..<intents.cancels.count {
         orders.requestCancel(intents.cancels[index], at: now, effects: &orderEffects)
       }
+      let market = Int(strategies[slot].instrument.index)
+      if intents.places.isEmpty || markets[market].listing.isEmpty { return }
       refusals.removeAll(keepingCapacity: true)
-      for index in 0..<intents.places.count { consider(intents.places[index], instrument) }
+      for index in 0..<intents.places.count { consider(intents.places[index], market) }
       rounds += 1
       guard !refusals.isEmpty else { return }
       guard rounds < 32 else { return halt(.capacity) }
       intents.removeAll()
       for index in 0..<refusals.count {
         let refusal = refusals[index]
-        ask(slot, instrument) {
+        ask(slot) {
           $0.onRefusal(tag: refusal.tag, reason: refusal.reason, $1, intents: &$2)
         }
       }
@@ -64,10 +68,10 @@ extension Kernel where Session: ~Copyable {
   }
 
   /// One intent: noted, judged, and either opened and handed to the session or refused.
-  private mutating func consider(_ intent: OrderIntent, _ instrument: Instrument) {
+  private mutating func consider(_ intent: OrderIntent, _ market: Int) {
     note(.intent(intent))
     fold()
-    let context = riskContext(for: intent, instrument)
+    let context = riskContext(for: intent, market)
     switch risk.review(intent, context: context) {
     case .refused(let reason, let numbers):
       counts.refusedByRisk += 1
@@ -76,7 +80,7 @@ extension Kernel where Session: ~Copyable {
     case .approved(let approved):
       do throws(OrderStore.Full) {
         let id = try orders.open(
-          approved, symbol: instrument.symbol, at: now, trace: trace, effects: &orderEffects)
+          approved, symbol: markets[market].symbol, at: now, trace: trace, effects: &orderEffects)
         counts.placed += 1
         note(.approved(id, verdict: approved.verdict))
         session.place(approved, as: id, trace: trace)
@@ -86,24 +90,24 @@ extension Kernel where Session: ~Copyable {
     }
   }
 
-  /// Not ready, paused and stopping are for an order what a halted market is: not now.
-  private func riskContext(
-    for intent: OrderIntent, _ instrument: Instrument
+  // Changes nothing; a method that only reads would be given a copy of the whole kernel.
+  private mutating func riskContext(
+    for intent: OrderIntent, _ market: Int
   ) -> RiskContext {
-    var judged = instrument
-    if !isReady || isPaused || isStopping { judged.rules.isTrading = false }
-    let market = markets[Int(instrument.id.index)]
-    let top = market.book.top
-    let working = orders.working(account, instrument.id)
-    return RiskContext(
-      now: now, instrument: intent.instrument == instrument.id ? judged : nil,
+    let top = markets[market].book.top
+    let id = markets[market].listing[0].id
+    let working = orders.working(account, id)
+    var context = RiskContext(
+      now: now, instrument: markets[market].listing[0],
       reference: ReferencePrice(bid: top?.bid, ask: top?.ask)
-        ?? market.lastPrice.flatMap { ReferencePrice(last: $0) },
-      freeBase: portfolio.free(account, instrument.base),
-      freeQuote: portfolio.free(account, instrument.quote),
-      position: portfolio.position(account, instrument.id), workingOnInstrument: working.count,
+        ?? markets[market].lastPrice.flatMap { ReferencePrice(last: $0) },
+      freeBase: portfolio.free(account, markets[market].listing[0].base),
+      freeQuote: portfolio.free(account, markets[market].listing[0].quote),
+      position: portfolio.position(account, id), workingOnInstrument: working.count,
       workingBuyLeaves: working.buyLeaves,
       workingOfStrategy: orders.workingCount(of: intent.strategy))
+    context.isOpen = isReady && !isPaused && !isStopping
+    return context
   }
 
   mutating func wakeStrategies() {

@@ -28,6 +28,8 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     public internal(set) var wakeAt: Timestamp = .distantFuture
     /// Its orders that are not terminal, oldest first; refreshed before it is called.
     var working: [OrderView] = []
+    /// The orders' revision that `working` shows; nil when it shows none.
+    var shown: UInt64?
 
     public init(id: StrategyID, instrument: InstrumentID, strategy: Strategy) {
       self.id = id
@@ -151,7 +153,16 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
 public struct KernelMarket: Sendable {
   public let symbol: InlineText
   /// nil until the venue's rules were read.
-  public internal(set) var instrument: Instrument?
+  public internal(set) var instrument: Instrument? {
+    get { listing.first }
+    set {
+      listing.removeAll(keepingCapacity: true)
+      if let newValue { listing.append(newValue) }
+    }
+  }
+  /// At most one: an element is handed on from where it stands, while what is taken out of an optional
+  /// is copied twice.
+  private(set) var listing: [Instrument] = []
   public internal(set) var book: OrderBook
   public internal(set) var lastPrice: Price?
   /// The book moved since strategies were last woken.

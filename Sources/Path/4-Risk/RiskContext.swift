@@ -7,6 +7,9 @@ public struct RiskContext: ~Copyable {
   public var now: Timestamp
   /// nil while it is unknown.
   public var instrument: Instrument?
+  /// False while nothing may be placed whatever the instrument: not ready, paused, stopping. For an
+  /// order that is what a halted market is: not now.
+  public var isOpen = true
   public var reference: ReferencePrice?
   /// What the account may use of base and quote, working orders taken off; nil while unknown.
   public var freeBase: Amount?

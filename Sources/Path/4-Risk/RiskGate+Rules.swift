@@ -12,7 +12,7 @@ extension RiskGate {
       return object(
         .halt, .halted, .none, limit: Int128(halt.reason.rawValue), found: 0)
     }
-    guard let instrument = context.instrument, instrument.id == intent.instrument,
+    guard context.isOpen, let instrument = context.instrument, instrument.id == intent.instrument,
       instrument.rules.isTrading
     else {
       return object(.instrument, .instrumentUnavailable, .none, limit: 0, found: 0)
@@ -21,13 +21,26 @@ extension RiskGate {
       // Margin, leverage and liquidation have rules of their own, which are not among these.
       return object(.product, .instrumentUnavailable, .none, limit: 0, found: 0)
     }
-    return gridObjection(intent, instrument.rules)
-      ?? valueObjection(intent, instrument)
-      ?? priceObjection(intent, context.reference)
-      ?? countObjection(context)
-      ?? inventoryObjection(intent, instrument, context)
-      ?? balanceObjection(intent, instrument, context)
-      ?? rateObjection(context.now)
+    // Each rule takes what it looks at: one that took `context` would be given a copy of it.
+    if let found = gridObjection(intent, instrument.rules) { return found }
+    if let found = valueObjection(intent, instrument) { return found }
+    if let found = priceObjection(intent, context.reference) { return found }
+    if let found = countObjection(
+      onInstrument: context.workingOnInstrument, ofStrategy: context.workingOfStrategy)
+    {
+      return found
+    }
+    if let found = inventoryObjection(
+      intent, instrument, held: context.position.net, buying: context.workingBuyLeaves)
+    {
+      return found
+    }
+    if let found = balanceObjection(
+      intent, instrument, base: context.freeBase, quote: context.freeQuote)
+    {
+      return found
+    }
+    return rateObjection(context.now)
   }
 
   private func gridObjection(_ intent: OrderIntent, _ rules: InstrumentRules) -> Objection? {
@@ -100,28 +113,28 @@ extension RiskGate {
     return nil
   }
 
-  private func countObjection(_ context: borrowing RiskContext) -> Objection? {
-    if context.workingOnInstrument >= limits.maxWorkingPerInstrument {
+  private func countObjection(onInstrument: Int, ofStrategy: Int) -> Objection? {
+    if onInstrument >= limits.maxWorkingPerInstrument {
       return object(
         .workingPerInstrument, .orderLimit, .count,
         limit: Int128(limits.maxWorkingPerInstrument),
-        found: Int128(context.workingOnInstrument) + 1)
+        found: Int128(onInstrument) + 1)
     }
-    if context.workingOfStrategy >= limits.maxWorkingPerStrategy {
+    if ofStrategy >= limits.maxWorkingPerStrategy {
       return object(
         .workingPerStrategy, .orderLimit, .count, limit: Int128(limits.maxWorkingPerStrategy),
-        found: Int128(context.workingOfStrategy) + 1)
+        found: Int128(ofStrategy) + 1)
     }
     return nil
   }
 
   private func inventoryObjection(
-    _ intent: OrderIntent, _ instrument: Instrument, _ context: borrowing RiskContext
+    _ intent: OrderIntent, _ instrument: Instrument, held: Quantity, buying: Quantity
   ) -> Objection? {
     guard let most = limits.maxInventory, intent.side == .buy else { return nil }
     // As if every working buy filled and no sell did.
     let quanta =
-      Int128(context.position.net.quanta) + Int128(context.workingBuyLeaves.quanta)
+      Int128(held.quanta) + Int128(buying.quanta)
       + Int128(intent.quantity.quanta)
     let (units, overflow) = quanta.multipliedReportingOverflow(by: instrument.scale.quantityFactor)
     if overflow || units > most.units {
@@ -133,7 +146,7 @@ extension RiskGate {
   }
 
   private func balanceObjection(
-    _ intent: OrderIntent, _ instrument: Instrument, _ context: borrowing RiskContext
+    _ intent: OrderIntent, _ instrument: Instrument, base: Amount?, quote: Amount?
   ) -> Objection? {
     switch intent.side {
     case .buy:
@@ -141,15 +154,15 @@ extension RiskGate {
       if limits.isBuyFeeInQuote {
         needed = needed + instrument.rules.takerFee.of(needed, rounded: .up)
       }
-      let free = context.freeQuote ?? .zero
-      if context.freeQuote == nil || needed > free {
+      let free = quote ?? .zero
+      if quote == nil || needed > free {
         return object(
           .balance, .insufficientBalance, .quoteAmount, limit: free.units, found: needed.units)
       }
     case .sell:
       let needed = instrument.scale.amount(of: intent.quantity)
-      let free = context.freeBase ?? .zero
-      if context.freeBase == nil || needed > free {
+      let free = base ?? .zero
+      if base == nil || needed > free {
         return object(
           .balance, .insufficientBalance, .baseAmount, limit: free.units, found: needed.units)
       }

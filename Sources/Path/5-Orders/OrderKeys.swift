@@ -3,16 +3,13 @@ internal import MartletModel
 
 /// The venue's name for an order, where it is unique: some venues number each instrument's orders
 /// from one.
-struct VenueOrderKey: StablyHashed {
+struct VenueOrderKey {
   var order: VenueOrderID
   var account: AccountID
   var instrument: InstrumentID
 
   var stableHash: UInt64 {
     order.stableHash ^ (UInt64(account.index) << 16 | UInt64(instrument.index)) << 32
-  }
-  static var filler: VenueOrderKey {
-    VenueOrderKey(order: .none, account: AccountID(0), instrument: InstrumentID(0))
   }
 }
 

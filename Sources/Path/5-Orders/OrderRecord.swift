@@ -62,6 +62,16 @@ public import MartletModel
     index == 0 ? venueOrderID : olderVenueOrderIDs[index - 1]
   }
 
+  /// Whether `key` is one of the venue's names for it that are remembered.
+  func isNamed(_ key: VenueOrderKey) -> Bool {
+    guard key.instrument == intent.instrument, key.account == intent.account else { return false }
+    if key.order == venueOrderID { return true }
+    for index in 0..<OrderRecord.olderNames where olderVenueOrderIDs[index] == key.order {
+      return true
+    }
+    return false
+  }
+
   public var view: OrderView {
     OrderView(
       clientOrderID: clientOrderID, instrument: intent.instrument, side: intent.side,

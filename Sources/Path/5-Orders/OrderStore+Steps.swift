@@ -44,14 +44,13 @@ extension OrderStore {
     _ slot: Int, from before: OrderView?, refusal: RefusalReason?, effects: inout OrderEffects
   ) {
     revision &+= 1
-    let record = slots[slot]
-    let after = record.view
-    move(record.intent, from: before, to: after)
+    let after = slots[slot].view
+    move(slots[slot].intent, from: before, to: after)
     effects.append(
       .orderChanged(
         OrderChange(
-          account: record.intent.account, strategy: record.intent.strategy,
-          venueOrderID: record.venueOrderID, before: before, after: after,
+          account: slots[slot].intent.account, strategy: slots[slot].intent.strategy,
+          venueOrderID: slots[slot].venueOrderID, before: before, after: after,
           refusal: after.state == .rejected ? refusal : nil)))
     let wasWorking = before.map { !$0.state.isTerminal } ?? true
     if wasWorking && after.state.isTerminal {
@@ -92,14 +91,22 @@ extension OrderStore {
   // MARK: Names
 
   func slot(of id: ClientOrderID) -> Int? {
-    id.isEmpty ? nil : byClientID.value(for: id)
+    id.isEmpty ? nil : place(of: id).value
+  }
+
+  private func place(of id: ClientOrderID) -> SlabIndex.Place {
+    byClientID.find(id.stableHash) { slots[$0].clientOrderID == id }
   }
 
   func slot(
     named id: VenueOrderID, _ account: AccountID, _ instrument: InstrumentID
   ) -> Int? {
     if id == .none { return nil }
-    return byVenueID.value(for: VenueOrderKey(order: id, account: account, instrument: instrument))
+    return place(of: VenueOrderKey(order: id, account: account, instrument: instrument)).value
+  }
+
+  private func place(of key: VenueOrderKey) -> SlabIndex.Place {
+    byVenueID.find(key.stableHash) { slots[$0].isNamed(key) }
   }
 
   /// Learns the venue's name for an order.
@@ -128,7 +135,7 @@ extension OrderStore {
     var held: UInt8 = 0
     for index in 0..<OrderRecord.names {
       let id = slots[slot].name(index)
-      if id != .none && byVenueID.value(for: key(id, slot)) == slot { held |= 1 << UInt8(index) }
+      if id != .none && place(of: key(id, slot)).value == slot { held |= 1 << UInt8(index) }
     }
     return held
   }
@@ -147,15 +154,15 @@ extension OrderStore {
 
   private mutating func name(_ id: VenueOrderID, _ slot: Int) {
     if id == .none { return }
-    let admission = byVenueID.insert(slot, for: key(id, slot))
+    let admission = byVenueID.put(slot, at: place(of: key(id, slot)))
     precondition(admission != .full, "more names than \(OrderRecord.names) an order")
   }
 
   private mutating func unname(_ id: VenueOrderID, _ slot: Int) {
     // A venue that gave one name twice moved it to the later order.
-    if id != .none && byVenueID.value(for: key(id, slot)) == slot {
-      byVenueID.removeValue(for: key(id, slot))
-    }
+    if id == .none { return }
+    let place = place(of: key(id, slot))
+    if place.value == slot { byVenueID.remove(at: place) }
   }
 
   mutating func keep(orphan fill: Fill) {
@@ -176,7 +183,7 @@ extension OrderStore {
       slot = slots.count
       slots.append(record)
     }
-    let admission = byClientID.insert(slot, for: record.clientOrderID)
+    let admission = byClientID.put(slot, at: place(of: record.clientOrderID))
     precondition(admission == .inserted, "order \(record.clientOrderID) is \(admission)")
     link(slot)
     return slot
@@ -225,7 +232,7 @@ extension OrderStore {
   }
 
   private mutating func forget(_ slot: Int) {
-    byClientID.removeValue(for: slots[slot].clientOrderID)
+    byClientID.remove(at: place(of: slots[slot].clientOrderID))
     for index in 0..<OrderRecord.names { unname(slots[slot].name(index), slot) }
     slots[slot].next = firstFree
     firstFree = Int32(slot)

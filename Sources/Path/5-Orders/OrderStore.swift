@@ -51,8 +51,8 @@ public struct OrderStore: ~Copyable, Sendable {
   /// Slots of finished orders in the order they finished, from `oldestFinished` round.
   var finished: [Int32] = []
   var oldestFinished = 0
-  var byClientID: HashIndex<ClientOrderID>
-  var byVenueID: HashIndex<VenueOrderKey>
+  var byClientID: SlabIndex
+  var byVenueID: SlabIndex
   var seen: BoundedSet<TradeKey>
   var orphans: Ring<Fill>
   var totals: [Total] = []
@@ -75,8 +75,8 @@ public struct OrderStore: ~Copyable, Sendable {
     // One slot more, so that an order finishes before the oldest finished one is forgotten.
     slots.reserveCapacity(bounds.working + bounds.finished + 1)
     finished.reserveCapacity(bounds.finished)
-    byClientID = HashIndex(capacity: bounds.working + bounds.finished + 1)
-    byVenueID = HashIndex(capacity: (bounds.working + bounds.finished + 1) * OrderRecord.names)
+    byClientID = SlabIndex(capacity: bounds.working + bounds.finished + 1)
+    byVenueID = SlabIndex(capacity: (bounds.working + bounds.finished + 1) * OrderRecord.names)
     seen = BoundedSet(capacity: bounds.trades)
     orphans = Ring(capacity: bounds.orphans)
   }
@@ -183,7 +183,14 @@ public struct OrderStore: ~Copyable, Sendable {
   public mutating func apply(_ fill: Fill, at now: Timestamp, effects: inout OrderEffects) {
     let key = TradeKey(
       trade: fill.tradeID, account: fill.account, instrument: fill.instrument, side: fill.side)
-    guard seen.insert(key) else { return }
+    if seen.contains(key) { return }
+    book(fill, at: now, effects: &effects)
+    // Last: the set is cold memory, and what is stored there holds up what is read just after.
+    _ = seen.insert(key)
+  }
+
+  /// Books an execution that is told for the first time.
+  private mutating func book(_ fill: Fill, at now: Timestamp, effects: inout OrderEffects) {
     guard
       let slot = slot(of: fill.clientOrderID)
         ?? slot(named: fill.venueOrderID, fill.account, fill.instrument)
@@ -322,6 +329,11 @@ public struct OrderStore: ~Copyable, Sendable {
   /// What is known of an order, working or lately finished.
   public func record(of id: ClientOrderID) -> OrderRecord? {
     slot(of: id).map { slots[$0] }
+  }
+
+  /// The input that caused an order; nil when the order is not known.
+  public func trace(of id: ClientOrderID) -> TraceID? {
+    slot(of: id).map { slots[$0].trace }
   }
 
   /// What is known of the order that the venue calls, or lately called, `id`.

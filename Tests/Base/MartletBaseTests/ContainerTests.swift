@@ -151,6 +151,67 @@ private struct Colliding: StablyHashed, SnapshotValue {
   }
 }
 
+@Suite struct SlabIndexTests {
+  /// Things with keys that collide more often than not, and their index.
+  private struct Slab {
+    var keys: [UInt64?]
+    var index: SlabIndex
+
+    init(_ capacity: Int) {
+      keys = Array(repeating: nil, count: capacity)
+      index = SlabIndex(capacity: capacity)
+    }
+
+    func place(of key: UInt64) -> SlabIndex.Place {
+      index.find(key % 3) { keys[$0] == key }
+    }
+  }
+
+  @Test func itFindsInASlabWhatWasPutAndNothingElse() throws {
+    for seed in UInt64(1)...100 {
+      var random = SeededRandom(seed: seed)
+      var slab = Slab(12)
+      for _ in 0..<300 {
+        let key = random.below(20)
+        let place = slab.place(of: key)
+        let known = slab.keys.firstIndex(of: key)
+        try #require(place.value == known, "seed \(seed)")
+        let free = slab.keys.firstIndex(of: nil)
+        if random.chance(3, in: 5) {
+          let target = known ?? free ?? 0
+          let expected: Admission = known != nil ? .replaced : free != nil ? .inserted : .full
+          try #require(slab.index.put(target, at: place) == expected, "seed \(seed)")
+          if expected != .full { slab.keys[target] = key }
+        } else {
+          slab.index.remove(at: place)
+          if let known { slab.keys[known] = nil }
+        }
+        let held = slab.keys.count { $0 != nil }
+        try #require(slab.index.count == held, "seed \(seed)")
+      }
+      slab.index.removeAll()
+      try #require(slab.index.count == 0, "seed \(seed)")
+      for key in UInt64(0)..<20 { try #require(slab.place(of: key).value == nil, "seed \(seed)") }
+    }
+  }
+
+  @Test func aKeyMayMoveToAnotherThing() {
+    var slab = Slab(4)
+    #expect(slab.index.put(0, at: slab.place(of: 7)) == .inserted)
+    slab.keys[0] = 7
+    #expect(slab.index.put(1, at: slab.place(of: 7)) == .replaced)
+    slab.keys[1] = 7
+    #expect(slab.place(of: 7).value == 1 && slab.index.count == 1)
+  }
+
+  @Test func whatIsNoPlaceInASlabTraps() async {
+    await #expect(processExitsWith: .failure) {
+      var index = SlabIndex(capacity: 4)
+      keep(index.put(-1, at: index.find(1) { _ in true }))
+    }
+  }
+}
+
 @Suite struct RingTests {
   @Test func firstInIsFirstOutWithinTheBound() throws {
     for seed in UInt64(1)...100 {

@@ -101,6 +101,36 @@ import Testing
     #expect(InlineText(String(repeating: "ї", count: 16))?.count == 32)
   }
 
+  @Test func aZeroIsRefusedWhereverItStands() {
+    for length in 1...32 {
+      for place in 0..<length {
+        var bytes = [UInt8](repeating: place % 2 == 0 ? 0xff : 1, count: length)
+        bytes[place] = 0
+        #expect(InlineText(bytes.span) == nil, "a zero at \(place) of \(length)")
+      }
+    }
+  }
+
+  @Test func everyBeginningIsAPrefixAndNothingElse() {
+    let bytes = Array("mtB7x20Q4K8ZC1N5T9V3M6R8W0Y2D4F6".utf8)
+    let whole = InlineText(bytes.span)
+    for length in 0...32 {
+      let start = InlineText(bytes.span.extracting(..<length)) ?? "refused"
+      #expect(whole?.hasPrefix(start) == true && start.count == length)
+      #expect(start.hasPrefix(whole ?? "refused") == (length == 32))
+      guard length > 0 else { continue }
+      var other = Array(bytes[..<length])
+      other[length - 1] += 1
+      #expect(whole?.hasPrefix(InlineText(other.span) ?? "refused") == false)
+    }
+  }
+
+  @Test func itsWordsAreItsBytesEightByEight() {
+    let text: InlineText = "abcdefgh-ABCDEFGHI"
+    #expect(text.word(0) == 0x6162_6364_6566_6768 && text.word(1) == 0x2d41_4243_4445_4647)
+    #expect(text.word(2) == 0x4849_0000_0000_0000 && text.word(3) == 0)
+  }
+
   @Test func aLiteralTooLongTraps() async {
     await #expect(processExitsWith: .failure) {
       keep("an identifier of more than 32 bytes" as InlineText)

@@ -110,4 +110,26 @@ import Testing
       for _ in 0...64 { json.beginArray(into: &buffer) }
     }
   }
+
+  @Test("inline text is escaped byte by byte like any other")
+  func inlineTextIsEscaped() throws {
+    for byte in UInt8(1)...255 {
+      for length in [1, 7, 8, 9, 16, 25, 32] {
+        for place in Set([0, length / 2, length - 1]) {
+          var bytes = [UInt8](repeating: 0x61, count: length)
+          bytes[place] = byte
+          guard let text = InlineText(bytes.span) else {
+            Issue.record("byte \(byte) is refused")
+            return
+          }
+          var writer = JSONWriter()
+          var found = ByteBuffer()
+          writer.string(text, into: &found)
+          var expected = ByteBuffer()
+          writer.string(bytes.span, into: &expected)
+          try #require(found.copy() == expected.copy(), "byte \(byte) at \(place) of \(length)")
+        }
+      }
+    }
+  }
 }

@@ -44,7 +44,7 @@ extension WhiteBITSession {
   mutating func inquire(
     _ id: ClientOrderID, of instrument: InstrumentID, sentAt: Timestamp, at now: Timestamp
   ) {
-    guard isActive, marketIndex(of: instrument) != nil else { return }
+    guard isActive, markets.index(of: instrument) != nil else { return }
     for index in 0..<inquiries.count where inquiries[index].id == id { return }
     guard inquiries.count < WhiteBITSession.maxInquiries else { return }
     inquiries.append(
@@ -65,7 +65,7 @@ extension WhiteBITSession {
       inquiries[index].isInFlight = true
       inquiries[index].dueAt = .distantFuture
       if inquiry.stage == .open { inquiries[index].roundBegunAt = now }
-      guard let position = marketIndex(of: inquiry.instrument) else { continue }
+      guard let position = markets.index(of: inquiry.instrument) else { continue }
       let market = markets[position].symbol.market
       let endpoint: Endpoint =
         switch inquiry.stage {
@@ -174,9 +174,9 @@ extension WhiteBITSession {
   ) {
     let inquiry = inquiries[index]
     guard order.clientID == ClientText(inquiry.id),
-      let market = marketIndex(of: inquiry.instrument)
+      let market = markets.index(of: inquiry.instrument)
     else { return }
-    guard let scale = markets[market].instrument?.scale,
+    guard let scale = markets[market].scale,
       let report = order.report(
         account: configuration.account, instrument: inquiry.instrument, scale: scale,
         isFinished: isFinished, source: source)
@@ -190,7 +190,7 @@ extension WhiteBITSession {
   private mutating func readInquiredFills(
     _ body: Span<UInt8>, _ index: Int, events: inout VenueEvents
   ) -> Bool {
-    guard let market = marketIndex(of: inquiries[index].instrument),
+    guard let market = markets.index(of: inquiries[index].instrument),
       let count = tellFills(body, market: market, events: &events)
     else { return false }
     if count >= WhiteBITSession.pageSize {

@@ -293,8 +293,8 @@ extension WhiteBITSession {
         tellForeign(fill.orderID ?? 0, events: &events)
         return
       }
-      guard let index = marketIndex(named: fill.market),
-        let scale = markets[index].instrument?.scale,
+      guard let index = markets.index(named: fill.market),
+        let scale = markets[index].scale,
         let booked = fill.fill(
           account: configuration.account, instrument: markets[index].symbol.instrument,
           scale: scale, source: .stream)
@@ -340,7 +340,12 @@ extension WhiteBITSession {
       var rows = try Balances(push: message.cursor, in: frame)
       while let row = try rows.next(in: frame) {
         guard isOurAsset(row.asset) else { continue }
-        hold(.balance(row.balance(of: configuration.account)), events: &events)
+        let balance = row.balance(of: configuration.account)
+        if link.isHolding {
+          hold(.balance(balance), events: &events)
+        } else {
+          events.append(.balance(balance))
+        }
       }
       message.cursor = rows.end
       try message.close(in: frame)

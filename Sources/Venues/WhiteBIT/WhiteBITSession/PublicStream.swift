@@ -7,7 +7,9 @@ internal import WhiteBITWire
 struct MarketState: Sendable {
   let symbol: WhiteBITSymbol
   /// nil until the venue listed it.
-  var instrument: Instrument?
+  var instrument: Instrument? { didSet { scale = instrument?.scale } }
+  /// The instrument's, apart: it is asked for with every message.
+  private(set) var scale: InstrumentScale?
   /// The venue lists it now.
   var isListed = false
   var gaps = Gaps()
@@ -31,20 +33,21 @@ struct MarketState: Sendable {
   init(symbol: WhiteBITSymbol) { self.symbol = symbol }
 }
 
+// Of the list and not of the session: a method that only reads a session is given a copy of it.
+extension [MarketState] {
+  func index(named name: InlineText) -> Int? {
+    for index in 0..<count where self[index].symbol.market == name { return index }
+    return nil
+  }
+
+  func index(of instrument: InstrumentID) -> Int? {
+    for index in 0..<count where self[index].symbol.instrument == instrument { return index }
+    return nil
+  }
+}
+
 // Public channels and the public endpoints beside them.
 extension WhiteBITSession {
-  func marketIndex(named name: InlineText) -> Int? {
-    for index in 0..<markets.count where markets[index].symbol.market == name { return index }
-    return nil
-  }
-
-  func marketIndex(of instrument: InstrumentID) -> Int? {
-    for index in 0..<markets.count where markets[index].symbol.instrument == instrument {
-      return index
-    }
-    return nil
-  }
-
   // MARK: Subscribing
 
   /// Subscribes to everything public; the private side is reconciled by now.
@@ -143,15 +146,15 @@ extension WhiteBITSession {
     _ message: VenueMessage, _ frame: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
   ) {
     // The name that stands at the frame's end, or where the venue's schema has it.
-    var found = Depth.market(of: frame).flatMap { marketIndex(named: $0) }
+    var found = Depth.market(of: frame).flatMap { markets.index(named: $0) }
     if found == nil, let name = try? Depth.market(of: message, in: frame) {
-      found = marketIndex(named: name)
+      found = markets.index(named: name)
     }
     guard let index = found else {
       events.append(.anomaly(.malformed))
       return
     }
-    guard let scale = markets[index].instrument?.scale else { return }
+    guard let scale = markets[index].scale else { return }
     let first = events.levels.count
     var message = message
     do {
@@ -222,7 +225,7 @@ extension WhiteBITSession {
   private func tellLastPrice(
     _ market: InlineText, _ price: Amount, events: inout VenueEvents
   ) {
-    guard let index = marketIndex(named: market), let instrument = markets[index].instrument
+    guard let index = markets.index(named: market), let instrument = markets[index].instrument
     else { return }
     // Zero is the venue's way of saying that nothing was traded yet: no price to lay a grid around.
     guard price > .zero else { return }
@@ -241,7 +244,7 @@ extension WhiteBITSession {
     do {
       let market = try Trades.readPush(&message.cursor, in: frame, into: &prints)
       try message.close(in: frame)
-      guard let index = marketIndex(named: market) else { return }
+      guard let index = markets.index(named: market) else { return }
       tellPrints(index, events: &events)
     } catch {
       events.append(.anomaly(.malformed))
@@ -288,11 +291,11 @@ extension WhiteBITSession {
       var rows = try Rows<MarketListing>(body)
       var listed: [Bool] = Array(repeating: false, count: markets.count)
       while let listing = try rows.next(in: body) {
-        guard let index = marketIndex(named: listing.name) else { continue }
+        guard let index = markets.index(named: listing.name) else { continue }
         do throws(Grid.Fault) {
           let instrument = try Grid.instrument(
             markets[index].symbol.instrument, from: listing,
-            fixed: markets[index].instrument?.scale)
+            fixed: markets[index].scale)
           listed[index] = true
           if markets[index].instrument != instrument || !markets[index].isListed {
             markets[index].instrument = instrument
@@ -349,7 +352,7 @@ extension WhiteBITSession {
     _ body: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
   ) -> Bool {
     let index = Int(jobs[Int(Job.book.rawValue)].market)
-    guard let scale = markets[index].instrument?.scale else {
+    guard let scale = markets[index].scale else {
       finishPage(of: .book, rows: 0, at: now)
       return true
     }

@@ -235,7 +235,7 @@ extension WhiteBITSession {
         count += 1
         guard isOwn(row.clientID) else { continue }
         guard row.time >= epoch else { continue }  // Of an earlier life: in the balances already.
-        guard let scale = markets[index].instrument?.scale,
+        guard let scale = markets[index].scale,
           let fill = row.fill(
             account: configuration.account, instrument: markets[index].symbol.instrument,
             scale: scale, source: .history)
@@ -308,8 +308,8 @@ extension WhiteBITSession {
       tellForeign(order.orderID, events: &events)
       return
     }
-    guard let index = marketIndex(named: order.market) else { return }
-    guard let scale = markets[index].instrument?.scale,
+    guard let index = markets.index(named: order.market) else { return }
+    guard let scale = markets[index].scale,
       let report = order.report(
         account: configuration.account, instrument: markets[index].symbol.instrument,
         scale: scale, isFinished: isFinished, source: source)
@@ -344,22 +344,29 @@ extension WhiteBITSession {
       own.remove(id)
       _ = ended.insert(report.venueOrderID.low)
     }
-    hold(.order(report), isHeld: report.source == .stream, events: &events)
+    if report.source == .stream && link.isHolding {
+      hold(.order(report), events: &events)
+    } else {
+      events.append(.order(report))
+    }
   }
 
   mutating func tell(_ fill: Fill, events: inout VenueEvents) {
     let key = UInt128(fill.instrument.index) << 64 | UInt128(fill.tradeID.low)
-    guard seenFills.insert(key) else { return }
+    if seenFills.contains(key) { return }
     lastFillAt = max(lastFillAt, fill.exchangeTime)
-    hold(.fill(fill), isHeld: fill.source == .stream, events: &events)
+    // Made where it goes: an event is as large as all that it might be.
+    if fill.source == .stream && link.isHolding {
+      hold(.fill(fill), events: &events)
+    } else {
+      events.append(.fill(fill))
+    }
+    // Last: the set is cold memory, and what is stored there holds up what is read just after.
+    _ = seenFills.insert(key)
   }
 
-  /// Tells now, or after reconciling when that is under way.
-  mutating func hold(_ event: VenueEvent, isHeld: Bool = true, events: inout VenueEvents) {
-    guard isHeld && link.isHolding else {
-      events.append(event)
-      return
-    }
+  /// Keeps what the stream pushed until reconciling is done.
+  mutating func hold(_ event: VenueEvent, events: inout VenueEvents) {
     if held.count == WhiteBITSession.maxHeld {
       // More happened than we keep: what is held is told, and the stream begun anew.
       release(events: &events)

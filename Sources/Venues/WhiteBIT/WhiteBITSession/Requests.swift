@@ -433,8 +433,8 @@ extension WhiteBITSession {
   private mutating func accept(
     _ reply: WireOrder, for order: SentOrder, at now: Timestamp, events: inout VenueEvents
   ) {
-    guard reply.clientID == ClientText(order.id), let index = marketIndex(of: order.instrument),
-      let scale = markets[index].instrument?.scale,
+    guard reply.clientID == ClientText(order.id), let index = markets.index(of: order.instrument),
+      let scale = markets[index].scale,
       let report = reply.report(
         account: configuration.account, instrument: order.instrument, scale: scale, source: .reply)
     else {
@@ -460,7 +460,7 @@ extension WhiteBITSession {
     case .refused(let reason, let code):
       refuse(order.id, reason, code: code, events: &events)
       if reason == .insufficientBalance { want(.balances, at: now) }
-      if reason == .instrumentUnavailable, let index = marketIndex(of: order.instrument) {
+      if reason == .instrumentUnavailable, let index = markets.index(of: order.instrument) {
         withdraw(index, at: now, events: &events)
       }
     case .backOff:
@@ -506,7 +506,7 @@ extension WhiteBITSession {
     case .accepted:
       // Whatever its status says, the reply to a cancel is the order as it ended.
       if let order = try? Orders.readReply(body), order.clientID == ClientText(id),
-        let index = marketIndex(of: instrument), let scale = markets[index].instrument?.scale,
+        let index = markets.index(of: instrument), let scale = markets[index].scale,
         let report = order.report(
           account: configuration.account, instrument: instrument, scale: scale, isFinished: true,
           source: .reply)

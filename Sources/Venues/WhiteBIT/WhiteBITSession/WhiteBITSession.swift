@@ -162,7 +162,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   ) {
     let intent = order.value
     guard isReadyTold, queue.count < WhiteBITSession.maxQueued, !own.isFull,
-      let index = marketIndex(of: intent.instrument), markets[index].instrument != nil
+      let index = markets.index(of: intent.instrument), markets[index].instrument != nil
     else {
       defer_(.orderRefused(clientOrderID, .other, code: 0))
       return
@@ -183,7 +183,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   public mutating func cancel(
     _ clientOrderID: ClientOrderID, venueOrderID: VenueOrderID, of instrument: InstrumentID
   ) {
-    guard isActive, marketIndex(of: instrument) != nil else { return }
+    guard isActive, markets.index(of: instrument) != nil else { return }
     if let order = own[clientOrderID], order.cancel != .none { return }
     guard cancels.count < WhiteBITSession.maxQueued else {
       defer_(.cancelInDoubt(clientOrderID))
@@ -201,7 +201,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   }
 
   public mutating func refreshBook(_ instrument: InstrumentID) {
-    guard let index = marketIndex(of: instrument), markets[index].isSubscribed else { return }
+    guard let index = markets.index(of: instrument), markets[index].isSubscribed else { return }
     markets[index].isAwaitingSnapshot = true
     markets[index].isTrusted = false
     markets[index].resubscribeAt = min(
@@ -231,7 +231,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
       }
       // A cancel that overtakes its order finds nothing: it waits for the reply to the placement.
       guard order?.stage != .sent, requests.count < WhiteBITSession.maxInFlight,
-        let position = marketIndex(of: entry.instrument), quota.take(.cancel, at: now)
+        let position = markets.index(of: entry.instrument), quota.take(.cancel, at: now)
       else {
         cancels[kept] = entry
         kept += 1
@@ -257,8 +257,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
       refuseQueue(.other)
       return
     }
-    while let first = queue.first, let index = marketIndex(of: first.intent.instrument),
-      let scale = markets[index].instrument?.scale, requests.count < WhiteBITSession.maxInFlight,
+    while let first = queue.first, let index = markets.index(of: first.intent.instrument),
+      let scale = markets[index].scale, requests.count < WhiteBITSession.maxInFlight,
       quota.take(.place, at: now)
     {
       // Out of `self` and back: the writer below reads it while `self` is changed.
