@@ -99,8 +99,9 @@ extension Kernel where Session: ~Copyable {
     let working = orders.working(account, id)
     var context = RiskContext(
       now: now, instrument: markets[market].listing[0],
-      reference: ReferencePrice(bid: top?.bid, ask: top?.ask)
-        ?? markets[market].lastPrice.flatMap { ReferencePrice(last: $0) },
+      // On a book that is not trusted no price is a reference, the last one told included.
+      reference: top.flatMap { ReferencePrice(bid: $0.bid, ask: $0.ask) }
+        ?? (top == nil ? nil : markets[market].lastPrice.flatMap { ReferencePrice(last: $0) }),
       freeBase: portfolio.free(account, markets[market].listing[0].base),
       freeQuote: portfolio.free(account, markets[market].listing[0].quote),
       position: portfolio.position(account, id), workingOnInstrument: working.count,

@@ -1,10 +1,14 @@
+import Dispatch
 import MartletBase
 import MartletExchange
 import MartletJSON
+import MartletModel
 import MartletSecrets
 import MartletVenueKit
+import Synchronization
 import Testing
 import WhiteBITDesk
+import WhiteBITSession
 import WhiteBITWire
 
 @Suite struct DeskAuthenticationTests {
@@ -105,6 +109,75 @@ import WhiteBITWire
     world.pass(.seconds(3))
     #expect(status(8_000) == 200)
     #expect(status(-2_001) == 401)
+  }
+
+  /// Nonces of one clock, drawn by eight threads at once and in bursts, each request late by a time
+  /// of its own; what was drawn when depends on the machine, what the desk says of it must not.
+  @Test("M30 T11: eight concurrent senders whose requests overtake each other get no refusal")
+  func concurrentSendersAreTaken() throws {
+    final class Sender: @unchecked Sendable {
+      var drawn: [(nonce: Int64, at: Int64)] = []
+      var faults = 0
+    }
+    let clock = NonceClock(venueTime: DeskWorld.start, at: .zero)
+    final class World: Sendable { let time = Atomic<Int64>(0) }
+    let world = World()
+    let senders = (0..<8).map { _ in Sender() }
+    DispatchQueue.concurrentPerform(iterations: 8) { thread in
+      var random = CaseSource(seed: UInt64(thread + 1))
+      while senders[thread].drawn.count < 250 {
+        // Now and then a quiet moment; the rest are bursts.
+        let step: Int64 = Int.random(in: 0..<20, using: &random) == 0 ? 10 : 0
+        let now = world.time.add(step, ordering: .relaxed).newValue
+        switch try? clock.next(at: Timestamp(milliseconds: now)) {
+        case .nonce(let nonce): senders[thread].drawn.append((nonce, now))
+        case .wait(let span):
+          world.time.add(span.milliseconds, ordering: .relaxed)
+        case nil: senders[thread].faults += 1
+        }
+      }
+    }
+    var random = CaseSource(seed: 77)
+    var arrivals = senders.flatMap(\.drawn).map { drawn in
+      (nonce: drawn.nonce, at: drawn.at + Int64.random(in: 1...2_000, using: &random))
+    }
+    arrivals.sort { ($0.at, $0.nonce) < ($1.at, $1.nonce) }
+    #expect(arrivals.count == 2_000 && senders.allSatisfy { $0.faults == 0 })
+    func refused(window: String) throws -> Int {
+      var world = try DeskWorld()
+      var refused = 0
+      for arrival in arrivals {
+        let due = DeskWorld.start + .milliseconds(arrival.at)
+        if due > world.now { world.pass(due - world.now) }
+        let reply = world.call(path, nonce: "\(arrival.nonce)", window: window)
+        if reply.status != 200 { refused += 1 }
+      }
+      return refused
+    }
+    #expect(try refused(window: "true") == 0)
+    // The same requests without a window: most come behind a higher nonce.
+    #expect(try refused(window: "false") > 1_000)
+  }
+
+  @Test("C21 M44: the boldest nonce counts to the end of its window, and settling outlasts it")
+  func settlingOutlastsEveryNonce() throws {
+    let clock = NonceClock(venueTime: DeskWorld.start, at: .zero)
+    var boldest: Int64 = 0
+    while case .nonce(let nonce) = try clock.next(at: .zero) { boldest = nonce }
+    let lead = TimeSpan.milliseconds(boldest - DeskWorld.start.milliseconds)
+    #expect(lead == .milliseconds(2_499))
+    let life = lead + .seconds(5)
+    for (late, status) in [(life, 200), (life + .milliseconds(1), 401)] {
+      var world = try DeskWorld()
+      world.pass(late)
+      #expect(world.call(path, nonce: "\(boldest)", window: "true").status == status)
+    }
+    let configuration = WhiteBITConfiguration(
+      account: AccountID(0),
+      symbols: [WhiteBITSymbol(market: "DBTC_DUSDT", instrument: InstrumentID(0))],
+      ownPrefix: "mtT3st")
+    // The venue's clock is known to half a second; the rest is margin.
+    #expect(configuration.settleDelay >= life + .milliseconds(500) + .seconds(1))
   }
 
   @Test("M31 C2: a nonce is taken as an integer and in quotes")

@@ -183,6 +183,35 @@ import WhiteBITWire
     #expect(venue.count(.notReady) == 0)
   }
 
+  @Test("M85: a book refused for its market is asked for again, once, when the market is listed")
+  func relisted() {
+    let venue = SessionHarness()
+    venue.bringUp()
+    let id = venue.ids("depth_subscribe")[0]
+    venue.frame(
+      #"{"error": {"code": 9, "message": "market BTC_USDT does not exist"}, "result": null, "id": \#(id)}"#
+    )
+    venue.forget()
+    venue.advance(by: .milliseconds(9_900))
+    #expect(subscriptions(venue).filter { $0.contains("BTC_USDT") }.isEmpty)
+    venue.advance(by: .milliseconds(200))
+    venue.settle()
+    let asked = subscriptions(venue).filter { $0.contains("BTC_USDT") }
+    #expect(
+      asked == [
+        #","method":"depth_unsubscribe","params":["BTC_USDT"]}"#,
+        #","method":"depth_subscribe","params":["BTC_USDT",20,"0",true]}"#,
+      ])
+    venue.snapshot()
+    #expect(
+      venue.events.contains {
+        if case .book(InstrumentID(0), _, _, true, _) = $0 { true } else { false }
+      })
+    venue.forget()
+    venue.advance(by: .seconds(5))
+    #expect(subscriptions(venue).filter { $0.contains("BTC_USDT") }.isEmpty)
+  }
+
   @Test("A book the path cannot use is asked for anew through the same single door")
   func refresh() {
     let venue = live()

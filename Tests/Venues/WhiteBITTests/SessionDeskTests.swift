@@ -18,7 +18,8 @@ import WhiteBITWire
     return world
   }
 
-  @Test("M18 M20 M75 M76: the desk lets the session in, and its book is trusted")
+  @Test(
+    "M18 M20 M23 M75 M76 C1: the desk lets the session in, and its book is trusted and stays so")
   func comesUp() throws {
     let world = try started(seed: 1)
     #expect(world.isReady && world.isTrusted && world.gaps == 0)
@@ -45,9 +46,9 @@ import WhiteBITWire
   func faultyDay(seed: UInt64) throws {
     let world = try started(seed: seed)
     world.isFaulty = true
-    world.run(.seconds(60)) { world.trade() }
+    world.run(.seconds(80)) { world.trade() }
     world.isFaulty = false
-    world.run(.seconds(45))
+    world.run(.seconds(50))
     world.askForMissingFills()
     world.run(.seconds(15))
     #expect(world.isReady && world.isTrusted, "seed \(seed): healed")

@@ -197,7 +197,7 @@ import WhiteBITWire
       }
     }
     let after = try #require(decidedAt) - sentAt
-    #expect(after >= .seconds(6) && after <= .seconds(8), "decided after \(after.milliseconds) ms")
+    #expect(after >= .seconds(9) && after <= .seconds(11), "decided after \(after.milliseconds) ms")
     #expect(venue.targets.filter { $0 == "/api/v4/orders" }.count >= 2)
     venue.forget()
     venue.advance(by: .seconds(20))

@@ -39,9 +39,10 @@ public struct WhiteBITConfiguration: Sendable {
   public var placeTimeout = TimeSpan.seconds(5)
   public var cancelTimeout = TimeSpan.seconds(5)
   public var readTimeout = TimeSpan.seconds(10)
-  /// How long after it was sent a request can still arrive, with a margin: the venue refuses one
-  /// five seconds after its nonce.
-  public var settleDelay = TimeSpan.seconds(6)
+  /// How long after it was sent a request can still arrive, with a margin of a second: the venue
+  /// refuses one five seconds after its nonce, which may lead the venue's clock by two and a half, and
+  /// that clock is known to half a second.
+  public var settleDelay = TimeSpan.seconds(9)
   /// Between two rounds of questions about one order.
   public var inquiryInterval = TimeSpan.seconds(1)
   /// How far a history is read back beyond the last fill known.

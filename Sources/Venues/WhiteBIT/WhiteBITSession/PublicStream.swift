@@ -302,6 +302,10 @@ extension WhiteBITSession {
             events.append(.instrument(instrument))
           }
           markets[index].isListed = true
+          // The venue had refused its book: it may give it now.
+          if case .stream = configuration.feed, link.stage == .live, !markets[index].isSubscribed {
+            markets[index].resubscribeAt = now
+          }
         } catch {
           // A listing that cannot be counted on our grid cannot be traded on it.
           events.append(.anomaly(.malformed))
