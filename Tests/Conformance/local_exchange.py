@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,18 +18,20 @@ POOR_KEY, POOR_SECRET = "conformance-poor-key", "conformance-poor-secret"
 
 
 class Exchange:
-    """The exchange as a process of its own; `rest` and `ws` once it said that it is ready."""
+    """The exchange as a process of its own; `rest`, `ws` and `ca` once it said that it is ready."""
 
-    def __init__(self, *extra):
+    def __init__(self, *extra, plain=True, listen="127.0.0.1:0"):
         self.process = subprocess.Popen(
-            [os.path.join(ROOT, ".build/release/martlet"), "exchange", "--venue", "whitebit", "--plain",
-             "--listen", "127.0.0.1:0",
+            [os.path.join(ROOT, ".build/release/martlet"), "exchange", "--venue", "whitebit",
+             *(["--plain"] if plain else []), "--listen", listen,
              "--account", f"{KEY}:{SECRET}",
              "--balance", "DBTC=10", "--balance", "DUSDT=1000000", "--balance", "BTC=10", "--balance", "USDT=1000000",
              "--account", f"{POOR_KEY}:{POOR_SECRET}", "--balance", "USDT=1", *extra],
             stdout=subprocess.PIPE, stderr=sys.stderr, text=True, cwd=ROOT)
         self.ready = json.loads(self.process.stdout.readline())
-        self.rest, self.ws = self.ready["rest"], self.ready["ws"]
+        self.rest, self.ws, self.ca = self.ready["rest"], self.ready["ws"], self.ready["ca"]
+        self.port = int(self.rest.rsplit(":", 1)[1])
+        self.tls = None if plain else ssl.create_default_context(cafile=self.ca)
         threading.Thread(target=self._drain, daemon=True).start()
         self._nonce = 0
 
@@ -37,7 +40,7 @@ class Exchange:
             pass
 
     def get(self, path):
-        with urllib.request.urlopen(self.rest + path, timeout=10) as reply:
+        with urllib.request.urlopen(self.rest + path, timeout=10, context=self.tls) as reply:
             return json.load(reply)
 
     def post(self, path, fields=None, key=KEY, secret=SECRET):
@@ -59,7 +62,7 @@ class Exchange:
             "Content-Type": "application/json", "X-TXC-APIKEY": key,
             "X-TXC-PAYLOAD": payload.decode(), "X-TXC-SIGNATURE": signature})
         try:
-            with urllib.request.urlopen(request, timeout=10) as reply:
+            with urllib.request.urlopen(request, timeout=10, context=self.tls) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             return json.load(error)
