@@ -86,7 +86,6 @@ static CURLcode set_options(cmartlet_transfer *transfer, const cmartlet_rest_opt
     SET(CURLOPT_CAPATH, NULL);
   }
   if (options->pins != NULL) SET(CURLOPT_PINNEDPUBLICKEY, options->pins);
-  SET(CURLOPT_MAXAGE_CONN, (long)options->idle_seconds);
   SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)options->body_limit);
   SET(CURLOPT_WRITEFUNCTION, take_body);
   SET(CURLOPT_WRITEDATA, transfer);
@@ -131,7 +130,7 @@ uint64_t cmartlet_transfer_tag(const cmartlet_transfer *transfer) { return trans
 int cmartlet_transfer_prepare(
     cmartlet_transfer *transfer, const char *method, const char *url, const uint8_t *headers,
     size_t headers_size, size_t header_count, const uint8_t *body, size_t body_size,
-    int64_t timeout_milliseconds) {
+    int64_t timeout_milliseconds, int64_t idle_seconds) {
   // One line is ours.
   if (header_count >= HEADER_LIMIT) return -1;
   transfer->url.count = 0;
@@ -156,6 +155,8 @@ int cmartlet_transfer_prepare(
     line += strlen(line) + 1;
   }
   CURLcode code = CURLE_OK;
+  SET(CURLOPT_FRESH_CONNECT, idle_seconds < 1 ? 1L : 0L);
+  if (idle_seconds >= 1) SET(CURLOPT_MAXAGE_CONN, (long)idle_seconds);
   SET(CURLOPT_URL, (const char *)transfer->url.bytes);
   SET(CURLOPT_HTTPHEADER, transfer->lines);
   bool is_post = strcmp(method, "POST") == 0;

@@ -230,6 +230,36 @@ func field(_ name: String, in head: [UInt8]) -> String? {
     server.stop()
   }
 
+  @Test func afterASilentConnectionNoneOfItsAgeIsUsedAgain() throws {
+    let reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    var early: [RawServerSide] = []
+    var isLate = false
+    let server = try RawServer(loop) { _, side in
+      if !isLate {
+        early.append(side)
+        // Held back until all have come, so that each has a connection of its own.
+        if early.count == 4 { for side in early { side.say(reply) } }
+      } else if !early.contains(where: { $0 === side }) {
+        side.say(reply)
+      }
+    }
+    let client = try client(server.port)
+    for request in UInt64(1)...4 { try client.send(request) }
+    loop.turn(until: { desk.count == 4 })
+    #expect(client.connectionsMade == 4 && server.connections == 4)
+    // All four lose their far end without a word, and the client learns of one.
+    isLate = true
+    try client.send(5, timeout: .milliseconds(50))
+    loop.turn(until: { desk.count == 5 })
+    #expect(desk.failures == [.timedOut] && server.connections == 4)
+    for request in UInt64(6)...8 {
+      try client.send(request)
+      loop.turn(until: { desk.count == Int(request) })
+    }
+    #expect(desk.replies.count == 7 && desk.failures == [.timedOut])
+    server.stop()
+  }
+
   @Test func aConnectionThatBreaksMeansBroken() throws {
     let replies = [
       "", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",

@@ -35,8 +35,6 @@ typedef struct {
   size_t head_limit;
   // For a connection to be made.
   int64_t connect_milliseconds;
-  // A kept connection that has been idle for longer is not used again.
-  int64_t idle_seconds;
 } cmartlet_rest_options;
 
 // What has become of a transfer.
@@ -62,11 +60,13 @@ uint64_t cmartlet_transfer_tag(const cmartlet_transfer *_Nonnull transfer);
 // Prepares the next request; everything is copied.
 //
 // `url` and `method` end with a zero byte. `headers` holds `header_count` lines `Name: value`, each
-// ended with a zero byte. 0, or -1 when memory fails or there are more than 64 lines.
+// ended with a zero byte. A kept connection that has been idle for more than `idle_seconds` is not
+// used; 0: none is. 0, or -1 when memory fails or there are more than 64 lines.
 int cmartlet_transfer_prepare(
     cmartlet_transfer *_Nonnull transfer, const char *_Nonnull method, const char *_Nonnull url,
     const uint8_t *_Nullable headers, size_t headers_size, size_t header_count,
-    const uint8_t *_Nullable body, size_t body_size, int64_t timeout_milliseconds);
+    const uint8_t *_Nullable body, size_t body_size, int64_t timeout_milliseconds,
+    int64_t idle_seconds);
 
 // Sends the prepared request and waits for the reply; BLOCKS.
 cmartlet_rest_outcome cmartlet_transfer_perform(cmartlet_transfer *_Nonnull transfer);

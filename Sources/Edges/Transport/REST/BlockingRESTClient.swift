@@ -15,6 +15,7 @@ public enum RESTOutcome: Equatable, Sendable {
 /// all.
 public final class BlockingRESTClient {
   private let transfer: RESTTransfer
+  private let idleConnection: TimeSpan
 
   /// - Throws: `outOfMemory` when the library or memory fails.
   public init(
@@ -24,6 +25,7 @@ public final class BlockingRESTClient {
       throw .outOfMemory
     }
     self.transfer = transfer
+    idleConnection = configuration.idleConnection
     ignoreBrokenPipes()
   }
 
@@ -36,7 +38,8 @@ public final class BlockingRESTClient {
     _ method: RESTMethod = .get, target: Span<UInt8>, headers: borrowing RESTHeaders,
     body: Span<UInt8>, timeout: TimeSpan
   ) throws(RESTRefusal) -> RESTOutcome {
-    try transfer.prepare(method, target: target, headers: headers, body: body, timeout: timeout)
+    try transfer.prepare(
+      method, target: target, headers: headers, body: body, timeout: timeout, idle: idleConnection)
     // The transfer was prepared just now, and lives as long as this object.
     let outcome = unsafe cmartlet_transfer_perform(transfer.pointer)
     guard outcome == CMARTLET_REST_REPLIED else { return .failed(transfer.fault(outcome)) }

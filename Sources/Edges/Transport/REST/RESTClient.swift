@@ -43,8 +43,7 @@ public final class RESTClient {
     func rules(_ endpoint: RESTEndpoint) -> RESTRules {
       RESTRules(
         endpoint: endpoint, trust: trust, wantsHTTP2: wantsHTTP2,
-        bodyLimit: bodyLimit, headLimit: headLimit, connectTimeout: connectTimeout,
-        idleConnection: idleConnection)
+        bodyLimit: bodyLimit, headLimit: headLimit, connectTimeout: connectTimeout)
     }
   }
 
@@ -66,12 +65,17 @@ public final class RESTClient {
   public private(set) var inFlight = 0
   /// Connections made since the start: it stands still while kept ones serve.
   public private(set) var connectionsMade: UInt64 = 0
+  private let loop: EventLoop
+  /// When a request last got no reply though it was sent: what was connected before may be dead
+  /// without anybody having told us, so it is not used any more.
+  private var lastBreak: LoopTime?
 
   /// - Parameter delegate: held weakly.
   public init(
     _ loop: EventLoop, _ endpoint: RESTEndpoint, configuration: Configuration = Configuration(),
     delegate: any RESTClientDelegate
   ) {
+    self.loop = loop
     self.endpoint = endpoint
     self.configuration = configuration
     self.delegate = delegate
@@ -147,7 +151,11 @@ public final class RESTClient {
     }
     let index = free[free.count - 1]
     let transfer = slots[index].transfer
-    try transfer.prepare(method, target: target, headers: headers, body: body, timeout: timeout)
+    var idle = configuration.idleConnection
+    // The library counts in whole seconds.
+    if let lastBreak { idle = min(idle, loop.clock() - lastBreak - .seconds(1)) }
+    try transfer.prepare(
+      method, target: target, headers: headers, body: body, timeout: timeout, idle: idle)
     guard driver.start(transfer) else { throw .outOfMemory }
     free.removeLast()
     slots[index].request = request
@@ -161,6 +169,9 @@ public final class RESTClient {
     slots[index].isBusy = false
     inFlight -= 1
     connectionsMade += UInt64(transfer.connects)
+    if outcome == CMARTLET_REST_TIMED_OUT || outcome == CMARTLET_REST_BROKEN {
+      lastBreak = loop.clock()
+    }
     if let request {
       if outcome == CMARTLET_REST_REPLIED {
         transfer.withReply { status, head, body in

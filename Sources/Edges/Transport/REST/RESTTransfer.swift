@@ -9,7 +9,6 @@ struct RESTRules {
   let bodyLimit: Int
   let headLimit: Int
   let connectTimeout: TimeSpan
-  let idleConnection: TimeSpan
 }
 
 /// Owns one libcurl handle: a request, its reply, and for blocking use the kept connection.
@@ -32,8 +31,7 @@ struct RESTRules {
         var options = unsafe cmartlet_rest_options(
           authorities: authorities, pins: pins, is_plain: rules.endpoint.isPlain,
           wants_http2: rules.wantsHTTP2, body_limit: rules.bodyLimit, head_limit: rules.headLimit,
-          connect_milliseconds: rules.connectTimeout.milliseconds,
-          idle_seconds: rules.idleConnection.milliseconds / 1_000)
+          connect_milliseconds: rules.connectTimeout.milliseconds)
         return unsafe cmartlet_transfer_create(&options, tag)
       }
     }
@@ -52,9 +50,12 @@ struct RESTRules {
   }
 
   /// Makes the request ready to be sent; everything is copied.
+  ///
+  /// - Parameter idle: a kept connection that has been idle for longer, in whole seconds, is not used;
+  ///   below one second none is.
   func prepare(
     _ method: RESTMethod, target: Span<UInt8>, headers: borrowing RESTHeaders, body: Span<UInt8>,
-    timeout: TimeSpan
+    timeout: TimeSpan, idle: TimeSpan
   ) throws(RESTRefusal) {
     guard target.count > 0, target[0] == UInt8(ascii: "/") else { throw .malformedTarget }
     for index in target.indices {
@@ -85,7 +86,7 @@ struct RESTRules {
             unsafe url.withMemoryRebound(to: CChar.self, capacity: 1) { url in
               unsafe cmartlet_transfer_prepare(
                 pointer, method, url, fields, fieldsCount, count, body.baseAddress, body.count,
-                milliseconds)
+                milliseconds, idle.milliseconds / 1_000)
             }
           }
         }
