@@ -20,12 +20,12 @@ class _Pair:
     def run(self):
         try:
             self.server = socket.create_connection(("127.0.0.1", self.proxy.upstream), timeout=10)
+            self.server.settimeout(None)
+            for side in (self.client, self.server):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             self.reset()
             return
-        self.server.settimeout(None)
-        for side in (self.client, self.server):
-            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self.pump, args=(self.client, self.server, False), daemon=True).start()
         self.pump(self.server, self.client, True)
 

@@ -336,7 +336,15 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   func webSocket(_ client: WebSocketClient, closed end: ConnectionEnd) {
-    if let stream = id(of: client) { feed(.venue(.streamClosed(stream))) }
+    guard let stream = id(of: client) else { return }
+    switch end {
+    case .closedByUs, .closedByPeer: break
+    default:
+      // What broke this connection may have broken the others without a word.
+      rest?.distrustConnections()
+      history.alert("stream \(stream.index): \(end)", at: clock.now())
+    }
+    feed(.venue(.streamClosed(stream)))
   }
 
   var nonceLead: TimeSpan? { nonces.largestLead }

@@ -1,3 +1,4 @@
+import CMartletLinux
 import Glibc
 import MartletBase
 import Testing
@@ -285,6 +286,42 @@ extension ConnectionEnd {
     #expect(throws: TLSSetupFault.self) {
       try TLSContext(TLSTrust(authorities: "/nowhere/ca.pem"))
     }
+  }
+}
+
+/// A stream whose handshake's last bytes come between two tries of one turn, with others behind them
+/// that the descriptor does not show any more.
+private final class HoardingStream: ByteStream {
+  let descriptor = cmartlet_eventfd_create()
+  private var tries = 0
+  private var held = bytes("came along")
+
+  var hasBufferedInput: Bool { tries >= 3 && !held.isEmpty }
+  func handshake() -> StreamResult {
+    tries += 1
+    if tries == 1 { _ = cmartlet_eventfd_signal(descriptor) }
+    if tries == 2 { _ = cmartlet_eventfd_drain(descriptor) }
+    return tries < 3 ? .wantsRead : .moved(1)
+  }
+  func read(into room: UnsafeMutableRawBufferPointer) -> StreamResult {
+    guard !held.isEmpty else { return .wantsRead }
+    // A few at a time.
+    let count = min(3, held.count)
+    room.copyBytes(from: held.prefix(count))
+    held.removeFirst(count)
+    return .moved(count)
+  }
+  func write(_ bytes: Span<UInt8>) -> StreamResult { .moved(bytes.count) }
+  func endWriting() {}
+  func close(resets: Bool) { Glibc.close(descriptor) }
+}
+
+@Suite struct BufferedInputTests {
+  @Test func whatCameWithTheHandshakesEndIsReadThoughNoDescriptorShowsIt() throws {
+    let loop = try EventLoop()
+    let peer = try RawPeer(loop, stream: HoardingStream())
+    loop.turn(until: { peer.text == "came along" })
+    peer.close()
   }
 }
 

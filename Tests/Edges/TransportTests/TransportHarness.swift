@@ -127,6 +127,10 @@ final class RawPeer: ChannelOwner {
     channel = try Channel(loop, PlainStream(adopting: descriptor), owner: self, isConnecting: true)
   }
 
+  init(_ loop: EventLoop, stream: any ByteStream) throws {
+    channel = try Channel(loop, stream, owner: self, isConnecting: false)
+  }
+
   func say(_ text: String) { say(bytes(text)) }
   func say(_ bytes: [UInt8]) { _ = channel?.append { $0.append(bytes.span) } }
   func stopReading() { channel?.setWantsInput(false) }

@@ -262,6 +262,8 @@ final class Channel: DescriptorHandler, TurnEndHandler {
     case .moved:
       state = .open
       owner?.channelOpened()
+      // What came along with the handshake's end may lie in the stream already.
+      loop.awaitTurnEnd(self)
     case .wantsRead: register(for: .readable)
     case .wantsWrite: register(for: .writable)
     case .ended: end(.ended)

@@ -115,6 +115,10 @@ public final class RESTClient {
     }
   }
 
+  /// Uses none of the connections made so far for requests from now on: something else has shown that
+  /// the way to the server is broken.
+  public func distrustConnections() { lastBreak = loop.clock() }
+
   /// Ends everything: requests in flight break off, and the delegate hears no more.
   public func stop() {
     driver?.stop(slots.filter(\.isBusy).map(\.transfer))
