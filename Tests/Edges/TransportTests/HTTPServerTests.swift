@@ -181,7 +181,8 @@ import Testing
     server.stop()
   }
 
-  @Test func halfARequestIsGivenUp() throws {
+  @Test("T8: half a request, and a connection without one, are given up")
+  func halfARequestIsGivenUp() throws {
     let server = try serve { $0.requestTimeout = .milliseconds(200) }
     let peer = try RawPeer(loop, port: server.port)
     peer.say("GET / HTTP/1.1\r\nHo")

@@ -214,7 +214,8 @@ func field(_ name: String, in head: [UInt8]) -> String? {
     hand.stop()
   }
 
-  @Test func aServerThatIsSilentMeansTimedOut() throws {
+  @Test("T8: a request that nobody answers ends in its time")
+  func aServerThatIsSilentMeansTimedOut() throws {
     let server = try HTTPServer(loop, delegate: clerk)
     clerk.onRequest = { _, _, _, _ in }
     let client = try client(server.port)
@@ -532,7 +533,8 @@ func field(_ name: String, in head: [UInt8]) -> String? {
 }
 
 @Suite struct BlockingRESTClientTests {
-  @Test func anotherThreadAsksOverItsOwnConnection() throws {
+  @Test("T8: a thread that waits for its replies waits no longer than it said")
+  func anotherThreadAsksOverItsOwnConnection() throws {
     let loop = try EventLoop()
     let clerk = Clerk()
     let server = try HTTPServer(loop, delegate: clerk)

@@ -248,7 +248,8 @@ import Testing
     server.stop()
   }
 
-  @Test func aPeerThatTakesNothingIsGivenUp() throws {
+  @Test("T8: a peer that takes nothing of what is sent is given up")
+  func aPeerThatTakesNothingIsGivenUp() throws {
     let server = try serve {
       $0.sendBuffer = 4_096
       $0.writeTimeout = .milliseconds(30)
@@ -262,7 +263,8 @@ import Testing
     server.stop()
   }
 
-  @Test func aSilentPeerIsGivenUpOnEitherSide() throws {
+  @Test("T8: a stream that says nothing any more is given up, on either side")
+  func aSilentPeerIsGivenUpOnEitherSide() throws {
     let server = try serve { $0.webSocketIdleTimeout = .milliseconds(40) }
     // Half open: connected, and never a word again.
     let peer = try upgraded(server.port)
@@ -293,7 +295,8 @@ import Testing
     server.stop()
   }
 
-  @Test func aServerThatNeverAnswersIsGivenUp() throws {
+  @Test("T8: a server that never answers a handshake is given up")
+  func aServerThatNeverAnswersIsGivenUp() throws {
     let hand = try byHand { _, _ in }
     let client = try client(hand.port) { $0.openTimeout = .milliseconds(300) }
     try client.connect()
@@ -302,7 +305,8 @@ import Testing
     hand.stop()
   }
 
-  @Test func aPeerThatIgnoresOurCloseIsGivenUp() throws {
+  @Test("T8: a peer that ignores our close is given up")
+  func aPeerThatIgnoresOurCloseIsGivenUp() throws {
     let hand = try byHand { request, side in side.say(consent(to: request)) }
     let client = try client(hand.port) { $0.closeTimeout = .milliseconds(30) }
     listener.onOpen = { $0.close() }

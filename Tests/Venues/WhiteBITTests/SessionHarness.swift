@@ -43,6 +43,8 @@ final class SessionHarness {
   var waiting: [Sent] = []
   /// Every target requested, in order.
   var targets: [String] = []
+  /// How long each request may take, in order.
+  var deadlines: [(path: String, span: TimeSpan)] = []
   /// Frames sent, in order.
   var frames: [String] = []
   var streams: [String] = []
@@ -122,6 +124,7 @@ final class SessionHarness {
           id: request.id, path: text(request.target), body: text(request.body), effect: request)
         waiting.append(sent)
         targets.append(sent.path)
+        deadlines.append((sent.path, request.timeout))
         trace.append("\(sent.path) \(sent.body)")
       case .openStream(let stream):
         streams.append("open \(stream.index)")

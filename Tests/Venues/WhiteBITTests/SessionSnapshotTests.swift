@@ -138,7 +138,8 @@ import WhiteBITWire
     }
   }
 
-  @Test("M30 M31: everything a session sends, its desk can read, with one nonce place each")
+  @Test(
+    "T8 M30 M31: everything a session sends has its time, and one nonce place; its desk reads it")
   func everythingSentIsReadable() throws {
     let venue = SessionHarness { $0.isCleanSlate = true }
     venue.feed(.start)
@@ -155,6 +156,12 @@ import WhiteBITWire
     venue.delta(after: 1)
     venue.settle()
     venue.advance(by: .seconds(12))
+    // Whoever is never answered does not wait for ever: each request carries its deadline.
+    #expect(venue.deadlines.count > 20)
+    #expect(venue.deadlines.allSatisfy { $0.span > .zero && $0.span <= .seconds(10) })
+    let slow = Set(venue.deadlines.filter { $0.span > .seconds(5) }.map(\.path))
+    #expect(
+      slow.isDisjoint(with: ["/api/v4/order/new", "/api/v4/order/bulk", "/api/v4/order/cancel"]))
     var posts = 0
     for line in venue.trace where line.hasPrefix("/api") {
       let parts = line.split(separator: " ", maxSplits: 1).map(String.init)

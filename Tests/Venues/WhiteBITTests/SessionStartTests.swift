@@ -250,7 +250,86 @@ import WhiteBITWire
     String(frame.drop { $0 != "," })
   }
 
-  @Test("A stream that neither opens nor acknowledges in time is given up")
+  @Test("C19 M95: a reconnect goes the same way: token, authorize, private, lists, public, ready")
+  func reconnectOrder() throws {
+    let venue = SessionHarness()
+    venue.bringUp()
+    let ids = venue.place([SessionHarness.intent()])
+    let order = try venue.accept(ids[0])
+    venue.feed(.streamClosed(StreamID(0)))
+    venue.forget()
+    let known = venue.trace.count
+    venue.advance(by: .seconds(3))
+    venue.settle()
+    venue.feed(.streamOpened(StreamID(0)))
+    venue.acknowledge(venue.ids("authorize").last ?? 0)
+    for method in ["ordersPending_subscribe", "deals_subscribe", "balanceSpot_subscribe"] {
+      venue.acknowledge(venue.ids(method).last ?? 0)
+    }
+    // What comes while the lists are read is held, and told behind them.
+    venue.push(venue.fill(order, "0.0004"))
+    #expect(venue.booked.isEmpty && venue.count(.ready) == 0)
+    #expect(venue.ids("depth_subscribe").isEmpty)
+    venue.settle()
+    let told = venue.events.map { String("\($0)".prefix { $0 != "(" }) }
+    let fill = try #require(told.lastIndex(of: "fill"))
+    #expect(told.lastIndex(of: "order") ?? .max < fill && told.last == "ready")
+    // What left, by its path or its method, in order.
+    let left = venue.trace[known...].compactMap { line -> String? in
+      if line.hasPrefix("/api") { return String(line.prefix { $0 != " " }) }
+      if line == "open" { return line }
+      guard let method = line.firstRange(of: "\"method\":\"") else { return nil }
+      return String(line[method.upperBound...].prefix { $0 != "\"" })
+    }
+    #expect(
+      left == [
+        "/api/v4/profile/websocket_token", "open", "authorize", "ordersPending_subscribe",
+        "deals_subscribe", "balanceSpot_subscribe", "/api/v4/orders", "/api/v4/orders",
+        "/api/v4/trade-account/executed-history", "/api/v4/trade-account/executed-history",
+        "/api/v4/trade-account/balance", "depth_subscribe", "depth_subscribe",
+        "lastprice_subscribe", "trades_subscribe",
+      ])
+  }
+
+  @Test("M2: streams and polling tell the same kinds of events")
+  func sameKindsOfEvents() throws {
+    func kinds(_ venue: SessionHarness) -> Set<String> {
+      Set(venue.events.map { String("\($0)".prefix { $0 != "(" }) })
+    }
+    let streamed = SessionHarness()
+    streamed.bringUp()
+    streamed.snapshot()
+    streamed.frame(
+      #"{"method": "lastprice_update", "params": ["BTC_USDT", "60000.5"], "id": null}"#)
+    for id in [1, 2] {
+      streamed.frame(
+        #"{"method": "trades_update", "params": ["BTC_USDT", [{"id": \#(id), "time": 1790000000.5, "price": "60000", "amount": "0.1", "type": "sell", "rpi": false}]], "id": null}"#
+      )
+    }
+    let polled = SessionHarness { $0.feed = .polling(interval: .seconds(2)) }
+    polled.bringUp()
+    for id in [1, 2] {
+      try polled.answer(
+        "/api/v4/public/orderbook/BTC_USDT?limit=20",
+        #"{"ticker_id":"BTC_USDT","timestamp":1790000000,"asks":[["60001","1"]],"bids":[["59999","1"]]}"#
+      )
+      try polled.answer(
+        "/api/v4/public/trades/BTC_USDT",
+        #"[{"tradeID":\#(id),"price":"60000","quote_volume":"0.1","base_volume":"6000","trade_timestamp":1790000000,"type":"sell"}]"#
+      )
+      polled.settle()
+      try polled.answer(
+        "/api/v4/public/orderbook/ETH_BTC?limit=20",
+        #"{"ticker_id":"ETH_BTC","timestamp":1790000000,"asks":[],"bids":[]}"#)
+      try polled.answer("/api/v4/public/trades/ETH_BTC", "[]")
+      polled.advance(by: .seconds(2))
+    }
+    #expect(
+      kinds(streamed) == ["instrument", "lastPrice", "balance", "ready", "book", "marketTrade"])
+    #expect(kinds(polled) == kinds(streamed))
+  }
+
+  @Test("T8: a stream that neither opens nor acknowledges in time is given up")
   func stepsHaveDeadlines() throws {
     let venue = SessionHarness()
     venue.feed(.start)
