@@ -24,7 +24,8 @@ import Testing
     bid(100, 5), bid(99, 6), bid(97, 7), ask(101, 1), ask(103, 2), ask(104, 3),
   ]
 
-  @Test func aSnapshotMakesTheBookTrustedAndADeltaChangesIt() {
+  @Test("M21: a snapshot makes the book trusted; a delta changes it, and a zero takes a level out")
+  func aSnapshotMakesTheBookTrustedAndADeltaChangesIt() {
     var book = OrderBook(limit: 5)
     #expect(book.top == nil && !book.isTrusted)
     #expect(book.applySnapshot(BookTests.start.span) == .applied)
@@ -39,7 +40,8 @@ import Testing
     #expect(book.framesApplied == 2)
   }
 
-  @Test func aBrokenChainHidesTheTopUntilTheNextSnapshot() {
+  @Test("M22: a broken chain hides the top until the next snapshot")
+  func aBrokenChainHidesTheTopUntilTheNextSnapshot() {
     var book = OrderBook(limit: 5)
     let delta = [BookTests.bid(100, 1)]
     #expect(book.apply(delta.span) == .ignored && book.count(.buy) == 0)
@@ -51,7 +53,8 @@ import Testing
     #expect(book.applySnapshot(BookTests.start.span) == .applied && book.top != nil)
   }
 
-  @Test func aSideMayBeEmpty() {
+  @Test("M12: an empty side has no best price, and is no fault")
+  func aSideMayBeEmpty() {
     var book = OrderBook(limit: 5)
     let bids = [BookTests.bid(100, 1)]
     book.applySnapshot(bids.span)
@@ -128,7 +131,8 @@ import Testing
   ///
   /// Method: draw frames around a middle that drifts, snapshots now and then; a frame never adds
   /// more rows than the slack holds.
-  @Test func itEqualsADictionaryCutToItsBestLevels() {
+  @Test("M21: over any frames the book is a dictionary cut to its best levels")
+  func itEqualsADictionaryCutToItsBestLevels() {
     for seed in UInt64(1)...40 {
       var random = SeededRandom(seed: seed)
       let limit = Int(random.integer(in: 1...24))

@@ -121,6 +121,42 @@ private struct EagerStrategy: TradingStrategy {
     #expect(driver.kernel.counts.placed == 2 && effects(driver) == 2)
   }
 
+  @Test("M78: each of the venue's three words on an order moves its machine, without any reply")
+  func orderNewsMovesTheMachine() throws {
+    var first = driver([KernelHarness.opening[0], [Self.snapshot]])
+    feed(&first, 0...1)
+    var records: [OrderRecord] = []
+    first.kernel.orders.fill(&records)
+    let id = try #require(records.first).clientOrderID
+    func report(_ cumulative: Int64, _ status: OrderReport.Status) -> VenueEvent {
+      KernelHarness.report(
+        id, side: .buy, price: 5_990_000, quantity: 1_000, cumulative: cumulative, status: status)
+    }
+    func part(_ trade: UInt64, _ quantity: Int64) -> VenueEvent {
+      KernelHarness.fill(id, trade: trade, side: .buy, price: 5_990_000, quantity: quantity)
+    }
+    for end in [OrderReport.Status.filled, .canceled] {
+      let rest: [VenueEvent] = end == .filled ? [part(2, 600)] : []
+      var driver = driver([
+        KernelHarness.opening[0], [Self.snapshot], [report(0, .open)],
+        [part(1, 400), report(400, .open)], rest + [report(end == .filled ? 1_000 : 400, end)],
+      ])
+      func view() throws -> OrderView {
+        let told = driver.kernel.orders.record(of: id)?.view
+        return try #require(told)
+      }
+      feed(&driver, 0...1)
+      #expect(try view().state == .pendingNew)
+      feed(&driver, 2...2)
+      #expect(try view().state == .open && view().cumulative == .zero)
+      feed(&driver, 3...3)
+      #expect(try view().state == .open && view().leaves == Quantity(quanta: 600))
+      feed(&driver, 4...4)
+      let last = try view()
+      #expect(last.state == (end == .filled ? .filled : .canceled), "\(last)")
+    }
+  }
+
   @Test("M13: an order is checked against the rules as they were last told, before it leaves")
   func rulesThatChangeBindAtOnce() {
     var coarser = KernelHarness.instrument

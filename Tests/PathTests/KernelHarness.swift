@@ -151,7 +151,7 @@ enum KernelHarness {
     .fill(
       Fill(
         account: AccountID(0), instrument: InstrumentID(0), clientOrderID: id,
-        venueOrderID: VenueOrderID(low: trade), tradeID: TradeID(low: trade), side: side,
+        venueOrderID: VenueOrderID(low: 77), tradeID: TradeID(low: trade), side: side,
         price: Price(quanta: price), quantity: Quantity(quanta: quantity), fee: .zero,
         feeAsset: side == .buy ? "DBTC" : "DUSDT", role: .maker, exchangeTime: .zero,
         source: .stream))

@@ -32,26 +32,54 @@ import WhiteBITWire
         let update = try Depth.read(&message.cursor, in: line.span, scale: scale, into: &levels)
         #expect(!levels.isEmpty && Depth.market(of: line.span) == update.market)
         #expect(update.isSnapshot == (update.pastUpdateID == nil))
+        let again = written {
+          Depth.writePush(update, levels: levels.span, scale: scale, into: &$0)
+        }
+        var told: [BookLevel] = []
+        var copy = try Envelope.read(again.span)
+        #expect(try Depth.read(&copy.cursor, in: again.span, scale: scale, into: &told) == update)
+        #expect(told == levels)
       case .trades:
         var trades: [WireTrade] = []
-        _ = try Trades.readPush(&message.cursor, in: line.span, into: &trades)
+        let market = try Trades.readPush(&message.cursor, in: line.span, into: &trades)
         #expect(!trades.isEmpty)
+        let again = written { Trades.writePush(market: market, trades: trades, into: &$0) }
+        var told: [WireTrade] = []
+        var copy = try Envelope.read(again.span)
+        #expect(try Trades.readPush(&copy.cursor, in: again.span, into: &told) == market)
+        #expect(told == trades)
       case .lastPrice:
-        #expect(try Trades.readLastPrice(&message.cursor, in: line.span).price > .zero)
+        let (market, price) = try Trades.readLastPrice(&message.cursor, in: line.span)
+        #expect(price > .zero)
+        let again = written { Trades.writeLastPrice(market: market, price: price, into: &$0) }
+        var copy = try Envelope.read(again.span)
+        #expect(try Trades.readLastPrice(&copy.cursor, in: again.span) == (market, price))
       case .market:
         #expect(try Trades.readStatistics(&message.cursor, in: line.span).statistics.last > .zero)
       case .deals:
-        #expect(try Fills.readPush(&message.cursor, in: line.span).side != nil)
+        let fill = try Fills.readPush(&message.cursor, in: line.span)
+        #expect(fill.side != nil)
+        let again = written { Fills.writePush(fill, into: &$0) }
+        var copy = try Envelope.read(again.span)
+        #expect(try Fills.readPush(&copy.cursor, in: again.span) == fill)
       case .ordersPending:
-        #expect(try Orders.readPending(&message.cursor, in: line.span).order.orderID > 0)
+        let (event, order) = try Orders.readPending(&message.cursor, in: line.span)
+        #expect(order.orderID > 0)
+        let again = written { Orders.writePending(event, order, into: &$0) }
+        var copy = try Envelope.read(again.span)
+        #expect(try Orders.readPending(&copy.cursor, in: again.span) == (event, order))
       case .ordersExecuted:
         #expect(try Orders.readExecuted(&message.cursor, in: line.span).status == .filled)
       case .balanceSpot:
         var rows = try Balances(push: message.cursor, in: line.span)
-        var count = 0
-        while try rows.next(in: line.span) != nil { count += 1 }
-        #expect(count > 0)
+        var found: [WireBalance] = []
+        while let row = try rows.next(in: line.span) { found.append(row) }
+        #expect(!found.isEmpty)
         message.cursor = rows.end
+        let again = written { Balances.writePush(found, into: &$0) }
+        let copy = try Envelope.read(again.span)
+        var told = try Balances(push: copy.cursor, in: again.span)
+        for row in found { #expect(try told.next(in: again.span) == row) }
       case .other:
         try message.skip(in: line.span)
         return false
@@ -70,7 +98,7 @@ import WhiteBITWire
   }
 
   @Test(
-    "M18 M19 M21 M77 M78: every captured socket frame is read: 11 of 11, four of them pushes of ours"
+    "M18 M19 M21 M77 M78: every captured socket frame is read: 11 of 11, four of them pushes of ours, which round-trip"
   )
   func captured() throws {
     let lines = try fixtureLines("captured_20260922.jsonl")
@@ -81,7 +109,8 @@ import WhiteBITWire
   }
 
   @Test(
-    "M18 M77 M78: every documented socket message is read: 97 of 97, nine of them pushes of ours")
+    "M18 M77 M78: every documented socket message is read: 97 of 97, nine of them pushes of ours, which round-trip"
+  )
   func documented() throws {
     // One of the 98 lines is the documentation's table of fields, a bare list.
     let lines = try fixtureLines("docs_examples.jsonl").filter { $0.first != 0x5b }
