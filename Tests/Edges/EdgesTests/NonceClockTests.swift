@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import MartletBase
 import MartletSecrets
 import Synchronization
@@ -157,6 +158,32 @@ import Testing
     #expect(try first.next(at: Self.boot) == .nonce(1_700_000_000_000))
     _ = consume first
     _ = try NonceFile(path)
+  }
+
+  /// Named for the process that looks at it afterwards, which the other one has for its parent.
+  private static func sharedPath(_ process: pid_t) -> String {
+    "/tmp/martlet-test-nonce-\(process)"
+  }
+
+  @Test("M38: a second process is refused while the first lives, and not after its kill -9")
+  func theLockSurvivesAKill() async throws {
+    let path = Self.sharedPath(getpid())
+    defer { unlink(path) }
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      let clock = NonceClockTests.clock(
+        file: try NonceFile(NonceClockTests.sharedPath(getppid())))
+      guard try clock.next(at: NonceClockTests.boot) == .nonce(1_700_000_000_000) else { return }
+      kill(getpid(), SIGKILL)
+    }
+    // Its nonce is not used again.
+    let next = Self.clock(file: try NonceFile(path))
+    #expect(try next.next(at: Self.boot) == .nonce(1_700_000_002_001))
+    await #expect(processExitsWith: .exitCode(7)) {
+      do { _ = try NonceFile(NonceClockTests.sharedPath(getppid())) } catch NonceFault.inUse {
+        exit(7)
+      }
+    }
+    _ = consume next
   }
 
   @Test func aFileOfSomethingElseIsRefused() throws {

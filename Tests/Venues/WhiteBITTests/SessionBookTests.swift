@@ -72,6 +72,24 @@ import WhiteBITWire
     #expect(venue.events.count == 2 && venue.frames.isEmpty)
   }
 
+  @Test("M24: what follows a gap before its resubscription causes nothing, whatever it chains to")
+  func quietBehindAGap() {
+    let venue = live()
+    // Too soon after the subscription for another one.
+    venue.delta(after: 1)
+    #expect(venue.events == [.anomaly(.bookGap), .bookUntrusted(InstrumentID(0))])
+    #expect(subscriptions(venue).isEmpty)
+    venue.forget()
+    for _ in 0..<20 { venue.delta() }
+    for _ in 0..<20 { venue.delta(after: 2) }
+    #expect(venue.events.isEmpty && venue.frames.isEmpty)
+    venue.advance(by: .seconds(2))
+    #expect(subscriptions(venue).count == 2, "one unsubscription and one subscription")
+    venue.snapshot()
+    venue.delta()
+    #expect(venue.events.count == 2)
+  }
+
   @Test("M24: gaps in a row never make a storm: one resubscription a second and book at most")
   func noStorm() {
     let venue = live()
