@@ -170,6 +170,33 @@ import WhiteBITSession
     #expect(authorized >= 9 && subscribed == 3 * authorized)
   }
 
+  @Test(
+    "C4 M44: orders filled behind a lost reply, with every word of them lost, are found by asking")
+  func filledBehindALostReply() throws {
+    var market = HandmadeMarket()
+    market.wait(.seconds(2))
+    market.sweep(to: 59_890, ask: 59_900)
+    let scenario = WhiteBITScenario.grid(levels: 3, market)
+    var world = try scenario.makeWorld()
+    world.inflict(.loseReply, on: "/api/v4/order/bulk")
+    for _ in 0..<40 {
+      world.inflict(.dropFrame, on: "ordersPending_update")
+      world.inflict(.dropFrame, on: "deals_update")
+    }
+    world.start()
+    world.run(for: .seconds(4))
+    let answer = world.askByHand(
+      "/api/v4/trade-account/executed-history", "\"market\":\"DBTC_DUSDT\",")
+    // The venue would take the same client ids again: these orders are over.
+    #expect(answer.body.contains("\"\(scenario.prefix)"), "\(answer.body)")
+    #expect(world.kernel.counts.fills == 0)
+    world.run(for: .seconds(8))
+    #expect(world.kernel.counts.fills >= 2, "by asking: the stream is silent still")
+    let isSettled = world.settle()
+    #expect(isSettled)
+    scenario.expectSound(world)
+  }
+
   @Test("C21 M30: requests that come when their nonces are too old are put again, and halt nothing")
   func lateRequestsAreSurvived() throws {
     for target in ["/api/v4/orders", "/api/v4/trade-account/executed-history"] {

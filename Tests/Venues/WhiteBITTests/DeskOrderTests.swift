@@ -222,7 +222,9 @@ import WhiteBITWire
     }
   }
 
-  @Test func aClientIDIsUniqueAmongTheOpenOrdersOfItsMarket() throws {
+  @Test(
+    "C4: a client id is unique among open orders alone; once filled or canceled it is taken again")
+  func aClientIDIsUniqueAmongTheOpenOrdersOfItsMarket() throws {
     var world = try DeskWorld()
     #expect(world.place("buy", "0.001", at: "50000", id: "one").status == 200)
     let twice = world.place("buy", "0.001", at: "50000", id: "one")
@@ -234,6 +236,11 @@ import WhiteBITWire
     #expect(world.place("buy", "0.001", at: "50000", id: "One").status == 200)
     #expect(world.cancel("\"clientOrderId\":\"one\"").status == 200)
     #expect(world.place("buy", "0.001", at: "50000", id: "one").status == 200)
+    // A retry of an order that filled is a second order: the venue is no guard against that.
+    for _ in 0..<2 {
+      let filled = world.place("buy", "0.001", at: "60010", id: "two")
+      #expect(filled.status == 200 && filled.json["dealStock"] == .string("0.001"))
+    }
     let longest = String(repeating: "x", count: 64)
     #expect(
       world.place("buy", "0.001", at: "50000", id: longest).json["clientOrderId"]
