@@ -44,7 +44,7 @@ import Testing
     #expect(
       result.json
         == "{\"name\":\"depth-20\",\"ops\":512,\"ns_per_op\":612.35,\"p50\":600,\"p99\":1200,"
-        + "\"allocations\":0.01,\"checksum\":\"ff\",\"note\":\"a note\"}")
+        + "\"allocations\":0.01,\"peak_kb\":null,\"checksum\":\"ff\",\"note\":\"a note\"}")
     let row = result.row.split(separator: " ").map(String.init)
     #expect(row == ["depth-20", "512", "612.35", "600", "1200", "0.01", "ff", "a", "note"])
     #expect(
@@ -52,6 +52,20 @@ import Testing
         == ["name", "ops", "ns_per_op", "p50", "p99", "allocations", "checksum"])
     result.p99 = nil
     #expect(result.json.contains("\"p99\":null"))
+    result.peakKilobytes = 65_536
+    #expect(result.json.contains("\"peak_kb\":65536"))
     #expect(BenchResult(name: "x", ops: 1, checksum: 0).checksum > 0)
+  }
+
+  @Test("what a machine lacks is said, with every key and without a figure")
+  func skippedResult() {
+    let result = BenchResult.skipped("guide-python", because: "python3 is not on PATH")
+    #expect(
+      result.json
+        == "{\"name\":\"guide-python\",\"ops\":0,\"ns_per_op\":null,\"p50\":null,\"p99\":null,"
+        + "\"allocations\":null,\"peak_kb\":null,\"checksum\":\"0\","
+        + "\"note\":\"skipped: python3 is not on PATH\"}")
+    #expect(result.row.hasSuffix("skipped: python3 is not on PATH"))
+    #expect(result.violation == nil)
   }
 }

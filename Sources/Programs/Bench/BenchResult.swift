@@ -11,7 +11,10 @@ public struct BenchResult: Sendable {
   /// Heap allocations of an operation; nil where they happen in another process, or cannot be
   /// counted in this build.
   public var allocations: Double?
-  /// Folded from what the operations produced: equal work gives an equal number. Never zero.
+  /// Peak resident memory of the process measured, in kB; nil where something else is.
+  public var peakKilobytes: Int?
+  /// Folded from what the operations produced: equal work gives an equal number. Zero only when
+  /// there was none, because the benchmark was skipped.
   public var checksum: UInt64
   /// What a reader should know beside it: size, ratio, goal.
   public var note = ""
@@ -30,6 +33,13 @@ public struct BenchResult: Sendable {
     self.allocations = allocations
     self.checksum = checksum == 0 ? 1 : checksum
     self.note = note
+  }
+
+  /// Of a benchmark that this machine lacks something for: nothing was measured, nothing is wrong.
+  public static func skipped(_ name: String, because reason: String) -> BenchResult {
+    var result = BenchResult(name: name, ops: 0, checksum: 0, note: "skipped: \(reason)")
+    result.checksum = 0
+    return result
   }
 
   /// Adds to the note.
@@ -67,13 +77,14 @@ public struct BenchResult: Sendable {
       + right(allocations, 13) + right(checksum, 18) + (note.isEmpty ? "" : "  " + note)
   }
 
-  /// One object; a value that is not measured is null. The keys are frozen.
+  /// One object; a value that is not measured is null. The keys are frozen: none goes, one may come.
   public var json: String {
     func text(_ value: Double?) -> String { value.map(BenchResult.number) ?? "null" }
     // Names and notes are this house's own words, without a quote or a backslash.
     return
       "{\"name\":\"\(name)\",\"ops\":\(ops),\"ns_per_op\":\(text(nanosecondsPerOp)),"
       + "\"p50\":\(text(p50)),\"p99\":\(text(p99)),\"allocations\":\(text(allocations)),"
+      + "\"peak_kb\":\(peakKilobytes.map { "\($0)" } ?? "null"),"
       + "\"checksum\":\"\(String(checksum, radix: 16))\",\"note\":\"\(note)\"}"
   }
 
