@@ -226,8 +226,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       outcome = try nonces.next(at: SystemClock.monotonic())
     } catch {
       // The last nonce cannot be kept: nothing was sent, and the session is told just that.
-      history.alert("\(error)", at: clock.now())
-      pending.append(.requestFailed(effect.id, .notSent))
+      giveUp(effect, "\(error)")
       return
     }
     switch outcome {
@@ -273,9 +272,15 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       }
       try SignedRequest.send(effect, to: rest, target: target, headers: headers, body: outgoing)
     } catch {
-      history.alert("request not sent: \(error)", at: clock.now())
-      pending.append(.requestFailed(effect.id, .notSent))
+      giveUp(effect, "request not sent: \(error)")
     }
+  }
+
+  /// No byte of it left: the session is told just that, behind this step.
+  private func giveUp(_ effect: RequestEffect, _ reason: String) {
+    secretRequests.removeAll { $0 == effect.id.number }
+    history.alert(reason, at: clock.now())
+    pending.append(.requestFailed(effect.id, .notSent))
   }
 
   // MARK: RESTClientDelegate

@@ -44,7 +44,7 @@ struct WireAudit {
   private var isBroken = false
   /// The last depth frame told no update.
   private var isOdd = false
-  /// When a depth frame last reached the client, or its book was subscribed to.
+  /// When a depth frame that changes the book last reached the client, or it was subscribed to.
   private var heardAt = Timestamp.zero
   /// The venue repeats a quiet book after ten seconds; a second more, and it is dead.
   private static let silence = TimeSpan.milliseconds(10_900)
@@ -222,7 +222,8 @@ struct WireAudit {
     guard json["method"]?.text == "depth_update", let params = json["params"] else { return }
     let id = params[1]?["update_id"]?.text
     let past = params[1]?["past_update_id"]?.text
-    heardAt = time
+    // Deltas in place of the snapshot that was asked for say nothing of the book.
+    if isTrusted || params[0] == .bool(true) { heardAt = time }
     isOdd = id == nil
     if params[0] == .bool(true) {
       last = id

@@ -104,6 +104,29 @@ import WhiteBITWire
     #expect(count >= 4 && count <= 6, "\(count) resubscriptions in 5 s")
   }
 
+  @Test("M22 M24: a snapshot that never comes is asked for again, however many deltas come instead")
+  func lostSnapshot() {
+    let venue = live()
+    venue.advance(by: .seconds(2))
+    venue.delta(after: 1)
+    #expect(subscriptions(venue).count == 2)
+    venue.forget()
+    for _ in 0..<200 {
+      venue.advance(by: .milliseconds(100))
+      venue.delta()
+      venue.snapshot("ETH_BTC", bid: "0.03", ask: "0.04")
+    }
+    #expect(subscriptions(venue).count == 2, "one more in twenty seconds")
+    #expect(
+      !venue.events.contains {
+        if case .book(InstrumentID(0), _, _, _, _) = $0 { true } else { false }
+      })
+    venue.forget()
+    venue.snapshot()
+    venue.delta()
+    #expect(venue.events.count == 2)
+  }
+
   @Test("M23 C1: a keepalive snapshot with a jumped id resets the book and causes nothing")
   func keepalive() {
     let venue = live()

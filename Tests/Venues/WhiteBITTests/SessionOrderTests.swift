@@ -314,7 +314,9 @@ import WhiteBITWire
     #expect(venue.events.contains { if case .instrument = $0 { true } else { false } })
   }
 
-  @Test("A stale nonce was not executed: refused, told as what it is, never sent again by itself")
+  @Test(
+    "C21 M30: a stale nonce was not executed: refused, never sent again by itself; the clock is read anew"
+  )
   func staleNonce() throws {
     let venue = live()
     let ids = venue.place([SessionHarness.intent()])
@@ -322,6 +324,11 @@ import WhiteBITWire
       "/api/v4/order/new", #"{"code":0,"errors":{},"message":"Too many requests."}"#, status: 429)
     #expect(venue.count(.anomaly(.staleNonce)) == 1)
     #expect(venue.refusals.map(\.0) == ids && venue.refusals.map(\.1) == [.rateLimited])
+    // Our idea of the venue's clock may be wrong, and is looked after.
+    try venue.answer("/api/v4/public/time", #"{"time":1790000100}"#)
+    #expect(
+      venue.session.clockOffset == Timestamp(milliseconds: 1_790_000_100_500) - venue.now)
+    #expect(venue.waiting.isEmpty && venue.count(.notReady) == 0)
     venue.advance(by: .seconds(20))
     #expect(venue.targets.filter { $0 == "/api/v4/order/new" }.count == 1)
   }

@@ -180,12 +180,13 @@ extension WhiteBITSession {
     _ update: Depth.Update, _ index: Int, first: Int, at now: Timestamp,
     events: inout VenueEvents
   ) {
-    markets[index].heardAt = now
     if markets[index].isAwaitingSnapshot && !update.isSnapshot {
-      // Sent before our resubscription reached the venue.
+      // Sent before our resubscription reached the venue. It counts as silence: if the snapshot never
+      // comes, the book is asked for again.
       events.levels.removeSubrange(first...)
       return
     }
+    markets[index].heardAt = now
     do throws(Gaps.Break) {
       // A delta without a past cannot be chained: it follows nothing.
       let past = update.isSnapshot ? nil : update.pastUpdateID ?? .max

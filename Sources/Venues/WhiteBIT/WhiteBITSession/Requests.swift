@@ -247,6 +247,8 @@ extension WhiteBITSession {
     guard let request = takeRequest(id) else { return }  // We had given up waiting for it.
     let verdict = Faults.verdict(status: status, body: body)
     if let anomaly = verdict.anomaly { events.append(.anomaly(anomaly)) }
+    // Our idea of the venue's clock may be wrong: every nonce hangs on it.
+    if verdict.anomaly == .staleNonce && isWanted(.time) { want(.time, at: now) }
     switch request.purpose {
     case .job(let job):
       jobs[Int(job.rawValue)].isInFlight = false
