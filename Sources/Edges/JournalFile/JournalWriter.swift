@@ -65,14 +65,16 @@ public struct JournalWriter: ~Copyable {
   private init(
     _ folder: JournalFolder, _ options: JournalOptions, _ tail: Tail, _ lock: Int32, isNew: Bool
   ) {
+    let room = min(options.segmentBytes, tail.segment.bytes) - JournalWriter.headReserve
+    // Not on a property: Swift 6.3 destroys the others, not yet set, when one is read here and
+    // optimized.
+    precondition(room > 0, "a segment of \(options.segmentBytes) bytes holds no record")
     build = options.build
     syncsEach = options.sync == .eachRecord
     segment = tail.segment
     used = tail.used
     chain = tail.chain
-    let room = min(options.segmentBytes, tail.segment.bytes) - JournalWriter.headReserve
     payloadLimit = min(room, RecordFraming.maximumPayloadBytes)
-    precondition(payloadLimit > 0, "a segment of \(options.segmentBytes) bytes holds no record")
     recovery = JournalRecovery(
       journalID: tail.journalID, isNew: isNew, lastSequence: tail.chain.nextSequence - 1,
       tornTail: tail.tornTail)
