@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
@@ -152,6 +154,214 @@ def refusals(checks):
         ends("M70 a refresh that could come too late is refused", good.replace('refresh = "5s"', 'refresh = "15s"'), 2, "refresh")
 
 
+def unfit(checks):
+    """What only the venue's own rules can say against a configuration: told before anything is armed, in a moment."""
+    with Exchange() as exchange, tempfile.TemporaryDirectory() as folder:
+        good = open(configure(folder, exchange)).read()
+        number = 0
+
+        def found(text, secret=SECRET):
+            nonlocal number
+            number += 1
+            path = os.path.join(folder, f"unfit-{number}.toml")
+            with open(path, "w") as file:
+                file.write(text.replace("bot-journal", f"journal-{number}"))
+            with open(os.path.join(folder, "key"), "w") as file:
+                file.write(f"{KEY}:{secret}\n")
+            began = time.monotonic()
+            code, out, err = run("run", path, timeout=30)
+            return code, time.monotonic() - began, err
+
+        def tells(result, *words):
+            code, took, err = result
+            return code == 2 and took < 5 and all(word in err for word in words) and "Fatal" not in err
+
+        result = found(good.replace('profile = "demo"', "").replace("DBTC_DUSDT", "DBTC_DUSD"))
+        checks.check("M13 an unknown market ends a run at once, with its line and the nearest that the exchange lists",
+                     tells(result, "unfit-1.toml:20", "strategy[0].market", '"DBTC_DUSD"', 'did you mean "DBTC_DUSDT"?'), result)
+        result = found(good.replace('"0.001"', '"0.000005"'))
+        checks.check("M13 M51 an amount under the market's least ends a run at once, with that least",
+                     tells(result, "unfit-2.toml:23", "strategy[0].amount", "0.000005", "at least 0.00001"), result)
+        result = found(good.replace('"0.001"', '"0.00005"'))
+        checks.check("M13 M51 an amount worth less than the market's least value ends a run at once, with the amount that would do",
+                     tells(result, "strategy[0].amount", "worth 3.0", "at least 5 DUSDT", "an amount of at least 0.00008"), result)
+        result = found(good.replace('spacing = "10"', 'spacing = "0.005"'))
+        checks.check("M13 a spacing between two ticks ends a run at once, with the tick", tells(result, "strategy[0].spacing", "0.005", "the tick, 0.01"), result)
+        result = found(good, secret="another-" + SECRET)
+        checks.check("a key that the exchange refuses ends a run at once, and its secret is not told",
+                     tells(result, "venue.whitebit.key", "refused") and SECRET not in result[2], result)
+        timers = exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
+        checks.check("and none of them has touched the kill-switch", timers == [], timers)
+
+
+def restarts(checks):
+    """One folder, one run after another: in order, behind a living one, behind a killed one."""
+    with Exchange("--speed", "10") as exchange, tempfile.TemporaryDirectory() as folder:
+        # So near the market that fills come each second, and some in the second that the next run begins in.
+        path, journal = configure(folder, exchange, spacing="2"), os.path.join(folder, "bot-journal")
+        code, out, err = run("run", path, "--for", "2s", "--json")
+        checks.check("a first run says nothing of earlier ones", code == 0 and err == "", (code, err))
+        ends = [run("run", path, "--for", "1100ms", "--json") for _ in range(3)]
+        checks.check("M7 the next runs go on in the same journal and say so, and each one's ledger has its own fills alone",
+                     all(code == 0 and "continues behind record" in err for code, _, err in ends), ends)
+        bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+        until(lambda: len(orders(exchange)) >= 20, 15)
+        code, out, err = run("run", path, "--for", "2s", "--json")
+        checks.check("M38 beside a living run a second one on its journal is refused, with its process and what to do",
+                     code == 3 and f"process {bot.pid}" in err and "stop it" in err and len(orders(exchange)) >= 20, (code, err))
+        other = os.path.join(folder, "other.toml")
+        with open(other, "w") as file:
+            file.write(open(path).read().replace("bot-journal", "other-journal"))
+        code, out, err = run("run", other, "--for", "2s", "--json")
+        checks.check("M38 and so is one with a journal of its own and the same key", code == 3 and "uses this key" in err, (code, err))
+        bot.send_signal(signal.SIGKILL)
+        bot.wait()
+        left = [row["clientOrderId"] for row in orders(exchange)]
+        bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        fresh = until(lambda: len(now := [row["clientOrderId"] for row in orders(exchange)]) >= 20 and not set(now) & set(left), 10)
+        checks.check("M38 M98 after kill -9 the next run starts at once, takes the earlier one's orders off and lays its own out", len(left) >= 20 and fresh, len(left))
+        bot.send_signal(signal.SIGTERM)
+        out, err = bot.communicate(timeout=30)
+        checks.check("and ends with an equal ledger", bot.returncode == 0 and json.loads(out.strip().splitlines()[-1])["reconciled"] is True, (bot.returncode, out[-300:], err))
+        code, out, err = run("replay", "--verify", journal)
+        checks.check("the journal of six runs, one of them killed, replays bit for bit", code == 0 and "6 runs" in out and "identical" in out, (code, out, err))
+        code, out, err = run("journal", "verify", journal)
+        checks.check("and its chain is whole", code == 0 and "sound" in out, (code, out, err))
+        code, out, err = run("journal", "print", journal, "--contains", "nonce    request")
+        nonces = [int(line.rsplit(" ", 1)[1]) for line in out.splitlines()]
+        checks.check("M29 over all of them no nonce was used twice, and each is above those before", len(nonces) > 60 and nonces == sorted(set(nonces)), len(nonces))
+
+
+def cut_demos(checks):
+    """What happens to a demo: another beside it, its exchange gone, its starter gone."""
+
+    def demo(*words):
+        return subprocess.Popen([MARTLET, "demo", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def children(process):
+        try:
+            found = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+            return {open(f"/proc/{child}/cmdline").read().split("\0")[1]: int(child) for child in found}
+        except (OSError, IndexError):
+            return {}
+
+    def journal_of(process):
+        """Of the demo whose folder carries its process id."""
+        return glob.glob(os.path.join(ROOT, ".martlet", "demo", f"*-{process.pid}", "journal"))[0]
+
+    def is_sound(process):
+        return run("journal", "verify", journal_of(process))[0] == 0 and run("replay", "--verify", journal_of(process))[0] == 0
+
+    def trades(process):
+        """Whether its journal shows a placed grid."""
+        return glob.glob(os.path.join(ROOT, ".martlet", "demo", f"*-{process.pid}", "journal")) and "approved" in run(
+            "journal", "print", journal_of(process), "--contains", "] approved")[1]
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        pair = [demo("--for", "6s", "--json", "--port", port) for _ in range(2)]
+        ends = [(process.communicate(timeout=60), process.returncode) for process in pair]
+        last = [json.loads(out.strip().splitlines()[-1]) if out.strip() else {} for (out, _), _ in ends]
+        checks.check("two demos at once trade, and both ledgers are equal",
+                     all(code == 0 for _, code in ends) and all(row.get("fills", 0) > 0 and row.get("reconciled") is True for row in last), (ends, last))
+        checks.check("a page's port that is taken is told, and is no reason not to trade", all(port in err and "in use" in err for (_, err), _ in ends), ends)
+
+    process = demo("--port", "0")
+    until(lambda: trades(process), 15)
+    os.kill(children(process)["exchange"], signal.SIGKILL)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    checks.check("an exchange that dies in mid-demo ends it within seconds, with exit 1 and the reason",
+                 process.returncode == 1 and time.monotonic() - began < 8 and "the local exchange ended" in err, (process.returncode, time.monotonic() - began, err))
+    checks.check("and the journal is sound and replays", is_sound(process), journal_of(process))
+
+    process = demo("--port", "0")
+    until(lambda: trades(process), 15)
+    members = children(process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=20)
+    gone = until(lambda: not any(os.path.exists(f"/proc/{member}") for member in members.values()), 25)
+    checks.check("a demo killed with kill -9 leaves neither bot nor exchange behind", len(members) == 2 and gone, members)
+    checks.check("and that bot's journal has its last record", is_sound(process) and "end" in run("journal", "print", journal_of(process), "--contains", "end      ")[1], journal_of(process))
+
+
+def keyboard(checks):
+    """The demo at a terminal: Ctrl-C once, twice while nothing answers, and the terminal closed."""
+
+    def at_terminal(act):
+        """Starts a demo on a terminal of its own, lets `act` do its worst, and gives its exit code, its text, how long it took, its
+        journal."""
+        process, terminal = pty.fork()
+        if process == 0:
+            os.chdir(ROOT)
+            os.execv(MARTLET, [MARTLET, "demo", "--port", "0"])
+        text, state = bytearray(), {"open": True}
+
+        def listen():
+            while state["open"]:
+                try:
+                    if not (data := os.read(terminal, 65536)):
+                        return
+                    text.extend(data)
+                except OSError:
+                    return
+
+        threading.Thread(target=listen, daemon=True).start()
+        folder = until(lambda: glob.glob(os.path.join(ROOT, ".martlet", "demo", f"*-{process}", "journal")), 15)
+        until(lambda: "approved" in run("journal", "print", folder[0], "--contains", "] approved")[1], 15)
+        until(lambda: b"orders" in text, 5)
+        began = time.monotonic()
+        act(process, terminal, state)
+        _, status = os.waitpid(process, 0)
+        took = time.monotonic() - began
+        time.sleep(0.2)
+        return os.waitstatus_to_exitcode(status), text.decode(errors="replace"), took, folder[0]
+
+    def ending(journal):
+        line = run("journal", "print", journal, "--contains", "end      ")[1].strip()
+        return json.loads(line[line.index("{"):]) if "{" in line else {}
+
+    code, text, took, journal = at_terminal(lambda process, terminal, state: os.write(terminal, b"\x03"))
+    checks.check("Ctrl-C ends a demo in order, with exit 130 and a summary whose ledger is equal",
+                 code == 130 and took < 8 and "equal to the exchange's ledger" in text and ending(journal).get("reconciled") is True, (code, took, text[-600:]))
+    checks.check("and the terminal gets its cursor back", text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), text[-200:])
+
+    def impatient(process, terminal, state):
+        members = open(f"/proc/{process}/task/{process}/children").read().split()
+        exchange = next(int(member) for member in members if "exchange" in open(f"/proc/{member}/cmdline").read())
+        os.kill(exchange, signal.SIGSTOP)  # It will never confirm anything.
+        os.write(terminal, b"\x03")
+        time.sleep(1)
+        os.write(terminal, b"\x03")
+
+    code, text, took, journal = at_terminal(impatient)
+    checks.check("Ctrl-C again does not wait for an exchange that says nothing, and tells what may rest and for how long",
+                 code == 130 and took < 12 and "orders may rest" in text and "kill-switch cancels within" in text, (code, took, text[-600:]))
+    checks.check("and the journal is sound", run("replay", "--verify", journal)[0] == 0, journal)
+
+    def close(process, terminal, state):
+        state["open"] = False
+        os.close(terminal)
+
+    code, text, took, journal = at_terminal(close)
+    checks.check("a terminal that is closed ends a demo in order, its orders canceled and its ledger equal",
+                 code == 130 and took < 8 and ending(journal).get("reconciled") is True, (code, took, ending(journal)))
+
+
+def frozen_bot(checks):
+    with Exchange("--speed", "2") as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = subprocess.Popen([MARTLET, "run", configure(folder, exchange), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        until(lambda: len(orders(exchange)) >= 20, 15)
+        bot.send_signal(signal.SIGSTOP)
+        time.sleep(4)
+        bot.send_signal(signal.SIGCONT)
+        checks.check("a bot frozen for 4 s goes on trading", until(lambda: len(orders(exchange)) >= 20, 10), len(orders(exchange)))
+        bot.send_signal(signal.SIGTERM)
+        out, err = bot.communicate(timeout=30)
+        checks.check("M7 and has every fill of that time in its ledger", bot.returncode == 0 and json.loads(out.strip().splitlines()[-1])["reconciled"] is True,
+                     (bot.returncode, out[-300:], err))
+
+
 def garbage(checks):
     with Exchange() as exchange:
         port = int(exchange.rest.rsplit(":", 1)[1])
@@ -177,6 +387,11 @@ def main():
     killed_bot(checks)
     stopped_bot(checks)
     refusals(checks)
+    unfit(checks)
+    restarts(checks)
+    cut_demos(checks)
+    keyboard(checks)
+    frozen_bot(checks)
     garbage(checks)
     checks.end()
 

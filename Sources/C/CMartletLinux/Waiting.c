@@ -74,6 +74,10 @@ int cmartlet_stop_signals_create(void) {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  // Who set it to be ignored, as nohup does, wants the process to outlive its terminal; blocked, it
+  // would come all the same.
+  struct sigaction hangup;
+  if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
   if (failure != 0) return -failure;
   return result_of(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));

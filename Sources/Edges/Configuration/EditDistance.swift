@@ -22,10 +22,10 @@ func editDistance(_ left: String, _ right: String) -> Int {
 }
 
 /// The name that somebody who wrote `found` most likely meant; nil when none is near.
-func nearest(to found: String, among names: [String]) -> String? {
+public func nearest(to found: String, among names: [String]) -> String? {
   guard found.utf8.count <= 64 else { return nil }
   let reach = max(2, found.count / 3)
-  let ranked = names.map { (name: $0, distance: editDistance(found.lowercased(), $0)) }
+  let ranked = names.map { (name: $0, distance: editDistance(found.lowercased(), $0.lowercased())) }
   guard let best = ranked.min(by: { $0.distance < $1.distance }), best.distance <= reach,
     best.distance < best.name.count
   else { return nil }

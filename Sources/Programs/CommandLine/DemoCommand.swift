@@ -66,7 +66,7 @@ enum DemoCommand {
         Console.fail("demo: cannot write into \(folder): \(systemReason(errno))")
         return .failed
       }
-      var words = ["run", folder + "/bot.toml"]
+      var words = ["run", folder + "/bot.toml", "--parent", "\(getpid())"]
       if span > 0 { words += ["--for", "\(span)ms"] }
       if arguments.has("--json") { words.append("--json") }
       let bot = try ChildProcess(Installation.program, words, output: .inherited)
@@ -77,13 +77,18 @@ enum DemoCommand {
     }
   }
 
-  /// Waits for the bot, telling it of Ctrl-C once, and of its exchange's death.
+  /// Waits for the bot, telling it when to stop and when not to wait any more. Ctrl-C at the terminal
+  /// reaches it by itself too, which it takes for the same.
   private static func wait(for bot: ChildProcess, and exchange: ChildProcess) -> Int32 {
     var isTold = false
+    var isHurried = false
+    /// When the exchange was found dead.
+    var deadSince: Int64?
     while true {
       if let ending = bot.reap(blocking: false) {
         switch ending {
         case .exited(let code):
+          if deadSince != nil && !Interruption.isRequested { return ExitCode.failed.rawValue }
           return code == 0 && Interruption.isRequested ? ExitCode.interrupted.rawValue : code
         case .signaled(let number):
           Console.fail(
@@ -96,10 +101,19 @@ enum DemoCommand {
         isTold = true
         bot.send(SIGTERM)
       }
-      if exchange.reap(blocking: false) != nil && !isTold {
-        isTold = true
-        Console.fail("demo: the local exchange ended by itself")
-        bot.send(SIGTERM)
+      if deadSince == nil, exchange.reap(blocking: false) != nil {
+        deadSince = monotonicMilliseconds()
+        if !isTold {
+          isTold = true
+          Console.fail("demo: the local exchange ended by itself, and the bot's orders with it")
+          bot.send(SIGTERM)
+        }
+      }
+      // What is dead confirms nothing: a moment to tell it on the page, and no longer.
+      let isVain = deadSince.map { monotonicMilliseconds() - $0 > 1_000 } ?? false
+      if isTold, !isHurried, Interruption.isUrgent || isVain {
+        isHurried = true
+        bot.send(SIGINT)
       }
       // Woken by a signal, or five times a second to look at both.
       poll(nil, 0, 200)

@@ -16,8 +16,9 @@ enum ReplayCommand {
   static let command = Command(
     name: "replay", usage: "JOURNAL [--verify] [--until SEQ] [--json]",
     does: """
-      Folds a journal again, from its raw bytes on, with the recorded times: the kernel that its first
-      record describes gets every input, and every note and effect is compared with what was recorded.
+      Folds a journal again, from its raw bytes on, with the recorded times: the kernel that the first
+      record of each run describes gets every input, and every note and effect is compared with what
+      was recorded.
       """,
     options: [
       .init("--verify", nil, "exit 1 on the first difference, and name it"),
@@ -30,6 +31,7 @@ enum ReplayCommand {
 
   private struct Result {
     var records: UInt64 = 0
+    var runs: UInt64 = 1
     var inputs: UInt64 = 0
     var compared: UInt64 = 0
     var digest: RecordLink = .origin
@@ -55,8 +57,9 @@ enum ReplayCommand {
         )
       } else {
         Console.out(
-          "\(folder): \(result.records) records, \(result.inputs) inputs folded,"
-            + " \(result.compared) notes and effects compared\ndigest \(result.digest)\n")
+          "\(folder): \(result.runs == 1 ? "" : "\(result.runs) runs, ")\(result.records) records,"
+            + " \(result.inputs) inputs folded, \(result.compared) notes and effects compared\n"
+            + "digest \(result.digest)\n")
         if result.isTorn { Console.out("the last record is torn, as a killed process leaves it\n") }
         if arguments.has("--until") { Console.out(result.state) }
         if isIdentical { Console.out("identical, bit for bit\n") }
@@ -85,22 +88,39 @@ enum ReplayCommand {
     var last = first.kind.rawValue
     while let header = try reader.next(), header.sequence <= until {
       result.records += 1
-      last = header.kind.rawValue
-      result.difference = feed(header, reader.payload, to: &replay)
-      if result.difference != nil { break }
-    }
-    // The end record says that everything was written; a killed process may not have come to that.
-    if last == JournalKind.end && result.difference == nil {
-      do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) { try replay.finish() } catch {
-        result.difference = text(of: error)
+      if header.kind.rawValue == JournalKind.start {
+        // Another run went on behind the last one, with a kernel of its own.
+        end(&replay, after: last, &result)
+        if result.difference != nil { break }
+        let plan = try BotPlan(record: copy(reader.payload))
+        result.build = plan.build
+        result.runs += 1
+        replay = Replay(kernel: plan.makeKernel())
+      } else {
+        result.difference = feed(header, reader.payload, to: &replay)
+        if result.difference != nil { break }
       }
+      last = header.kind.rawValue
     }
+    end(&replay, after: last, &result)
     result.isTorn = reader.tornTail != nil
-    result.inputs = replay.inputs
-    result.compared = replay.compared
     result.digest = reader.chain.link
     result.state = state(of: replay.kernel)
     return result
+  }
+
+  /// Ends one run's fold. Its end record says that everything was written; a killed process may not
+  /// have come to that.
+  private static func end(
+    _ replay: inout Replay<WhiteBITSession, BuiltInStrategy>, after last: UInt16,
+    _ result: inout Result
+  ) {
+    result.inputs += replay.inputs
+    result.compared += replay.compared
+    guard last == JournalKind.end && result.difference == nil else { return }
+    do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) { try replay.finish() } catch {
+      result.difference = text(of: error)
+    }
   }
 
   private static func copy(_ bytes: Span<UInt8>) -> [UInt8] { bytes.indices.map { bytes[$0] } }

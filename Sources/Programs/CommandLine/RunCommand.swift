@@ -1,3 +1,4 @@
+import Glibc
 import MartletBase
 import MartletLive
 
@@ -6,13 +7,15 @@ enum RunCommand {
   static let command = Command(
     name: "run", usage: "CONFIG.toml [--for 60s] [--json]",
     does: """
-      Runs a bot as its configuration says until it is told to stop: Ctrl-C or SIGTERM cancels its
-      orders, compares its ledger with the venue's, and ends. This build trades on the local exchange
-      only, and says so when a configuration names another.
+      Runs a bot as its configuration says until it is told to stop: Ctrl-C, SIGTERM or a terminal
+      that closes cancels its orders, compares its ledger with the venue's, and ends; Ctrl-C again
+      ends it at once and leaves what rests to the venue's kill-switch. This build trades on the local
+      exchange only, and says so when a configuration names another.
       """,
     options: [
       .init("--for", "TIME", "stop after this long, such as 60s or 5m"),
       .init("--json", nil, "one object on standard output at the end, nothing else there"),
+      .init("--parent", "PID", "stop when this process is no longer the parent"),
     ],
     positional: 1...1, example: "./martlet run .martlet/demo/latest/bot.toml --for 60s",
     run: run)
@@ -23,6 +26,8 @@ enum RunCommand {
     let span = try arguments.milliseconds("--for", default: 0)
     if span > 0 { options.duration = .milliseconds(span) }
     options.isJSON = arguments.has("--json")
+    let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))
+    if parent > 0 { options.isOrphaned = { getppid() != pid_t(parent) } }
     let program = LiveProgram(
       options, print: { Console.out($0) }, complain: { Console.fail($0) })
     switch program.run() {
@@ -30,6 +35,7 @@ enum RunCommand {
     case .failed: return .failed
     case .misconfigured: return .misuse
     case .refused: return .unsafe
+    case .interrupted: return .interrupted
     }
   }
 }

@@ -9,8 +9,11 @@ internal import MartletVenueKit
 struct BotHistory {
   private(set) var fills: [Fill] = []
   private(set) var alerts: [BotStatus.Alert] = []
+  /// How many there have been, those that are no longer kept included.
+  private(set) var alertCount = 0
 
-  mutating func take(_ note: KernelNote, at time: Timestamp) {
+  /// - Parameter isStopping: streams are then closed by us, which is no news.
+  mutating func take(_ note: KernelNote, at time: Timestamp, isStopping: Bool) {
     switch note {
     case .fill(let fill):
       if fills.count == BotStatus.maxFills { fills.removeFirst() }
@@ -25,10 +28,12 @@ struct BotHistory {
     case .neverArrived(let id): alert("order \(id) never arrived", at: time)
     case .order(let view) where view.state == .inDoubt:
       alert("order \(view.clientOrderID) in doubt: asking the venue", at: time)
-    case .ready(false): alert("private stream lost: holding placements", at: time)
+    case .ready(false) where !isStopping:
+      alert("private stream lost: holding placements", at: time)
     case .anomaly(let raw):
       if let text = VenueAnomaly(rawValue: raw).flatMap(BotHistory.text) { alert(text, at: time) }
-    case .bookTrust(_, false): alert("book not trusted: waiting for a snapshot", at: time)
+    case .bookTrust(_, false) where !isStopping:
+      alert("book not trusted: waiting for a snapshot", at: time)
     default: break
     }
   }
@@ -41,6 +46,7 @@ struct BotHistory {
       alerts[alerts.count - 1].time = time
       return
     }
+    alertCount += 1
     if alerts.count == BotStatus.maxAlerts { alerts.removeFirst() }
     alerts.append(BotStatus.Alert(time: time, severity: severity, text: text))
   }

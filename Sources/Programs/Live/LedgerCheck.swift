@@ -16,8 +16,10 @@ struct OwnLedger {
   var market: InlineText
   /// What our client order ids begin with.
   var prefix: InlineText
-  /// By the venue's clock: fills before it are an earlier life's.
+  /// By the venue's clock, in whole seconds: fills before it are an earlier run's.
   var since: Timestamp
+  /// Fills of that second and later that are an earlier run's too.
+  var earlier: [TradeID]
 }
 
 /// Asks the venue for its own ledger, over a connection and with code of its own, and compares it
@@ -86,7 +88,9 @@ struct LedgerCheck: ~Copyable {
       let rows = reply.elements ?? []
       for row in rows where isOwn(row, own) {
         let time = try amount(row["time"])
-        guard time.units >= Int128(own.since.nanoseconds) * powerOfTen(11) else { continue }
+        guard time.units >= Int128(own.since.nanoseconds) * powerOfTen(11),
+          !own.earlier.contains(where: { "\($0.low)" == row["id"]?.text })
+        else { continue }
         count += 1
         let size = try amount(row["amount"])
         traded = row["side"]?.text == "sell" ? traded - size : traded + size
@@ -135,10 +139,13 @@ struct LedgerCheck: ~Copyable {
       let target = Array(path.utf8)
       let outcome = try client.perform(
         .post, target: target.span, headers: headers, body: body.span, timeout: .seconds(5))
-      guard case .replied(let status, _, let reply) = outcome, status == 200 else {
-        throw Fault(description: "\(path): \(outcome)")
+      switch outcome {
+      case .replied(200, _, let reply): return try JSONValue(reply.span)
+      case .replied(let status, _, let reply):
+        let words = String(decoding: reply.prefix(200), as: UTF8.self)
+        throw Fault(description: "\(path): HTTP \(status) \(words)")
+      case .failed(let fault): throw Fault(description: "\(path): \(fault)")
       }
-      return try JSONValue(reply.span)
     } catch let fault as Fault {
       throw fault
     } catch {

@@ -4,6 +4,7 @@ internal import MartletDashboard
 internal import MartletJournalFile
 internal import MartletKernel
 internal import MartletModel
+internal import MartletOrders
 internal import MartletPortfolio
 internal import MartletRecord
 internal import MartletSecrets
@@ -25,10 +26,17 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Why the journal can no longer be written; nothing leaves after that.
   private(set) var journalFault: JournalFault?
   private(set) var history = BotHistory()
+  /// Fills of an earlier run's orders that were told to this one: they are in the balances it began
+  /// with.
+  ///
+  /// - Bounds: `maxEarlierFills`; only those around the start are told.
+  private var earlierFills: [TradeID] = []
+  private static let maxEarlierFills = 4096
   /// Called after each step.
   var onStep: (() -> Void)?
-  /// Called once, when the venue's clock is known: nothing is signed before.
-  var onVenueClock: (() -> Void)?
+  /// Called once, when clock, rules, prices and balances of the venue are known: nothing that could
+  /// change anything there is sent before.
+  var onPrepared: (() -> Void)?
 
   private let loop: EventLoop
   private let venue: VenueAddress
@@ -119,11 +127,27 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       // Nothing more may leave; the dead-man stops being refreshed, and the venue cancels.
       journalFault = error
     }
-    for index in 0..<driver.kernel.notes.count {
-      history.take(driver.kernel.notes[index].note, at: driver.kernel.now)
-    }
+    takeNotes()
     isStepping = false
+    if onPrepared != nil { tellPrepared() }
     onStep?()
+  }
+
+  private func takeNotes() {
+    let notes = driver.kernel.notes
+    for index in notes.indices {
+      if case .fill(let fill) = notes[index].note {
+        // One that is booked moves a position.
+        let next = index + 1 < notes.count ? notes[index + 1].note : nil
+        guard case .position? = next else {
+          if earlierFills.count < LiveBot.maxEarlierFills { earlierFills.append(fill.tradeID) }
+          continue
+        }
+        earlierFills.removeAll { $0 == fill.tradeID }
+      }
+      history.take(
+        notes[index].note, at: driver.kernel.now, isStopping: driver.kernel.isStopping)
+    }
   }
 
   /// Nonces are milliseconds of the venue's clock, whatever this machine's calendar shows.
@@ -132,8 +156,16 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     else { return }
     clockOffset = driver.kernel.session.clockOffset
     nonces.anchor(venueTime: now + driver.kernel.session.clockOffset, at: monotonic)
-    onVenueClock?()
-    onVenueClock = nil
+  }
+
+  private func tellPrepared() {
+    switch driver.kernel.session.phase {
+    case .idle, .preparing, .stopping, .stopped, .halted: return
+    case .waiting, .running:
+      let tell = onPrepared
+      onPrepared = nil
+      tell?()
+    }
   }
 
   /// Appends a record of the edge's own: dead-man news, totals.
@@ -301,6 +333,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   func rest(_ client: RESTClient, failed request: UInt64, _ fault: RESTFault) {
     secretRequests.removeAll { $0 == request }
+    history.alert("a request to the exchange failed: \(fault)", at: clock.now())
     let failure: RequestFailure =
       switch fault.failure {
       case .notSent: .notSent
@@ -358,7 +391,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   func ownLedger(_ plan: BotPlan) -> OwnLedger {
     var ledger = OwnLedger(
       assets: [], fills: driver.kernel.counts.fills, traded: .zero, market: "",
-      prefix: plan.ownPrefix, since: driver.kernel.session.epoch)
+      prefix: plan.ownPrefix, since: driver.kernel.session.epoch, earlier: earlierFills)
     guard let instrument = driver.kernel.markets.first?.instrument else { return ledger }
     ledger.market = instrument.symbol
     for asset in [instrument.base, instrument.quote] {
@@ -375,6 +408,20 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   var complaint: String? {
     driver.kernel.strategies.lazy.compactMap(\.strategy.complaint).first
   }
+
+  var markets: [KernelMarket] { driver.kernel.markets }
+
+  /// The venue refused our key: nothing private is asked any more.
+  var isKeyRefused: Bool { driver.kernel.session.phase == .halted }
+
+  /// Nothing more will come of this run.
+  var isOver: Bool { driver.kernel.isStopped || journalFault != nil }
+
+  /// Our orders that are not known to have ended.
+  var workingOrders: Int { driver.kernel.orders.workingCount }
+
+  /// Whether anything of this run can rest at the venue at all.
+  var mayRest: Bool { workingOrders > 0 || driver.kernel.counts.placed > 0 }
 
   /// What the streams are, for the status.
   var connections: [(name: String, isOpen: Bool)] {

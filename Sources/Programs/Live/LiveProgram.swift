@@ -18,10 +18,12 @@ internal import WhiteBITSession
 /// Runs one bot from start to stop: configuration and keys, journal, dead-man, kernel, page, and at
 /// the end the comparison with the venue's own ledger.
 public final class LiveProgram {
-  public struct Options: Sendable {
+  public struct Options {
     public var configurationPath: String
     /// nil runs until told to stop.
     public var duration: TimeSpan?
+    /// Looked at twice a second: whether who started this is gone, and nobody will tell it to stop.
+    public var isOrphaned: (() -> Bool)?
     /// Nothing but one object at the end on standard output.
     public var isJSON = false
     public var build: String
@@ -38,6 +40,8 @@ public final class LiveProgram {
     case failed
     case misconfigured
     case refused
+    /// Told twice to end, and it did not wait for the venue.
+    case interrupted
   }
 
   private let options: Options
@@ -60,28 +64,30 @@ public final class LiveProgram {
   public func run() -> Ending {
     do {
       return try start()
-    } catch let fault as ConfigurationFault {
-      complain("\(fault)")
-      if case .refused = fault { return .refused }
-      return .misconfigured
-    } catch let fault as SecretsFault {
-      complain("\(fault)")
-      return .misconfigured
     } catch {
       complain("\(error)")
-      return .failed
+      return LiveProgram.ending(of: error)
+    }
+  }
+
+  /// What a fault means for whoever started this: their settings, a rule, or neither.
+  private static func ending(of error: any Error) -> Ending {
+    switch error {
+    case let fault as ConfigurationFault:
+      if case .refused = fault { .refused } else { .misconfigured }
+    case is SecretsFault, is VenueAddress.Fault: .misconfigured
+    // Two that write one journal, or use one key, would spoil each other's.
+    case JournalFault.inUse, NonceFault.inUse: .refused
+    case JournalFault.notAJournal, JournalFault.folderMissing, JournalFault.permission,
+      JournalFault.newerVersion, NonceFault.permission, NonceFault.folderMissing,
+      NonceFault.unreadable:
+      .misconfigured
+    default: .failed
     }
   }
 
   private func start() throws -> Ending {
-    let text = try BotConfiguration.text(of: options.configurationPath)
-    var seed: UInt64 = 0
-    _ = unsafe withUnsafeMutableBytes(of: &seed) {
-      // Eight bytes of room, eight asked for.
-      unsafe cmartlet_random($0.baseAddress.unsafelyUnwrapped, $0.count)
-    }
-    let plan = try BotPlan(
-      configurationText: text, file: options.configurationPath, seed: seed, build: options.build)
+    let plan = try makePlan()
     let configuration = plan.configuration
     guard let key = configuration.whitebit.key else {
       complain(
@@ -93,30 +99,12 @@ public final class LiveProgram {
     let venue = try VenueAddress(configuration.whitebit)
 
     let loop = try EventLoop()
-    var isInterrupted = 0
     // Before any thread starts, so that none of them takes the signal.
-    var onSignal: (() -> Void)?
-    try loop.catchStopSignals { _ in
-      isInterrupted += 1
-      onSignal?()
-    }
+    var onSignal: ((StopSignal) -> Void)?
+    try loop.catchStopSignals { onSignal?($0) }
 
     let startedAt = SystemClock.realtime()
-    makeFolders(configuration.journalFolder)
-    let writer = try JournalWriter.open(
-      folder: configuration.journalFolder, options: JournalOptions(build: options.build),
-      at: startedAt)
-    guard writer.recovery.isNew else {
-      complain(
-        "\(configuration.journalFolder): holds the journal of an earlier run; name another folder,"
-          + " this build continues none yet")
-      return .misconfigured
-    }
-    var sink = JournalFileSink(writer: writer)
-    var empty = ByteBuffer(capacity: 16)
-    empty.removeAll()
-    _ = try sink.append(kind: JournalKind.start, at: startedAt, empty, plan.record().span)
-
+    let sink = try openJournal(of: plan, at: startedAt)
     let nonces = NonceClock(
       venueTime: startedAt, at: SystemClock.monotonic(),
       file: try NonceFile(configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
@@ -131,56 +119,126 @@ public final class LiveProgram {
       endsAt: options.duration.map { startedAt + $0 }, isQuiet: options.isJSON, printer: printer,
       complain: complain)
 
-    // Until nothing of ours rests, or it is clear that this cannot be waited for.
-    var isStopping = false
-    let giveUp = LoopTimer(loop) { loop.stop() }
-    let stop = {
-      guard !isStopping else { return loop.stop() }
-      isStopping = true
-      bot.feed(.command(.stop))
-      giveUp.arm(after: .seconds(15))
-    }
-    let end = LoopTimer(loop, action: stop)
-    onSignal = stop
-    bot.onStep = {
-      deadMan.noteProgress()
-      if bot.driver.kernel.isStopped || bot.journalFault != nil { loop.stop() }
-    }
-    if let duration = options.duration { end.arm(after: duration) }
-    // The dead-man's requests are signed, and a nonce by a clock that is wrong is refused.
-    var startFault: (any Error)?
-    bot.onVenueClock = {
-      do { try deadMan.start() } catch {
-        startFault = error
-        loop.stop()
-      }
-    }
-    bot.feed(.venue(.start))
+    let course = RunCourse(loop, bot: bot, plan: plan, deadMan: deadMan)
+    onSignal = { course.heard($0) }
     reporter.begin()
-    loop.run()
-    if let startFault { throw startFault }
-    end.disarm()
-    giveUp.disarm()
+    course.run(for: options.duration, isOrphaned: options.isOrphaned)
     onSignal = nil
 
-    let isClean = bot.driver.kernel.isStopped && bot.journalFault == nil
+    let isClean = bot.isOver && bot.journalFault == nil && course.failure == nil
+    let doubt = isClean ? nil : doubt(bot, course, deadMan)
     // Disarmed only when nothing of ours rests; otherwise the venue's timer is our last friend.
     deadMan.stop(disarming: isClean)
     bot.stop()
-    return finish(
-      bot, reporter: reporter, printer: printer, plan: plan, isClean: isClean,
-      check: try LedgerCheck(venue, signer: Signer(credentials), nonces: nonces))
+    if let failure = course.failure {
+      let fault = fault(for: failure, bot: bot, plan: plan, venue: venue)
+      bot.keep(JournalKind.end, Array("\(fault)".utf8))
+      bot.sync()
+      reporter.end()
+      _ = printer.finish(reporter.lastWords())
+      throw fault
+    }
+    let check = try LedgerCheck(venue, signer: Signer(credentials), nonces: nonces)
+    let ending = finish(
+      bot, reporter: reporter, printer: printer, plan: plan, doubt: doubt, check: check)
+    // The next start need not step over what was set aside; without it, it would.
+    try? nonces.settle()
+    return course.isHurried ? .interrupted : ending
+  }
+
+  private func makePlan() throws -> BotPlan {
+    let text = try BotConfiguration.text(of: options.configurationPath)
+    var seed: UInt64 = 0
+    _ = unsafe withUnsafeMutableBytes(of: &seed) {
+      // Eight bytes of room, eight asked for.
+      unsafe cmartlet_random($0.baseAddress.unsafelyUnwrapped, $0.count)
+    }
+    return try BotPlan(
+      configurationText: text, file: options.configurationPath, seed: seed, build: options.build)
+  }
+
+  /// Begins a journal, or goes on behind what an earlier run left, with this run's first record.
+  private func openJournal(of plan: BotPlan, at now: Timestamp) throws -> JournalFileSink {
+    let folder = plan.configuration.journalFolder
+    makeFolders(folder)
+    var sink = JournalFileSink(
+      writer: try JournalWriter.open(
+        folder: folder, options: JournalOptions(build: options.build), at: now))
+    let recovery = sink.writer.recovery
+    if recovery.lastSequence > 0 {
+      var text = "\(folder): continues behind record \(recovery.lastSequence) of an earlier run"
+      if recovery.tornTail != nil { text += ", whose last record was torn and is cut off" }
+      complain(
+        text
+          + "; balances are the exchange's, profit counts from now, and orders of ours that still"
+          + " rest are taken off first")
+    }
+    var empty = ByteBuffer(capacity: 16)
+    empty.removeAll()
+    _ = try sink.append(kind: JournalKind.start, at: now, empty, plan.record().span)
+    return sink
+  }
+
+  /// Why it is not known that nothing of ours rests, and what will happen to what does.
+  private func doubt(_ bot: LiveBot, _ course: RunCourse, _ deadMan: DeadManRunner) -> String {
+    var text =
+      if let fault = bot.journalFault {
+        "\(fault)"
+      } else if bot.isKeyRefused {
+        "the exchange refuses the key"
+      } else if course.isHurried {
+        "ended at once, as asked"
+      } else {
+        "the exchange did not confirm the stop"
+      }
+    if !bot.mayRest { return text + "; nothing of this run rests there" }
+    text += "; \(bot.workingOrders) orders may rest there"
+    if let until = deadMan.armedUntil {
+      let left = max(until - bot.now(), .zero)
+      text += ", which its kill-switch cancels within \((left.milliseconds + 999) / 1000) s"
+    }
+    return text
+  }
+
+  /// What a failure before the first order is, for whoever wrote the configuration.
+  private func fault(
+    for failure: RunCourse.Failure, bot: LiveBot, plan: BotPlan, venue: VenueAddress
+  ) -> any Error {
+    let log = ConfigurationLog(file: options.configurationPath)
+    let settings = BotConfiguration.check(
+      plan.configurationText, file: options.configurationPath
+    ).settings
+    func add(_ key: String, _ message: String) {
+      log.problem(key, at: settings.first { $0.key == key }?.position, message)
+    }
+    switch failure {
+    case .deadMan(let error): return error
+    case .keyRefused:
+      add(
+        "venue.whitebit.key",
+        "the exchange refused it; expected a KEY:SECRET that it knows, with the right to read"
+          + " balances and to trade, found one without: check"
+          + " \(plan.configuration.whitebit.key ?? "it")")
+    case .unfit:
+      let configuration = plan.configuration
+      let isListed = !bot.markets.contains { $0.instrument == nil }
+      for problem in MarketFit.problems(
+        of: configuration, markets: bot.markets,
+        listed: isListed ? [] : MarketFit.listed(by: venue))
+      {
+        add(problem.key, problem.message)
+      }
+    }
+    return ConfigurationFault.problems(log.problems)
   }
 
   private func finish(
-    _ bot: LiveBot, reporter: LiveReporter, printer: StatusPrinter, plan: BotPlan, isClean: Bool,
+    _ bot: LiveBot, reporter: LiveReporter, printer: StatusPrinter, plan: BotPlan, doubt: String?,
     check: consuming LedgerCheck
   ) -> Ending {
     var check = check
     let reconciliation: RunSummary.Reconciliation =
-      isClean
-      ? check.compare(bot.ownLedger(plan))
-      : .notChecked(reason: bot.journalFault.map { "\($0)" } ?? "the stop was not confirmed")
+      doubt.map { .notChecked(reason: $0) } ?? check.compare(bot.ownLedger(plan))
     let summary = RunSummary(
       status: reporter.status(), reconciliation: reconciliation,
       replayCommand: "./martlet replay --verify \(plan.configuration.journalFolder)")
@@ -197,7 +255,7 @@ public final class LiveProgram {
     }
     if let fault = bot.journalFault { complain("journal: \(fault)") }
     if let complaint = bot.complaint { complain("strategy: \(complaint)") }
-    guard isClean, bot.complaint == nil, case .equal = reconciliation else { return .failed }
+    guard doubt == nil, bot.complaint == nil, case .equal = reconciliation else { return .failed }
     return .done
   }
 

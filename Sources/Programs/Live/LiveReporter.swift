@@ -27,6 +27,8 @@ final class LiveReporter {
   private var block = StatusBlock()
   private var trail = StatusTrail()
   private var ticks = 0
+  /// Alerts that were printed, where they are lines of their own.
+  private var printedAlerts = 0
 
   private static let interval = TimeSpan.milliseconds(100)
 
@@ -67,7 +69,8 @@ final class LiveReporter {
 
   /// What leaves the terminal as it was.
   func lastWords() -> String {
-    isQuiet ? "" : block.finish(on: TerminalShape.of(descriptor: 1))
+    let shape = TerminalShape.of(descriptor: 1)
+    return isQuiet ? "" : block.finish(on: shape) + (shape.isTerminal ? "\n" : "")
   }
 
   private func tick() {
@@ -81,7 +84,17 @@ final class LiveReporter {
     guard !isQuiet, printer.isIdle else { return }
     let shape = TerminalShape.of(descriptor: 1)
     guard ticks % (shape.isTerminal ? 3 : 10) == 0 else { return }
-    printer.offer(block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
+    let alerts = shape.isTerminal ? "" : newAlerts()
+    printer.offer(alerts + block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
+  }
+
+  /// What the block shows in place stands in a pipe once, a line each.
+  private func newAlerts() -> String {
+    let fresh = bot.history.alertCount - printedAlerts
+    printedAlerts = bot.history.alertCount
+    return bot.history.alerts.suffix(fresh).map { alert in
+      "\(plan.configuration.name) \(alert.severity == .critical ? "ALERT" : "alert"): \(alert.text)\n"
+    }.joined()
   }
 
   // MARK: The status

@@ -64,8 +64,9 @@ import Testing
     #expect(timer.deadline == nil)
   }
 
-  @Test func aStopSignalBecomesAnEvent() throws {
-    let mailbox = Lock<[CInt]>([])
+  @Test(arguments: [(SIGTERM, StopSignal.terminate), (SIGINT, .interrupt), (SIGHUP, .hangup)])
+  func aStopSignalBecomesAnEvent(number: CInt, expected: StopSignal) throws {
+    let mailbox = Lock<[StopSignal]>([])
     let thread = try SystemThread(name: "signals") {
       guard let loop = try? EventLoop() else { return }
       do {
@@ -77,11 +78,11 @@ import Testing
         return
       }
       // Sent to this thread alone, where the signal is blocked.
-      pthread_kill(pthread_self(), SIGTERM)
+      pthread_kill(pthread_self(), number)
       loop.run()
     }
     thread.join()
-    #expect(mailbox.withLock { $0 } == [SIGTERM])
+    #expect(mailbox.withLock { $0 } == [expected])
   }
 
   @Test func aThreadRunsOnTheProcessorItWasGiven() throws {

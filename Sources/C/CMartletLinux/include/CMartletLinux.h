@@ -68,8 +68,8 @@ int cmartlet_eventfd_create(void);
 int cmartlet_eventfd_signal(int descriptor);
 int cmartlet_eventfd_drain(int descriptor);
 
-// Blocks SIGINT and SIGTERM in the calling thread (and those it starts later) and gives a
-// descriptor that becomes readable when one comes; or an errno negated.
+// Blocks SIGINT, SIGTERM and, unless it is ignored, SIGHUP in the calling thread (and those it
+// starts later) and gives a descriptor that becomes readable when one comes; or an errno negated.
 int cmartlet_stop_signals_create(void);
 // The signal number, 0 when none waits, or an errno negated.
 int cmartlet_stop_signals_read(int descriptor);

@@ -163,11 +163,12 @@ public final class EventLoop {
     return mailbox
   }
 
-  /// Calls `handler` with SIGINT or SIGTERM instead of ending the process.
+  /// Calls `handler` with SIGINT, SIGTERM or SIGHUP instead of ending the process; SIGHUP stays
+  /// ignored where it was, as under `nohup`.
   ///
   /// Call it before any other thread starts: the signals are blocked in this thread and in those it
   /// starts from now on.
-  public func catchStopSignals(_ handler: @escaping (CInt) -> Void) throws(SystemFault) {
+  public func catchStopSignals(_ handler: @escaping (StopSignal) -> Void) throws(SystemFault) {
     let descriptor = try SystemFault.check("signalfd", cmartlet_stop_signals_create())
     _ = try watch(
       descriptor, for: .readable, StopSignals(descriptor: descriptor, handler: handler))
@@ -239,12 +240,22 @@ public final class EventLoop {
 /// A peer that has gone must be an error of one write, not the end of the process.
 func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
+/// What asks a process to stop.
+public enum StopSignal: Sendable, BitwiseCopyable {
+  /// SIGINT: Ctrl-C.
+  case interrupt
+  /// SIGTERM: another program, such as a supervisor.
+  case terminate
+  /// SIGHUP: the terminal is gone.
+  case hangup
+}
+
 /// Hands over the signals that ask the process to stop.
 private final class StopSignals: DescriptorHandler {
   private let descriptor: CInt
-  private let handler: (CInt) -> Void
+  private let handler: (StopSignal) -> Void
 
-  init(descriptor: CInt, handler: @escaping (CInt) -> Void) {
+  init(descriptor: CInt, handler: @escaping (StopSignal) -> Void) {
     self.descriptor = descriptor
     self.handler = handler
   }
@@ -255,7 +266,7 @@ private final class StopSignals: DescriptorHandler {
     while true {
       let signal = cmartlet_stop_signals_read(descriptor)
       guard signal > 0 else { return }
-      handler(signal)
+      handler(signal == SIGINT ? .interrupt : signal == SIGHUP ? .hangup : .terminate)
     }
   }
 }

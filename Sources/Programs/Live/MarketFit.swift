@@ -1,0 +1,123 @@
+internal import MartletBase
+internal import MartletConfiguration
+internal import MartletGrid
+internal import MartletJSON
+internal import MartletKernel
+internal import MartletModel
+internal import MartletTransport
+
+/// Whether what a configuration asks for can be traded by the rules that the venue told, found before
+/// anything is armed or placed: a bot that will trade nothing has no reason to run.
+enum MarketFit {
+  struct Problem: Equatable {
+    /// As the configuration's reader names it, such as `strategy[0].amount`.
+    let key: String
+    /// What was expected, what was found, what to do.
+    let message: String
+  }
+
+  /// - Parameters:
+  ///   - markets: as the kernel knows them once rules and last prices were read.
+  ///   - listed: names of the markets that the venue has; empty when that is not known.
+  static func problems(
+    of configuration: BotConfiguration, markets: [KernelMarket], listed: [String] = []
+  ) -> [Problem] {
+    var problems: [Problem] = []
+    for (index, strategy) in configuration.strategies.enumerated() {
+      switch strategy {
+      case .grid(let grid):
+        func add(_ key: String, _ message: String) {
+          problems.append(Problem(key: "strategy[\(index)].\(key)", message: message))
+        }
+        guard let market = markets.first(where: { $0.symbol == grid.market }),
+          let instrument = market.instrument
+        else {
+          add("market", unknown("\(grid.market)", among: listed))
+          continue
+        }
+        do throws(GridSettings.Fault) {
+          _ = try GridStrategy(
+            settings: GridSettings(
+              levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount),
+            instrument: instrument)
+          if let text = worth(grid, instrument, market.lastPrice, configuration.risk) {
+            add("amount", text)
+          }
+        } catch {
+          add(key(of: error), "\(error)")
+        }
+      }
+    }
+    return problems
+  }
+
+  /// The names of all markets, asked for once it is clear that one of ours is not among them; empty
+  /// when the venue does not say.
+  static func listed(by venue: VenueAddress) -> [String] {
+    let target = Array("/api/v4/public/markets".utf8)
+    let nothing: [UInt8] = []
+    guard
+      let client = try? BlockingRESTClient(venue.rest, configuration: venue.configuration()),
+      case .replied(200, _, let body)? = try? client.perform(
+        target: target.span, headers: RESTHeaders(), body: nothing.span, timeout: .seconds(2)),
+      case .array(let rows)? = try? JSONValue(body.span)
+    else { return [] }
+    return rows.compactMap { $0["name"]?.text }
+  }
+
+  private static func unknown(_ name: String, among listed: [String]) -> String {
+    var text = "expected a market that the exchange lists, found \"\(name)\""
+    if let meant = nearest(to: name, among: listed) {
+      text += "; did you mean \"\(meant)\"?"
+    } else if !listed.isEmpty && listed.count <= 12 {
+      text += "; it lists " + listed.joined(separator: ", ")
+    }
+    return text
+  }
+
+  private static func key(of fault: GridSettings.Fault) -> String {
+    switch fault {
+    case .levels: "levels"
+    case .notSpot: "market"
+    case .spacing, .tooWide: "spacing"
+    case .amount: "amount"
+    }
+  }
+
+  /// What is wrong with one level's worth at the last price. Nothing, when no price is known.
+  private static func worth(
+    _ grid: BotConfiguration.Grid, _ instrument: Instrument, _ lastPrice: Price?,
+    _ risk: BotConfiguration.Risk
+  ) -> String? {
+    let scale = instrument.scale
+    let rules = instrument.rules
+    guard let lastPrice, lastPrice.quanta > 0 else { return nil }
+    let quantity = scale.quantity(of: grid.amount, rounded: .down)
+    let (units, isBeyond) = (Int128(lastPrice.quanta) * Int128(quantity.quanta))
+      .multipliedReportingOverflow(by: scale.notionalFactor)
+    // Risk leaves as much room for fees and sums, and refuses what is more.
+    guard !isBeyond, units <= Int128.max / 4 else {
+      return "grid: amount is beyond counting: lower it"
+    }
+    let worth = Amount(units: units)
+    let found =
+      "grid: amount is \(grid.amount), worth \(worth) \(instrument.quote) at the last price,"
+      + " \(scale.text(lastPrice))"
+    if worth < rules.minNotional {
+      // The least number of lots whose worth is not below the minimum.
+      let lot = scale.notional(of: Quantity(quanta: rules.lotStep), at: lastPrice).units
+      let lots = (rules.minNotional.units + lot - 1) / lot
+      let least = scale.amount(of: Quantity(quanta: Int64(clamping: lots) * rules.lotStep))
+      return "\(found); the market takes orders of at least \(rules.minNotional)"
+        + " \(instrument.quote): expected an amount of at least \(least)"
+    }
+    if rules.maxNotional != .zero, worth > rules.maxNotional {
+      return "\(found); the market takes orders of at most \(rules.maxNotional)"
+        + " \(instrument.quote): lower it"
+    }
+    if let most = risk.maxOrderNotional, worth > most {
+      return "\(found); risk.max_order_notional allows \(most): lower the one or raise the other"
+    }
+    return nil
+  }
+}

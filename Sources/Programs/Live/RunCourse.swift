@@ -1,0 +1,106 @@
+internal import MartletBase
+internal import MartletKernel
+internal import MartletTransport
+internal import MartletVenueKit
+
+/// The course of one run on its loop: when the dead-man is armed, and what ends it.
+final class RunCourse {
+  /// Why a run ended before it could trade.
+  enum Failure {
+    /// What the venue's rules have against the configuration.
+    case unfit
+    case keyRefused
+    case deadMan(any Error)
+  }
+
+  private(set) var failure: Failure?
+  private(set) var isStopping = false
+  /// Asked twice on the keyboard: nobody wants to wait for the venue's word.
+  private(set) var isHurried = false
+
+  private let loop: EventLoop
+  private let bot: LiveBot
+  private let plan: BotPlan
+  private let deadMan: DeadManRunner
+  private var isPrepared = false
+  private var end: LoopTimer?
+  private var giveUp: LoopTimer?
+  private var orphanWatch: LoopTimer?
+
+  /// How long the venue's word that nothing of ours rests is waited for.
+  private static let patience = TimeSpan.seconds(15)
+  /// The same, when nothing of this run can rest.
+  private static let shortPatience = TimeSpan.seconds(2)
+
+  init(_ loop: EventLoop, bot: LiveBot, plan: BotPlan, deadMan: DeadManRunner) {
+    self.loop = loop
+    self.bot = bot
+    self.plan = plan
+    self.deadMan = deadMan
+    end = LoopTimer(loop) { [weak self] in self?.stop() }
+    giveUp = LoopTimer(loop) { loop.stop() }
+    bot.onStep = { [unowned self] in stepped() }
+    bot.onPrepared = { [unowned self] in prepared() }
+  }
+
+  /// Runs until all is over.
+  ///
+  /// - Parameters:
+  ///   - duration: nil runs until told to stop.
+  ///   - isOrphaned: looked at twice a second; true is as good as being told to stop.
+  func run(for duration: TimeSpan?, isOrphaned: (() -> Bool)?) {
+    if let duration { end?.arm(after: duration) }
+    if let isOrphaned {
+      orphanWatch = LoopTimer(loop) { [weak self] in
+        if isOrphaned() { self?.stop() } else { self?.orphanWatch?.arm(after: .milliseconds(500)) }
+      }
+      orphanWatch?.arm(after: .milliseconds(500))
+    }
+    bot.feed(.venue(.start))
+    loop.run()
+    for timer in [end, giveUp, orphanWatch] { timer?.disarm() }
+    bot.onStep = nil
+    bot.onPrepared = nil
+  }
+
+  /// Takes what rests off and ends when the venue says that nothing of ours is left, or when it is
+  /// clear that this cannot be waited for.
+  func stop() {
+    guard !isStopping else { return }
+    isStopping = true
+    giveUp?.arm(after: bot.mayRest ? RunCourse.patience : RunCourse.shortPatience)
+    bot.feed(.command(.stop))
+  }
+
+  /// SIGINT once, SIGTERM and SIGHUP however often, stop in order: a terminal that closes and a
+  /// parent that passes it on tell the same thing twice. SIGINT again does not wait.
+  func heard(_ signal: StopSignal) {
+    if isStopping, signal == .interrupt {
+      isHurried = true
+      loop.stop()
+    }
+    stop()
+  }
+
+  private func stepped() {
+    deadMan.noteProgress()
+    let isHalted = bot.isKeyRefused
+    if isHalted && !isPrepared { failure = .keyRefused }
+    // A venue that refuses the key will never say that nothing rests.
+    if bot.isOver || (isHalted && (isStopping || !isPrepared)) { loop.stop() }
+  }
+
+  private func prepared() {
+    isPrepared = true
+    guard MarketFit.problems(of: plan.configuration, markets: bot.markets).isEmpty else {
+      failure = .unfit
+      return loop.stop()
+    }
+    // Only now: its requests are signed, and a nonce by a clock that is wrong is refused; and what
+    // will trade nothing should not touch the venue's timer.
+    do { try deadMan.start() } catch {
+      failure = .deadMan(error)
+      loop.stop()
+    }
+  }
+}
