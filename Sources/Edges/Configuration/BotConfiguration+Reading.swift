@@ -99,6 +99,8 @@ extension BotConfiguration {
     let endpoint: Endpoint? = reader.choice("endpoint", default: .local)
     let key = reader.reference("key")
     let feed: Feed? = reader.choice("feed", default: .websocket)
+    let pingInterval = reader.duration(
+      "ping_interval", in: .seconds(1)...(.seconds(60)), default: "10s")
     let isCustom = endpoint == .custom
     let rest = readURL(
       "rest", schemes: ["https", "http"], default: isCustom ? nil : localREST, endpoint, &reader)
@@ -116,10 +118,12 @@ extension BotConfiguration {
         "this build does not trade on real venues yet; expected endpoint = \"local\", or \"custom\" "
           + "with a host of this machine")
     }
-    guard let endpoint, let feed, let rest, let websocket, let pins else { return nil }
+    guard let endpoint, let feed, let pingInterval, let rest, let websocket, let pins else {
+      return nil
+    }
     return Venue(
       endpoint: endpoint, rest: rest, websocket: websocket, authorities: authorities, pins: pins,
-      key: key, feed: feed)
+      key: key, feed: feed, pingInterval: pingInterval)
   }
 
   /// The file of certificates to trust; the local exchange's own unless another is named.

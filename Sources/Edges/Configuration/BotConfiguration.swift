@@ -55,9 +55,12 @@ public struct BotConfiguration: Equatable, Sendable {
     /// Where the credentials are, `file:PATH` or `env:NAME`; nil when none are named.
     public var key: String?
     public var feed: Feed
+    /// How often a stream is pinged; 1 to 60 s. The venue ends one that is silent for 60 s.
+    public var pingInterval: TimeSpan
     public init(
       endpoint: Endpoint, rest: String, websocket: String, authorities: String? = nil,
-      pins: [String] = [], key: String? = nil, feed: Feed = .websocket
+      pins: [String] = [], key: String? = nil, feed: Feed = .websocket,
+      pingInterval: TimeSpan = .seconds(10)
     ) {
       self.endpoint = endpoint
       self.rest = rest
@@ -66,6 +69,7 @@ public struct BotConfiguration: Equatable, Sendable {
       self.pins = pins
       self.key = key
       self.feed = feed
+      self.pingInterval = pingInterval
     }
   }
 

@@ -105,6 +105,7 @@ public struct BotPlan: Sendable {
         WhiteBITSymbol(market: $0.element, instrument: InstrumentID(UInt16($0.offset)))
       }, ownPrefix: ownPrefix)
     session.seed = seed
+    session.pingInterval = configuration.whitebit.pingInterval
     if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }
     var limits = RiskLimits()
     limits.priceBand = configuration.risk.priceBand

@@ -124,6 +124,23 @@ import Testing
     #expect(Self.check(Self.least).configuration?.whitebit.endpoint == .local)
   }
 
+  @Test("C7: streams are pinged every 10 s, or as the file says, up to every 60 s")
+  func thePingIntervalIsConfigured() {
+    #expect(Self.check(Self.whole).configuration?.whitebit.pingInterval == .seconds(10))
+    func read(_ text: String) -> BotConfiguration.Report {
+      Self.check(
+        Self.replacing("feed", with: "feed = \"websocket\"\nping_interval = \"\(text)\""))
+    }
+    #expect(read("60s").configuration?.whitebit.pingInterval == .seconds(60))
+    for text in ["61s", "999ms", "0s", "often"] {
+      #expect(
+        read(text).problems.map(\.description) == [
+          "bot.toml:10:1: venue.whitebit.ping_interval: expected a length of time from \"1s\" to "
+            + "\"1m\", with ms, s, m or h, found \"\(text)\""
+        ])
+    }
+  }
+
   @Test func eachValueKnowsWhereItCameFrom() {
     let settings = Self.check(
       Self.whole + "\nprice_band_pct = \"2.5\"\n[dashboard]\nport = 8088\n"
@@ -148,7 +165,7 @@ import Testing
       ("[venue.whitebit]", "[venue.whitbit]", "venue.whitbit: unknown key; did you mean whitebit?"),
       (
         "feed", "wibble = 1",
-        "venue.whitebit.wibble: unknown key; expected one of ca, endpoint, feed, key, pins, rest, websocket"
+        "venue.whitebit.wibble: unknown key; expected one of ca, endpoint, feed, key, ping_interval, pins, rest, websocket"
       ),
     ]
     for (line, other, message) in misspelled {

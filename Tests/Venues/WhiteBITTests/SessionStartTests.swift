@@ -201,6 +201,20 @@ import WhiteBITWire
     #expect(venue.count(.notReady) == 1)
   }
 
+  @Test("C7: the ping's interval is what the session was told, 60 s too")
+  func slowPings() {
+    let venue = SessionHarness { $0.pingInterval = .seconds(60) }
+    venue.bringUp()
+    for _ in 0..<4 {
+      venue.advance(by: .seconds(59))
+      #expect(!venue.frames.contains(SessionHarness.ping))
+      venue.advance(by: .seconds(1))
+      #expect(venue.frames.filter { $0 == SessionHarness.ping }.count == 1)
+      venue.frames.removeAll()
+    }
+    #expect(venue.streams == ["open 0"])
+  }
+
   @Test("M92 T15: what comes between a ping and its pong is read like anything else")
   func nothingIsSwallowed() throws {
     let venue = SessionHarness()
