@@ -118,7 +118,7 @@ enum KernelHarness {
 
   /// Frames: 0 instrument, balances, ready; 1 a snapshot around 60,000.00.
   static let opening: [[VenueEvent]] = [
-    [.instrument(instrument), balance("DBTC", 1), balance("DUSDT", 100_000), .ready],
+    [.instrument(instrument), balance("DBTC", 1), balance("DUSDT", 100_000), .reconciled, .ready],
     [.book(InstrumentID(0), first: 0, count: 2, isSnapshot: true, exchangeTime: .zero)],
   ]
   static let openingLevels: [[BookLevel]] = [

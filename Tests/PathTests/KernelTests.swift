@@ -193,6 +193,30 @@ import Testing
   }
 
   @Test(
+    "M7: a fill of our own order that nobody here remembers moves ledger and position all the same")
+  func anOwnFillWithoutAnOrderIsBooked() throws {
+    let id = ClientOrderID("mttest0123456789ABCDEFGHIJKLMNOP")
+    let other = ClientOrderID("byhand")
+    let script =
+      KernelHarness.opening + [
+        [
+          KernelHarness.fill(id, trade: 77, side: .buy, price: 5_900_000, quantity: 400),
+          KernelHarness.fill(other, trade: 78, side: .buy, price: 5_900_000, quantity: 5),
+        ]
+      ]
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: KernelHarness.openingLevels + [[]]),
+      sink: ListSink())
+    run(&driver, frames: [0, 1])
+    let before = driver.kernel.portfolio.ledger(AccountID(0), "DBTC")?.expected ?? .zero
+    run(&driver, frames: [2], from: 10)
+    let after = driver.kernel.portfolio.ledger(AccountID(0), "DBTC")?.expected ?? .zero
+    #expect(after == before + Amount(units: 4 * powerOfTen(16)))
+    let net = driver.kernel.portfolio.position(AccountID(0), InstrumentID(0)).net
+    #expect(net.quanta == 400 && driver.kernel.counts.fills == 1)
+  }
+
+  @Test(
     "M54: the first partial fill moves the position at once, and the next intent is of its size")
   func aPartialFillMovesThePositionAtOnce() throws {
     let opening = opened()

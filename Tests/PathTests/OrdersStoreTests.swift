@@ -341,6 +341,31 @@ import Testing
     #expect(bench.tell(report).isEmpty)
   }
 
+  @Test("T5: executions from before this life count towards an adopted order and are not booked")
+  func earlierFillsCountAndAreNotBooked() throws {
+    for comesFirst in [true, false] {
+      var bench = OrdersBench()
+      let id = ClientOrderID("mtT3st0123456789ABCDEFGHIJKLMNOP")
+      let fill = Desk.fill(id, 300, trade: 1, source: .history)
+      if comesFirst {
+        bench.store.applyEarlier(fill, at: bench.now, effects: &bench.effects)
+        #expect(bench.effects.list.isEmpty)
+      }
+      let report = Desk.report(id, .open, 300, source: .query)
+      _ = bench.store.adopt(
+        report, for: Desk.strategy, tag: 0, at: bench.now, trace: TraceID(9),
+        effects: &bench.effects)
+      if !comesFirst {
+        #expect(bench.store.isQuiescent == false)
+        bench.store.applyEarlier(fill, at: bench.now, effects: &bench.effects)
+      }
+      bench.store.applyEarlier(fill, at: bench.now, effects: &bench.effects)
+      #expect(bench.effects.list.booked.isEmpty && bench.cumulative(id) == 300)
+      #expect(bench.store.isQuiescent == true)
+      #expect(bench.tell(Desk.report(id, .canceled, 300)).states == [.canceled])
+    }
+  }
+
   // MARK: Bounds
 
   @Test func oneOrderTooManyIsRefusedAndForgottenOnesMakeRoom() throws {

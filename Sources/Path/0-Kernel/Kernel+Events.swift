@@ -36,10 +36,11 @@ extension Kernel where Session: ~Copyable {
       note(.neverArrived(id), of: traceOf(id))
       orders.neverArrived(id, at: now, effects: &orderEffects)
     case .fill(let fill): orders.apply(fill, at: now, effects: &orderEffects)
+    case .earlierFill(let fill): orders.applyEarlier(fill, at: now, effects: &orderEffects)
+    case .reconciled: reconcileLedger()
     case .ready:
       isReady = true
       note(.ready(true))
-      reconcileLedger()
       for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } }
     case .notReady:
       if isReady { note(.ready(false)) }
@@ -163,6 +164,9 @@ extension Kernel where Session: ~Copyable {
           portfolio.orderChanged(
             change.account, markets[market].listing[0], before: change.before, after: change.after)
         }
+      case .orphanFill(let fill, isOwn: true):
+        let market = Int(fill.instrument.index)
+        if isListed(market) { portfolio.book(fill, of: markets[market].listing[0], at: now) }
       case .orphanFill, .sendCancel, .queryVenue, .adoptable, .alarm: break
       }
       folded += 1
@@ -172,18 +176,11 @@ extension Kernel where Session: ~Copyable {
   private mutating func act(on effect: OrderEffect) {
     switch effect {
     case .bookFill(let fill, let order, let strategy):
-      counts.fills += 1
-      let trace = traceOf(fill.clientOrderID)
-      note(.fill(fill), of: trace)
-      let position = portfolio.position(fill.account, fill.instrument)
-      note(
-        .position(
-          fill.instrument, net: position.net, cost: position.cost, realized: position.realized),
-        of: trace)
+      noteBooked(fill)
       call(strategy) { $0.onFill(fill, order: order, $1, intents: &$2) }
     case .orphanFill(let fill, let isOwn):
-      // An order of an earlier life: what it moved is in the balances that we were told at start.
-      if isOwn { note(.fill(fill)) }
+      // Of an order that an earlier life placed: nobody here waits for it, and it is ours all the same.
+      if isOwn { noteBooked(fill) }
     case .orderChanged(let change):
       note(.order(change.after), of: traceOf(change.after.clientOrderID))
       if change.isStateChange && change.after.state == .canceled { counts.canceled += 1 }
@@ -196,6 +193,17 @@ extension Kernel where Session: ~Copyable {
     case .adoptable(let report): adopt(report)
     case .alarm(let alarms, let id, _): note(.alarm(id, alarms.rawValue), of: traceOf(id))
     }
+  }
+
+  private mutating func noteBooked(_ fill: Fill) {
+    counts.fills += 1
+    let trace = traceOf(fill.clientOrderID)
+    note(.fill(fill), of: trace)
+    let position = portfolio.position(fill.account, fill.instrument)
+    note(
+      .position(
+        fill.instrument, net: position.net, cost: position.cost, realized: position.realized),
+      of: trace)
   }
 
   /// A working order with our prefix that this life does not know: it is taken into state, so that

@@ -207,6 +207,25 @@ public struct OrderStore: ~Copyable, Sendable {
       .fill(fill.quantity, at: fill.price), to: slot, at: now, booking: booked, effects: &effects)
   }
 
+  /// The venue tells of an execution from before this life: it counts towards its order, now or when
+  /// that is adopted, and is not booked.
+  public mutating func applyEarlier(
+    _ fill: Fill, at now: Timestamp, effects: inout OrderEffects
+  ) {
+    let key = TradeKey(
+      trade: fill.tradeID, account: fill.account, instrument: fill.instrument, side: fill.side)
+    guard seen.insert(key) else { return }
+    guard
+      let slot = slot(of: fill.clientOrderID)
+        ?? slot(named: fill.venueOrderID, fill.account, fill.instrument)
+    else {
+      if ids.isOwn(fill.clientOrderID) { keep(orphan: fill) }
+      return
+    }
+    learn(fill.venueOrderID, for: slot)
+    apply(.fill(fill.quantity, at: fill.price), to: slot, at: now, effects: &effects)
+  }
+
   /// The venue would not take an order.
   public mutating func refused(
     _ id: ClientOrderID, _ reason: RefusalReason, at now: Timestamp, effects: inout OrderEffects

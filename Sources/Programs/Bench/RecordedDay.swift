@@ -100,7 +100,8 @@ struct RecordedDay {
     return WhiteBITWorld(
       kernel: plan.makeKernel(), deadMan: try scenario.makeDeadMan(), desk: desk,
       credentials: BenchKey.credentials, start: start, seed: scenario.seed,
-      latency: scenario.latency, secretField: "websocket_token")
+      latency: scenario.latency, secretField: "websocket_token",
+      clockOffset: WhiteBITScenario.clockOffset)
   }
 
   private static func isSettled(

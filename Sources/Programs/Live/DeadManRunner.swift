@@ -31,6 +31,10 @@ final class DeadManRunner {
   private let worker: DeadManWorker
   private let commands: Mailbox<DeadManWorker.Command>
   private var thread: SystemThread?
+  private var isAbandoned = false
+  /// Turns with the kernel's loop: one that waits for news is idle and not hung.
+  private var pulse: LoopTimer?
+  private static let pulseInterval = TimeSpan.seconds(5)
 
   init(
     _ loop: EventLoop, plan: BotPlan, venue: VenueAddress, credentials: Credentials,
@@ -51,11 +55,18 @@ final class DeadManRunner {
       self.hear($0, bot)
     }
     worker.news = news
+    pulse = LoopTimer(loop) { [weak self] in self?.beat() }
   }
 
   func start() throws {
     let worker = worker
     thread = try SystemThread(name: "dead-man") { worker.run() }
+    beat()
+  }
+
+  private func beat() {
+    noteProgress()
+    pulse?.arm(after: DeadManRunner.pulseInterval)
   }
 
   /// The kernel folded something, or would have.
@@ -63,10 +74,19 @@ final class DeadManRunner {
     worker.progress.store(SystemClock.monotonic().nanoseconds, ordering: .relaxed)
   }
 
+  /// Asks nothing more and leaves the venue's timers to run out: for a key that the venue refused.
+  func abandon() {
+    guard !isAbandoned else { return }
+    isAbandoned = true
+    armedUntil = nil
+    commands.post(.abandon)
+  }
+
   /// Ends the thread, the venue's timers removed first if `disarming`.
   func stop(disarming: Bool) {
     guard let thread else { return }
-    commands.post(disarming ? .disarm : .quit)
+    commands.post(disarming && !isAbandoned ? .disarm : .quit)
+    pulse?.disarm()
     thread.join()
     self.thread = nil
     armedUntil = nil
@@ -96,7 +116,7 @@ final class DeadManRunner {
 ///
 /// Made by the thread that starts it and touched by its own alone after that, but for `progress`.
 private final class DeadManWorker: @unchecked Sendable {
-  enum Command: Sendable { case disarm, quit }
+  enum Command: Sendable { case disarm, abandon, quit }
 
   let loop: EventLoop
   /// When the kernel last moved, by the monotonic clock.
@@ -145,6 +165,7 @@ private final class DeadManWorker: @unchecked Sendable {
   func obey(_ command: Command) {
     switch command {
     case .quit: loop.stop()
+    case .abandon: machine.abandon()
     case .disarm:
       machine.disarm(at: clock.now(), effects: &effects, outcomes: &outcomes)
       turn()

@@ -85,6 +85,8 @@ final class RunCourse {
   private func stepped() {
     deadMan.noteProgress()
     let isHalted = bot.isKeyRefused
+    // Nothing private is asked any more, by nobody: the venue's timers are left to run out.
+    if isHalted { deadMan.abandon() }
     if isHalted && !isPrepared { failure = .keyRefused }
     // A venue that refuses the key will never say that nothing rests.
     if bot.isOver || (isHalted && (isStopping || !isPrepared)) { loop.stop() }

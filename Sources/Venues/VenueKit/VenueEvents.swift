@@ -28,6 +28,12 @@ public import MartletModel
   /// Open orders, history and fills all denied the order, for long enough that it cannot arrive.
   case orderNeverArrived(ClientOrderID)
   case fill(Fill)
+  /// An execution of ours from before this life began: it is in the balances that we began with, and
+  /// counts towards its order alone.
+  case earlierFill(Fill)
+  /// Open orders, fills and balances as told so far are of one moment: every fill told is in the
+  /// balances, and every later one is not.
+  case reconciled
   /// Private streams are on and state is reconciled: orders may be placed.
   case ready
   /// The private stream is gone: hold placements.

@@ -358,4 +358,18 @@ import WhiteBITWire
       other.timer()
     }
   }
+
+  @Test("M82: abandoned it asks nothing more, whatever comes back, and lets the timers run out")
+  func abandoned() throws {
+    let harness = try Harness()
+    harness.start()
+    let first = try #require(harness.waiting.first)
+    harness.deadMan.abandon()
+    harness.answer(first.id, 200, "[]")
+    #expect(harness.deadMan.nextDeadline == .distantFuture)
+    harness.now = harness.now + .seconds(50)
+    harness.timer()
+    harness.disarm()
+    #expect(harness.waiting.isEmpty && harness.bodies.count == 1)
+  }
 }

@@ -51,6 +51,7 @@ import WhiteBITWire
       venue.targets.dropFirst() == [
         "/api/v4/orders", "/api/v4/orders", "/api/v4/trade-account/executed-history",
         "/api/v4/trade-account/executed-history", "/api/v4/trade-account/balance",
+        "/api/v4/trade-account/executed-history", "/api/v4/trade-account/executed-history",
       ])
     #expect(
       venue.frames.dropFirst(4) == [
@@ -300,8 +301,10 @@ import WhiteBITWire
         "/api/v4/profile/websocket_token", "open", "authorize", "ordersPending_subscribe",
         "deals_subscribe", "balanceSpot_subscribe", "/api/v4/orders", "/api/v4/orders",
         "/api/v4/trade-account/executed-history", "/api/v4/trade-account/executed-history",
-        "/api/v4/trade-account/balance", "depth_subscribe", "depth_subscribe",
-        "lastprice_subscribe", "trades_subscribe",
+        "/api/v4/trade-account/balance",
+        // Once more: no fill came while the balances were read.
+        "/api/v4/trade-account/executed-history", "/api/v4/trade-account/executed-history",
+        "depth_subscribe", "depth_subscribe", "lastprice_subscribe", "trades_subscribe",
       ])
   }
 
@@ -339,7 +342,9 @@ import WhiteBITWire
       polled.advance(by: .seconds(2))
     }
     #expect(
-      kinds(streamed) == ["instrument", "lastPrice", "balance", "ready", "book", "marketTrade"])
+      kinds(streamed) == [
+        "instrument", "lastPrice", "balance", "reconciled", "ready", "book", "marketTrade",
+      ])
     #expect(kinds(polled) == kinds(streamed))
   }
 

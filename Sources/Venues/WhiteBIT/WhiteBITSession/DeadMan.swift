@@ -195,6 +195,9 @@ public struct WhiteBITDeadMan: Sendable {
     timer(at: now, effects: &effects, outcomes: &outcomes)
   }
 
+  /// Asks nothing more and leaves every timer to run out: for a key that the venue refused.
+  public mutating func abandon() { phase = .stopped }
+
   /// Lets time pass. Call at `nextDeadline` or before.
   public mutating func timer(
     at now: Timestamp, effects: inout VenueEffects, outcomes: inout [Outcome]

@@ -14,6 +14,8 @@ enum ReconcileStep: UInt8, Sendable {
   case clear = 2
   case fills = 3
   case balances = 4
+  /// Fills once more: if there are new ones, nobody knows whether the balances have them.
+  case check = 5
 }
 
 /// What has been read at least once before anything private is opened.
@@ -42,7 +44,7 @@ extension WhiteBITSession {
       return phase == .preparing || phase == .waiting || phase == .running
     case .token: return link.stage == .token
     case .orders: return step == .orders || isRelisting
-    case .fills: return step == .fills || isRefilling
+    case .fills: return step == .fills || step == .check || isRefilling
     case .clear: return step == .clear
     case .book, .tape: return phase == .running && link.stage == .live
     }
@@ -165,19 +167,44 @@ extension WhiteBITSession {
       }
     }
     if step == .fills && isComplete(.fills) {
-      step = .balances
-      isBalanceFresh = false
-      held.removeAll { if case .balance = $0 { true } else { false } }
-      want(.balances, at: now)
+      balanceRounds = 0
+      readBalancesAnew(at: now)
     }
-    guard step == .balances && isBalanceFresh else { return }
+    if step == .balances && isBalanceFresh {
+      step = .check
+      wantAll(.fills, at: now)
+    }
+    guard step == .check && isComplete(.fills) else { return }
+    if fillsTold != fillsBeforeBalances && balanceRounds < WhiteBITSession.maxBalanceRounds {
+      readBalancesAnew(at: now)
+      return
+    }
     step = .none
     link.stage = .live
     link.attempt = 0
     inquireVanished(at: now)
+    dropHeldBalances()
     release(events: &events)
+    events.append(.reconciled)
     subscribePublic(at: now, effects: &effects)
     updateReadiness(at: now, events: &events)
+  }
+
+  /// How often balances are read before they are taken as they are: an account that trades without a
+  /// pause has no quiet moment.
+  static var maxBalanceRounds: Int32 { 8 }
+
+  private mutating func readBalancesAnew(at now: Timestamp) {
+    step = .balances
+    isBalanceFresh = false
+    balanceRounds += 1
+    fillsBeforeBalances = fillsTold
+    wantAll(.balances, at: now)
+  }
+
+  /// What the list said is newer than what was pushed meanwhile, or told again with the next change.
+  private mutating func dropHeldBalances() {
+    held.removeAll { if case .balance = $0 { true } else { false } }
   }
 
   /// Orders that we believe open and that the list did not have: each is asked about. Which of filled
@@ -234,7 +261,6 @@ extension WhiteBITSession {
       while let row = try rows.next(in: body) {
         count += 1
         guard isOwn(row.clientID) else { continue }
-        guard row.time >= epoch else { continue }  // Of an earlier life: in the balances already.
         guard let scale = markets[index].scale,
           let fill = row.fill(
             account: configuration.account, instrument: markets[index].symbol.instrument,
@@ -243,7 +269,12 @@ extension WhiteBITSession {
           events.append(.anomaly(.unreadableFill))
           continue
         }
-        tell(fill, events: &events)
+        if row.time >= epoch {
+          tell(fill, events: &events)
+        } else if seenFills.insert(key(of: fill)) {
+          // Of an earlier life: in the balances already.
+          events.append(.earlierFill(fill))
+        }
       }
     } catch {
       return nil
@@ -351,9 +382,14 @@ extension WhiteBITSession {
     }
   }
 
+  private func key(of fill: Fill) -> UInt128 {
+    UInt128(fill.instrument.index) << 64 | UInt128(fill.tradeID.low)
+  }
+
   mutating func tell(_ fill: Fill, events: inout VenueEvents) {
-    let key = UInt128(fill.instrument.index) << 64 | UInt128(fill.tradeID.low)
+    let key = key(of: fill)
     if seenFills.contains(key) { return }
+    fillsTold &+= 1
     lastFillAt = max(lastFillAt, fill.exchangeTime)
     // Made where it goes: an event is as large as all that it might be.
     if fill.source == .stream && link.isHolding {

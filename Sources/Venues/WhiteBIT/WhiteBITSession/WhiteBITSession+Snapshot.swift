@@ -7,7 +7,7 @@ internal import WhiteBITWire
 // the same one.
 extension WhiteBITSession: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("WhiteBIT-1")
+    snapshot.section("WhiteBIT-2")
     snapshot.write(phase.rawValue)
     snapshot.write(clockOffset)
     snapshot.write(clock)
@@ -17,6 +17,9 @@ extension WhiteBITSession: Snapshotting {
       snapshot.write(flag)
     }
     for time in [armedUntil, epoch, lastFillAt, listedAt] { snapshot.write(time) }
+    snapshot.write(fillsTold)
+    snapshot.write(fillsBeforeBalances)
+    snapshot.write(balanceRounds)
     snapshot.write(generation)
     snapshot.write(lastRequest)
     snapshot.write(lastFrame)
@@ -40,7 +43,7 @@ extension WhiteBITSession: Snapshotting {
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("WhiteBIT-1")
+    try snapshot.section("WhiteBIT-2")
     phase = try snapshot.member("phase") { Phase(rawValue: $0) }
     clockOffset = try snapshot.timeSpan()
     clock = try snapshot.timestamp()
@@ -55,6 +58,9 @@ extension WhiteBITSession: Snapshotting {
     epoch = try snapshot.timestamp()
     lastFillAt = try snapshot.timestamp()
     listedAt = try snapshot.timestamp()
+    fillsTold = try snapshot.read()
+    fillsBeforeBalances = try snapshot.read()
+    balanceRounds = try snapshot.read()
     generation = try snapshot.read()
     lastRequest = try snapshot.read()
     lastFrame = try snapshot.read()

@@ -47,6 +47,11 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var isRefilling = false
   var isCleared = false
   var isBalanceFresh = false
+  /// Fills told so far, and how many that were when balances were last asked for, and for which time
+  /// in this reconciliation.
+  var fillsTold: UInt64 = 0
+  var fillsBeforeBalances: UInt64 = 0
+  var balanceRounds: Int32 = 0
   var isReadyTold = false
   /// Until when the venue would not yet have canceled our orders; zero when it is not armed.
   var armedUntil = Timestamp.zero
