@@ -60,7 +60,7 @@ import WhiteBITSession
 
   @Test("M1 M9: each trade leaves frame, signal, order, fill and position under one id, in order")
   func eachTradeIsOneStory() throws {
-    let scenario = WhiteBITScenario.grid(levels: 3, FaultTests.swinging())
+    let scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
     var world = try scenario.running()
     world.run(for: .seconds(70))
     let isSettled = world.settle()
@@ -104,7 +104,7 @@ import WhiteBITSession
   @Test("M2: one grid trades alike on streams and on books polled over REST")
   func pollingTradesToo() throws {
     func run(_ feed: WhiteBITConfiguration.Feed) throws -> (placed: Set<String>, fills: UInt64) {
-      var scenario = WhiteBITScenario.grid(levels: 3, FaultTests.swinging())
+      var scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
       scenario.session = { $0.feed = feed }
       var world = try scenario.running()
       world.run(for: .seconds(70))
@@ -134,7 +134,7 @@ import WhiteBITSession
 
   @Test("M76: through any number of cuts no private channel is asked for before its stream's leave")
   func everyConnectionIsAuthorizedFirst() throws {
-    let scenario = WhiteBITScenario.grid(levels: 3, FaultTests.swinging())
+    let scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
     var world = try scenario.running()
     for _ in 0..<8 {
       world.run(for: .seconds(7))
@@ -200,10 +200,10 @@ import WhiteBITSession
   @Test("C21 M30: requests that come when their nonces are too old are put again, and halt nothing")
   func lateRequestsAreSurvived() throws {
     for target in ["/api/v4/orders", "/api/v4/trade-account/executed-history"] {
-      let scenario = WhiteBITScenario.grid(levels: 3, FaultTests.swinging())
+      let scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
       var world = try scenario.running()
       world.run(for: .seconds(2))
-      world.inflict(.delayRequest(by: .milliseconds(5_400)), on: target)
+      world.inflict(.delayRequest(by: .milliseconds(6_400)), on: target)
       world.cut()
       world.run(for: .seconds(40))
       let answers = world.trace.entries.compactMap { entry -> String? in

@@ -17,6 +17,8 @@ public protocol DeadManMachine {
   /// Removes the venue's timers, for an end that leaves nothing resting.
   mutating func disarm(
     at now: Timestamp, effects: inout VenueEffects, news: inout [DeadManNews])
+  /// Asks nothing more: the venue's timers are left to run out.
+  mutating func abandon()
   /// When `timer` next has something to do.
   var nextDeadline: Timestamp { get }
 }

@@ -5,7 +5,7 @@ internal import MartletModel
 /// Reads one life's journal.
 ///
 /// What must hold:
-/// - no order leaves before the note that Risk approved it, by its client order id;
+/// - no order leaves that no note says Risk approved, by its client order id;
 /// - each execution is noted once;
 /// - an order that ended stays as it ended, unless an alarm says that the venue contradicted itself;
 /// - no secret is in any record.
@@ -21,18 +21,34 @@ struct JournalAudit {
     }
   }
 
-  // Notes follow the effects of their step, when nothing waits for them: so all are read first.
+  /// Notes follow the effects of their input: what an input placed is known when the next one comes.
   private mutating func auditApprovals(_ journal: MemoryJournal) {
     var approved: Set<String> = []
-    for (_, note, _) in journal.notes {
-      if case .approved(let id, _) = note { approved.insert("\(id)") }
-    }
-    for entry in journal.entries where entry.kind == JournalKind.effect {
-      let text = String(decoding: entry.payload, as: UTF8.self)
-      guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
-      for id in JournalAudit.clientOrderIDs(in: text) where !approved.contains(id) {
-        violations.append("record \(entry.sequence) places \(id), which nobody approved")
+    var placed: [(sequence: UInt64, id: String)] = []
+    for entry in journal.entries {
+      switch entry.kind {
+      case JournalKind.note:
+        if case .approved(let id, _)? = NoteCoding.read(entry.payload.span)?.note {
+          approved.insert("\(id)")
+        }
+      case JournalKind.effect:
+        let text = String(decoding: entry.payload, as: UTF8.self)
+        guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
+        for id in JournalAudit.clientOrderIDs(in: text) { placed.append((entry.sequence, id)) }
+      case JournalKind.input:
+        judge(placed, approved)
+        placed.removeAll()
+      default: break
       }
+    }
+    judge(placed, approved)
+  }
+
+  private mutating func judge(
+    _ placed: [(sequence: UInt64, id: String)], _ approved: Set<String>
+  ) {
+    for (sequence, id) in placed where !approved.contains(id) {
+      violations.append("record \(sequence) places \(id), which nobody approved")
     }
   }
 

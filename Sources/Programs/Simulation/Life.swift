@@ -18,6 +18,8 @@ struct Life<
   var hungUntil = Timestamp.zero
   var backlog: [(input: KernelInput, bytes: [UInt8])] = []
   var secrets = SecretHandles()
+  /// The offset that nonces are counted by; nil before the venue's clock was read.
+  var clockOffset: TimeSpan?
   /// Requests that wait for a nonce, and when to ask for one again.
   var waiting: [PendingRequest] = []
   var nonceAt = Timestamp.distantFuture

@@ -26,8 +26,8 @@ public struct NetworkFault: Equatable, Sendable {
     case dropFrame
     case repeatFrame
     case replaceFrame([UInt8])
-    /// The frame comes, and behind it another one.
-    case followFrame([UInt8])
+    /// Another frame comes ahead of it.
+    case precedeFrame([UInt8])
   }
 
   public let kind: Kind
@@ -42,7 +42,7 @@ public struct NetworkFault: Equatable, Sendable {
     switch kind {
     case .refuseConnection, .loseRequest, .delayRequest, .spoilSignature: .request
     case .loseReply, .breakReply, .delayReply, .replaceReply: .reply
-    case .dropFrame, .repeatFrame, .replaceFrame, .followFrame: .frame
+    case .dropFrame, .repeatFrame, .replaceFrame, .precedeFrame: .frame
     }
   }
 }

@@ -36,6 +36,8 @@ public struct WhiteBITScenario: Sendable {
   public var secret = "made-up"
   public var clientSecret: String?
   public var balances: [(asset: String, amount: Amount)]
+  /// Somebody else at the exchange, with a secret of “secret of” and the key; as rich as we are.
+  public static let otherKey = "bob"
   public var grid = GridSettings()
   public var limits = RiskLimits()
   public var deadMan = WhiteBITDeadMan.Parameters()
@@ -101,6 +103,9 @@ public struct WhiteBITScenario: Sendable {
         description: "no account: \(market) knows none of"
           + " \(balances.map(\.asset).joined(separator: ", "))")
     }
+    _ = made.addAccount(
+      key: WhiteBITScenario.otherKey, secret: "secret of \(WhiteBITScenario.otherKey)",
+      balances: balances.map { ($0.asset, $0.amount + Amount(units: 100 * powerOfTen(20))) })
     return made
   }
 
@@ -113,7 +118,12 @@ public struct WhiteBITScenario: Sendable {
         key: Secret(copying: Array(key.utf8).span),
         secret: Secret(copying: Array((clientSecret ?? secret).utf8).span)),
       start: WhiteBITScenario.start, seed: seed, latency: latency, clientSkew: clientSkew,
-      secretField: "websocket_token")
+      secretField: "websocket_token", clockOffset: WhiteBITScenario.clockOffset)
+  }
+
+  /// The venue's clock less the client's, as a session knows it.
+  public static func clockOffset(_ session: borrowing WhiteBITSession) -> TimeSpan? {
+    session.isClockKnown ? session.clockOffset : nil
   }
 }
 
@@ -172,6 +182,8 @@ public struct WhiteBITDeadManMachine: DeadManMachine, Sendable {
     machine.disarm(at: now, effects: &effects, outcomes: &told)
     report(told, &news)
   }
+
+  public mutating func abandon() { machine.abandon() }
 
   public var nextDeadline: Timestamp { machine.nextDeadline }
 

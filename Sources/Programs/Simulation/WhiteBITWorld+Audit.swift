@@ -48,7 +48,7 @@ where
   public func violations(
     prefix: String, key: String, secret: String, isSettled: Bool = true, isShared: Bool = false
   ) -> [String] {
-    let wire = WireAudit(trace, prefix: prefix)
+    let wire = WireAudit(trace, prefix: prefix, market: "\(kernel.markets[0].symbol)")
     var found = wire.violations
     for (index, journal) in (pastJournals + [journal]).enumerated() {
       found += JournalAudit(journal, secrets: [secret] + wire.tokens).violations

@@ -24,6 +24,7 @@ struct WireAudit {
   private(set) var resubscriptions = 0
 
   private let prefix: String
+  private let market: String
   private var requests: [UInt64: (target: String, body: JSONValue?)] = [:]
   private var tokenTimes: [Timestamp] = []
   private var lastNonce = 0
@@ -49,8 +50,9 @@ struct WireAudit {
   /// The venue repeats a quiet book after ten seconds; a second more, and it is dead.
   private static let silence = TimeSpan.milliseconds(10_900)
 
-  init(_ trace: Trace, prefix: String) {
+  init(_ trace: Trace, prefix: String, market: String) {
     self.prefix = prefix
+    self.market = market
     if trace.dropped > 0 { violations.append("the trace lacks \(trace.dropped) entries") }
     for entry in trace.entries { read(entry) }
   }
@@ -210,16 +212,16 @@ struct WireAudit {
   }
 
   private mutating func readTold(_ frame: [UInt8], at time: Timestamp) {
-    guard let json = try? JSONValue(frame.span) else {
-      // Nobody can tell what it was: a depth frame is assumed to be missed when the next one comes.
-      return
-    }
+    // What is no message, or of no market, may have been an update: the next one's chain tells.
+    guard let json = try? JSONValue(frame.span) else { return }
     if let authorization, json["id"]?.text == authorization,
       json["result"]?["status"]?.text == "success"
     {
       isAuthorized = true
     }
-    guard json["method"]?.text == "depth_update", let params = json["params"] else { return }
+    guard json["method"]?.text == "depth_update", let params = json["params"],
+      params[2]?.text == market
+    else { return }
     let id = params[1]?["update_id"]?.text
     let past = params[1]?["past_update_id"]?.text
     // Deltas in place of the snapshot that was asked for say nothing of the book.

@@ -147,7 +147,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
         headers[index].value = String(repeating: "0", count: headers[index].value.utf8.count)
       }
     case nil, .loseReply, .breakReply, .delayReply, .replaceReply, .dropFrame, .repeatFrame,
-      .replaceFrame, .followFrame:
+      .replaceFrame, .precedeFrame:
       break
     }
     enqueue(
@@ -222,7 +222,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
       status = other
       body = text
     case nil, .refuseConnection, .loseRequest, .delayRequest, .spoilSignature, .dropFrame,
-      .repeatFrame, .replaceFrame, .followFrame:
+      .repeatFrame, .replaceFrame, .precedeFrame:
       break
     }
     if body.count > limits.replyBytes {
@@ -240,7 +240,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     case .dropFrame: return
     case .repeatFrame: frames.append(bytes)
     case .replaceFrame(let other): frames = [other]
-    case .followFrame(let other): frames.append(other)
+    case .precedeFrame(let other): frames.insert(other, at: 0)
     case nil, .refuseConnection, .loseRequest, .delayRequest, .spoilSignature, .loseReply,
       .breakReply, .delayReply, .replaceReply:
       break

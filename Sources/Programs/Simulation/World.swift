@@ -1,5 +1,7 @@
 public import MartletBase
 public import MartletKernel
+internal import MartletModel
+internal import MartletRisk
 public import MartletSecrets
 public import MartletStrategy
 public import MartletVenueKit
@@ -61,18 +63,23 @@ public struct World<
   let signer: Signer
   var signed = SignedHeaders()
   let nonces: NonceClock
+  var lastOtherNonce: Int64 = 0
   /// The name of the reply field that carries a secret.
   let secretField: StaticString
+  /// The venue's clock less the client's, as the session knows it; nil before it was read.
+  let clockOffset: (borrowing Session) -> TimeSpan?
   /// The client's clock less the venue's.
   public var clientSkew: TimeSpan
 
   /// - Parameters:
   ///   - seed: of what the network draws.
   ///   - secretField: in a reply marked secret, the member whose text is hidden from the kernel.
+  ///   - clockOffset: the venue's clock less the client's, as a session knows it; nil before it does.
   public init(
     kernel: consuming Kernel<Session, Strategy>, deadMan: DeadMan, desk: consuming Desk,
     credentials: Credentials, start: Timestamp, seed: UInt64, latency: TimeSpan,
-    clientSkew: TimeSpan = .zero, secretField: StaticString, limits: Limits = Limits()
+    clientSkew: TimeSpan = .zero, secretField: StaticString, limits: Limits = Limits(),
+    clockOffset: @escaping (borrowing Session) -> TimeSpan?
   ) {
     life = Life(number: 1, kernel: kernel, deadMan: deadMan, journal: MemoryJournal())
     self.desk = desk
@@ -81,6 +88,7 @@ public struct World<
     self.clientSkew = clientSkew
     self.limits = limits
     self.secretField = secretField
+    self.clockOffset = clockOffset
     random = SeededRandom(seed: seed)
     trace = Trace(capacity: limits.trace)
     signer = Signer(credentials)
@@ -101,13 +109,12 @@ public struct World<
 
   // MARK: What a person or a day does
 
-  /// Begins the client, as the live program does: the dead-man first, then the kernel.
+  /// Begins the client, as the live program does. The dead-man follows when the venue's clock is
+  /// known: before that nothing can be signed.
   public mutating func start() {
     trace.append(.started, life: life.number, at: now)
     startTimes.append(now)
-    life.deadMan.start(
-      at: clientNow, effects: &life.deadManEffects, news: &life.news)
-    carryOutDeadMan()
+    nonces.anchor(venueTime: clientNow, at: now)
     tell(.venue(.start), [])
   }
 
@@ -243,6 +250,8 @@ public struct World<
     } else if life.nonceAt <= now {
       sendWaiting()
     } else if life.deadMan.nextDeadline <= clientNow {
+      // A kernel that waits for news is idle, not hung: its loop turns, and tells so.
+      if life.hungUntil <= now { life.deadMan.kernelProgress(at: clientNow) }
       life.deadMan.timer(
         at: clientNow, effects: &life.deadManEffects, news: &life.news)
       carryOutDeadMan()
@@ -266,9 +275,29 @@ public struct World<
       life.backlog.append((input, bytes))
       return
     }
-    life.driver.feed(input, bytes: bytes.span, at: clientNow)
-    life.deadMan.kernelProgress(at: clientNow)
+    life.driver.decide(input, bytes: bytes.span, at: clientNow)
+    let isFirst = followVenueClock()
     carryOut()
+    life.driver.recordNotes(at: clientNow)
+    life.deadMan.kernelProgress(at: clientNow)
+    if isFirst {
+      life.deadMan.start(at: clientNow, effects: &life.deadManEffects, news: &life.news)
+      carryOutDeadMan()
+    }
+    // The venue refused our key: nothing private is asked any more, by nobody.
+    if life.driver.kernel.risk.halt?.reason == .unauthorized { life.deadMan.abandon() }
+  }
+
+  /// Counts nonces by the venue's clock from when it is known.
+  ///
+  /// - Returns: whether it became known just now.
+  private mutating func followVenueClock() -> Bool {
+    guard let offset = clockOffset(life.driver.kernel.session), offset != life.clockOffset else {
+      return false
+    }
+    defer { life.clockOffset = offset }
+    nonces.anchor(venueTime: clientNow + offset, at: now)
+    return life.clockOffset == nil
   }
 
   /// What the dead-man wants sent and says, carried out.
