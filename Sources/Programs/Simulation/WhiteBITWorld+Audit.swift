@@ -24,6 +24,9 @@ where
   public mutating func settle(within span: TimeSpan = .seconds(120)) -> Bool {
     heal()
     desk.habits = Habits()
+    // Long enough for orders to be listed once, a minute after the last time: where the word of a fill was lost together with that
+    // of its order's end, nothing else tells of it.
+    run(for: .seconds(61))
     return run(for: span) {
       $0.isQuiet && $0.kernel.isReady && $0.kernel.orders.isQuiescent
         && $0.kernel.markets[0].book.isTrusted

@@ -557,6 +557,42 @@ import WhiteBITWire
     #expect(venue.reports.map(\.status) == [.open])
   }
 
+  @Test(
+    "M62 M79: an order whose end nobody told of is found by listing, once a minute while one rests")
+  func silentEnd() throws {
+    let venue = live()
+    venue.advance(by: .seconds(300))
+    #expect(!venue.targets.contains("/api/v4/orders"), "nothing rests")
+    let ids = venue.place([SessionHarness.intent(), SessionHarness.intent()])
+    let orders = ids.map { venue.order($0.description) }
+    venue.open += orders
+    try venue.answer(
+      "/api/v4/order/bulk",
+      text(written { Orders.writeBulk(orders.map { .order($0) }, into: &$0) }))
+    venue.advance(by: .seconds(59))
+    venue.settle()
+    venue.forget()
+    // It fills, and neither word of it comes.
+    venue.open.removeAll { $0.orderID == orders[0].orderID }
+    venue.fills.append(venue.fill(orders[0], "0.001"))
+    var done = orders[0]
+    done.status = .filled
+    done.dealStock = done.amount
+    done.left = .zero
+    venue.history.append(done)
+    venue.advance(by: .seconds(61))
+    venue.settle()
+    venue.advance(by: .seconds(1))
+    venue.settle()
+    #expect(venue.booked.map(\.clientOrderID) == [ids[0]])
+    #expect(
+      venue.reports.filter { $0.clientOrderID == ids[0] }.map(\.status) == [.filled])
+    #expect(venue.reports.last { $0.clientOrderID == ids[1] }?.status == .open)
+    venue.forget()
+    venue.advance(by: .seconds(50))
+    #expect(!venue.targets.contains("/api/v4/orders"))
+  }
+
   @Test("M78: a status this build does not know is told, and asked about ever more seldom")
   func unknownStatus() throws {
     let venue = live()

@@ -47,6 +47,9 @@ public struct WhiteBITConfiguration: Sendable {
   public var inquiryInterval = TimeSpan.seconds(1)
   /// How far a history is read back beyond the last fill known.
   public var historyOverlap = TimeSpan.seconds(120)
+  /// How often open orders are listed while some of ours rest: a venue that loses the word of a fill
+  /// loses the word of its order's end with it, and nothing else would ever tell.
+  public var listInterval = TimeSpan.seconds(60)
   /// How often the markets' rules are read again.
   public var rulesInterval = TimeSpan.seconds(600)
   /// How soon they are read again when a market was not available.

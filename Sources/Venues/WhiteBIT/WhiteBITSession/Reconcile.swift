@@ -112,6 +112,15 @@ extension WhiteBITSession {
     wantAll(.orders, at: now)
   }
 
+  /// When they are to be read again although nothing seems wrong; `distantFuture` while none rest
+  /// but those that are asked about one by one.
+  var nextListing: Timestamp {
+    guard phase == .running, link.stage == .live, !isRelisting, own.count > inquiries.count else {
+      return .distantFuture
+    }
+    return listedAt + configuration.listInterval
+  }
+
   /// Reads them although the stream is live: news of one was lost.
   mutating func relist(at now: Timestamp) {
     guard step == .none, !isRelisting else { return }

@@ -151,6 +151,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   ) {
     keepAlive(at: now, events: &events, effects: &effects)
     checkStaleness(at: now, events: &events)
+    if nextListing <= now { relist(at: now) }
     updateReadiness(at: now, events: &events)
     connectIfDue(at: now)
     advanceStop(at: now, events: &events, effects: &effects)
@@ -354,6 +355,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     }
     // Beyond that only a reply, or the word that none will come, makes room.
     guard requests.count < WhiteBITSession.maxInFlight else { return next }
+    next = min(next, nextListing)
     for job in Job.allCases where jobs[Int(job.rawValue)].dueAt != .distantFuture {
       next = min(next, max(jobs[Int(job.rawValue)].dueAt, quota.nextAt(job.requestClass)))
     }
