@@ -218,4 +218,49 @@ import WhiteBITSession
       scenario.expectSound(world, target)
     }
   }
+
+  /// Seeds 1003, 1009 and 1170 once lost the word of a fill together with that of its order's end.
+  @Test(
+    "M62 M79 M97: random trouble, seeded, ends with equal books and every order's end known",
+    arguments: [11, 12, 13, 14, 1003, 1009, 1170] as [UInt64])
+  func seededTrouble(seed: UInt64) throws {
+    let targets = [
+      "/api/v4/order/new", "/api/v4/order/bulk", "/api/v4/orders",
+      "/api/v4/trade-account/executed-history", "/api/v4/trade-account/order/history",
+      "/api/v4/trade-account/balance", "/api/v4/profile/websocket_token",
+    ]
+    let texts = [
+      "deals_update", "ordersPending_update", "depth_update", "balanceSpot_update", "\"result\"",
+    ]
+    let scenario = WhiteBITScenario.grid(levels: 3, seed: seed, TroubledDayTests.swinging())
+    var world = try scenario.running()
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<16 {
+      let target = targets[Int(random.below(UInt64(targets.count)))]
+      let text = texts[Int(random.below(UInt64(texts.count)))]
+      switch random.below(10) {
+      case 0: world.inflict(.loseReply, on: target)
+      case 1: world.inflict(.breakReply, on: target)
+      case 2: world.inflict(.loseRequest, on: target)
+      case 3: world.inflict(.delayReply(by: .milliseconds(Int64(random.below(6_000)))), on: target)
+      case 4:
+        world.inflict(.delayRequest(by: .milliseconds(Int64(random.below(6_000)))), on: target)
+      case 5, 6: world.inflict(.dropFrame, on: text)
+      case 7: world.inflict(.repeatFrame, on: text)
+      case 8:
+        world.run(for: .milliseconds(Int64(random.below(4_000))))
+        world.cut()
+      default:
+        world.run(for: .milliseconds(Int64(random.below(4_000))))
+        world.outage(for: .milliseconds(Int64(random.below(8_000))))
+      }
+    }
+    world.run(for: .seconds(30))
+    let isSettled = world.settle()
+    #expect(isSettled, "seed \(seed)")
+    scenario.expectSound(world)
+    let isStopped = world.stop()
+    #expect(isStopped, "seed \(seed)")
+    scenario.expectSound(world)
+  }
 }
