@@ -48,6 +48,11 @@ int cmartlet_pin_thread(int processor) {
   return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+int cmartlet_wait_when_woken(void) {
+  struct sched_param parameter = {0};
+  return sched_setscheduler(0, SCHED_BATCH, &parameter) == 0 ? 0 : -errno;
+}
+
 int cmartlet_processor_count(void) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -1,3 +1,4 @@
+import CMartletLinux
 import Glibc
 import MartletBase
 import MartletClock
@@ -111,6 +112,10 @@ enum ExchangeCommand {
   private static func serve(
     _ options: LocalExchange.Options, isPlain: Bool, authority: String?, parent: pid_t
   ) -> ExitCode {
+    // A venue is on another machine. Here a client's send wakes it, and by default it would take the
+    // core from within that send: a bot's latency would have the venue's own in it. Refused, it only
+    // costs a bot on this machine its good figures.
+    _ = cmartlet_wait_when_woken()
     do {
       var options = options
       let identity = isPlain ? nil : try ExchangeIdentity(address: options.address)

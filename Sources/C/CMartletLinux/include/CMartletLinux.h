@@ -35,6 +35,9 @@ int cmartlet_random(void *_Nonnull bytes, size_t count);
 int cmartlet_name_thread(const char *_Nonnull name);
 // Pins the calling thread to one processor. 0 or an errno negated.
 int cmartlet_pin_thread(int processor);
+// Makes the calling thread, and those that it starts, wait for a processor when something wakes them,
+// instead of taking it from whoever woke them. 0 or an errno negated.
+int cmartlet_wait_when_woken(void);
 // How many processors the calling thread may run on.
 int cmartlet_processor_count(void);
 
