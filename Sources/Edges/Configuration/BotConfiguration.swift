@@ -177,6 +177,8 @@ extension BotConfiguration {
     public let refusals: [SafetyRefusal]
     /// Each value and where it came from, for `config explain`.
     public let settings: [ConfigurationLog.Setting]
+    /// Whole names of all keys that this build reads, as far as the file's tables call for them.
+    public let keys: [String]
 
     /// Why there is no configuration; nil when there is one.
     public var fault: ConfigurationFault? {
@@ -226,6 +228,6 @@ extension BotConfiguration {
       configuration: isSound ? configuration : nil,
       problems: log.problems.sorted { ($0.position ?? end) < ($1.position ?? end) },
       refusals: log.refusals.sorted { ($0.position ?? end) < ($1.position ?? end) },
-      settings: log.settings)
+      settings: log.settings, keys: log.keys)
   }
 }

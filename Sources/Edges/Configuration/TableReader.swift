@@ -20,6 +20,8 @@ public final class ConfigurationLog {
   public internal(set) var problems: [ConfigurationProblem] = []
   public internal(set) var refusals: [SafetyRefusal] = []
   public internal(set) var settings: [Setting] = []
+  /// Whole names of the keys asked for, whether they are in the file or not.
+  public internal(set) var keys: [String] = []
 
   public init(file: String) { self.file = file }
 
@@ -238,7 +240,7 @@ public struct TableReader {
 
   /// A table within this one; a reader of nothing when it is absent.
   public mutating func table(_ key: String) -> TableReader {
-    remember(key)
+    remember(key, isTable: true)
     let item = table?[key]
     var inner: TOMLTable?
     if case .table(let found)? = item?.value {
@@ -251,7 +253,7 @@ public struct TableReader {
 
   /// The tables of an array such as `[[strategy]]`.
   public mutating func tables(_ key: String) -> [TableReader] {
-    remember(key)
+    remember(key, isTable: true)
     guard let item = table?[key] else { return [] }
     guard case .array(let items) = item.value else {
       problem(key, "expected tables [[\(name(key))]], found \(item.value.kind)")
@@ -294,8 +296,10 @@ public struct TableReader {
 
   // MARK: Helpers
 
-  private mutating func remember(_ key: String) {
-    if !known.contains(key) { known.append(key) }
+  private mutating func remember(_ key: String, isTable: Bool = false) {
+    guard !known.contains(key) else { return }
+    known.append(key)
+    if !isTable { log.keys.append(name(key)) }
   }
 
   /// The item under a key; a missing required one is a problem if the table itself is there or

@@ -96,6 +96,18 @@ public final class NonceClock: Sendable {
     }
   }
 
+  /// Writes the file before a nonce needs it, once half of what was set aside is over: a write takes
+  /// as long as everything else between a fill and its order.
+  public func reserveAhead(at monotonic: Timestamp) throws(NonceFault) {
+    try state.withLock { (state) throws(NonceFault) in
+      guard let file = state.file else { return }
+      let next = max(state.anchor.venueTime(at: monotonic).milliseconds, state.last + 1)
+      // Not beyond what a process started at once after a crash may lead venue time by.
+      let ahead = state.anchor.venueTime(at: monotonic).milliseconds + block
+      if next + block / 2 > file.reserved, ahead > file.reserved { try file.reserve(ahead) }
+    }
+  }
+
   /// Writes the last nonce itself in place of the block it lies in, before an orderly end, so that
   /// the next start need not step over the rest. To be called when no more nonces are asked for.
   public func settle() throws(NonceFault) {

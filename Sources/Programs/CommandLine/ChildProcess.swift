@@ -71,6 +71,14 @@ final class ChildProcess {
 
   deinit { if output >= 0 { close(output) } }
 
+  /// Lets it run when others do not want the processor.
+  func giveWay() {
+    // It only costs the others time when this fails.
+    if ending == nil {
+      _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(identifier), 10)
+    }
+  }
+
   func send(_ signal: Int32) { if ending == nil { kill(identifier, signal) } }
 
   /// The next whole line it prints; nil once it closed its output or after `milliseconds`.

@@ -51,6 +51,8 @@ enum DemoCommand {
         exchange.send(SIGKILL)
         exchange.reap(blocking: true)
       }
+      // Woken by an order, it would often take the very processor that sends it; a venue is elsewhere.
+      exchange.giveWay()
       guard let line = exchange.line(within: 15_000), let rest = address("rest", in: line),
         let ws = address("ws", in: line)
       else {

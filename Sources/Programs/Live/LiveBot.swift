@@ -65,6 +65,15 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private var clockOffset: TimeSpan?
   private var timer: LoopTimer?
   private var nonceTimer: LoopTimer?
+  private var choreTimer: LoopTimer?
+  /// What no order should have to wait for is done this often, ahead of it.
+  private static let choreInterval = TimeSpan.milliseconds(500)
+  /// Connections kept ready, so that a burst of orders meets no handshake; the library looks at each
+  /// of them before a request, which is why there are not more.
+  private static let warmConnections = 2
+  /// Shorter than an idle connection is used for.
+  private static let warmInterval = TimeSpan.seconds(30)
+  private var warmAt = LoopTime(nanoseconds: 0)
 
   private struct WaitingRequest {
     let effect: RequestEffect
@@ -85,12 +94,14 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       loop, venue.rest, configuration: venue.configuration { $0.inFlight = 256 }, delegate: self)
     timer = LoopTimer(loop) { [weak self] in self?.feed(.timer) }
     nonceTimer = LoopTimer(loop) { [weak self] in self?.sendWaiting() }
+    choreTimer = LoopTimer(loop) { [weak self] in self?.doChores() }
   }
 
   /// Ends every connection; nothing is told any more.
   func stop() {
     timer?.disarm()
     nonceTimer?.disarm()
+    choreTimer?.disarm()
     rest?.stop()
     for stream in streams { stream.client.drop() }
     streams = []
@@ -365,7 +376,20 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     streams.first { $0.client === client }?.id
   }
 
+  /// Connects before it is needed, and keeps connections from growing old; sets nonces aside.
+  private func doChores() {
+    choreTimer?.arm(after: LiveBot.choreInterval)
+    // What fails here is tried again, and told, by the request that needs it.
+    try? nonces.reserveAhead(at: SystemClock.monotonic())
+    guard warmAt <= loop.clock() else { return }
+    warmAt = loop.clock() + LiveBot.warmInterval
+    let target = Array("/api/v4/public/time".utf8)
+    try? rest?.prewarm(LiveBot.warmConnections, target: target.span, timeout: .seconds(5))
+  }
+
   func webSocketOpened(_ client: WebSocketClient) {
+    warmAt = loop.clock()
+    doChores()
     if let stream = id(of: client) { feed(.venue(.streamOpened(stream))) }
   }
 

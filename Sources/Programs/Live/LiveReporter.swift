@@ -11,8 +11,8 @@ internal import MartletRisk
 internal import MartletTransport
 internal import WhiteBITSession
 
-/// Shows the bot: ten times a second on the page, four times a second in the terminal, once a second
-/// on a pipe. It only reads.
+/// Shows the bot: four times a second on the page and in the terminal, once a second on a pipe. It
+/// only reads, and nothing at all where nobody is shown anything.
 final class LiveReporter {
   private let loop: EventLoop
   private let bot: LiveBot
@@ -30,7 +30,8 @@ final class LiveReporter {
   /// Alerts that were printed, where they are lines of their own.
   private var printedAlerts = 0
 
-  private static let interval = TimeSpan.milliseconds(100)
+  // A status takes the kernel's thread some 20 µs.
+  private static let interval = TimeSpan.milliseconds(250)
 
   init(
     _ loop: EventLoop, bot: LiveBot, plan: BotPlan, deadMan: DeadManRunner, startedAt: Timestamp,
@@ -75,15 +76,16 @@ final class LiveReporter {
 
   private func tick() {
     timer?.arm(after: LiveReporter.interval)
+    deadMan.noteProgress()
+    guard page != nil || !isQuiet else { return }
     let status = status()
     trail.append(status)
     page?.slot.offer(status)
-    deadMan.noteProgress()
     defer { ticks += 1 }
     // While a terminal is held there is nothing to draw on; it gets a later status whole.
     guard !isQuiet, printer.isIdle else { return }
     let shape = TerminalShape.of(descriptor: 1)
-    guard ticks % (shape.isTerminal ? 3 : 10) == 0 else { return }
+    guard shape.isTerminal || ticks % 4 == 0 else { return }
     let alerts = shape.isTerminal ? "" : newAlerts()
     printer.offer(alerts + block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
   }

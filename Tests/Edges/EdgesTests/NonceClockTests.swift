@@ -136,6 +136,34 @@ import Testing
     }
   }
 
+  @Test("M29: nonces set aside ahead are written once, and never beyond what a restart may skip")
+  func noncesAreSetAsideAhead() throws {
+    let folder = TemporaryFolder()
+    let path = folder.path + "/nonce"
+    let first = Self.clock(file: try NonceFile(path))
+    try first.reserveAhead(at: Self.boot)
+    #expect(try Self.reserved(path) == 1_700_000_002_000)
+    // Half of the block is left: nothing is written, neither ahead nor for a nonce.
+    try first.reserveAhead(at: Self.boot + .milliseconds(900))
+    #expect(try first.next(at: Self.boot + .milliseconds(950)) == .nonce(1_700_000_000_950))
+    #expect(try Self.reserved(path) == 1_700_000_002_000)
+    try first.reserveAhead(at: Self.boot + .milliseconds(1_100))
+    #expect(try Self.reserved(path) == 1_700_000_003_100)
+    _ = consume first
+    let crashed = Self.clock(file: try NonceFile(path))
+    #expect(
+      try crashed.next(at: Self.boot + .milliseconds(1_100)) == .nonce(1_700_000_003_101))
+  }
+
+  /// What the file says.
+  static func reserved(_ path: String) throws -> Int64? {
+    var bytes = [UInt8](repeating: 0, count: 13)
+    let descriptor = open(path, O_RDONLY)
+    defer { close(descriptor) }
+    guard unsafe read(descriptor, &bytes, bytes.count) == bytes.count else { return nil }
+    return Int64(String(decoding: bytes, as: UTF8.self))
+  }
+
   @Test func aRestartAtOnceAfterACrashNeedNotWait() throws {
     let folder = TemporaryFolder()
     let first = Self.clock(file: try NonceFile(folder.path + "/nonce"))
