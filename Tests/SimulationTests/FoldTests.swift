@@ -1,0 +1,77 @@
+import MartletBase
+import MartletKernel
+import MartletSimulation
+import MartletStrategies
+import Testing
+import WhiteBITSession
+
+/// The state is the fold of the journal: of the whole, and of a snapshot and what follows it.
+@Suite struct FoldTests {
+  typealias DayReplay = Replay<WhiteBITSession, BuiltInStrategy>
+
+  /// A day with a lost reply, a cut, a dropped delta and an outage, and the plan of its kernel.
+  private func troubledDay() throws -> (WhiteBITScenario, [MemoryJournal.Entry]) {
+    let scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
+    var world = try scenario.running()
+    world.inflict(.loseReply, on: Path.new)
+    world.run(for: .seconds(12))
+    world.cut()
+    world.inflict(.dropFrame, on: "depth_update", after: 3)
+    world.run(for: .seconds(20))
+    world.outage(for: .seconds(6))
+    world.run(for: .seconds(30))
+    world.command(.stop)
+    world.run(for: .seconds(5))
+    return (scenario, world.journal.entries)
+  }
+
+  private func feed(_ replay: inout DayReplay, _ entry: MemoryJournal.Entry) throws {
+    try replay.feed(
+      kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: entry.payload.span)
+  }
+
+  private func state(of replay: borrowing DayReplay) -> [UInt8] {
+    var snapshot = SnapshotWriter()
+    replay.kernel.write(to: &snapshot)
+    return snapshot.bytes.copy()
+  }
+
+  @Test("a troubled day's journal folds to the same notes and effects, bit for bit")
+  func aJournalReplays() throws {
+    let (scenario, entries) = try troubledDay()
+    var replay = DayReplay(kernel: scenario.makeKernel())
+    for entry in entries { try feed(&replay, entry) }
+    try replay.finish()
+    #expect(replay.compared > 300)
+  }
+
+  @Test(
+    "a day cut at random records, restored from its snapshot, goes on as if it had not been cut")
+  func aCutDayGoesOn() throws {
+    let (scenario, entries) = try troubledDay()
+    var whole = DayReplay(kernel: scenario.makeKernel())
+    for entry in entries { try feed(&whole, entry) }
+    let end = state(of: whole)
+
+    let inputs = entries.indices.filter { entries[$0].kind == JournalKind.input }
+    var random = SeededRandom(seed: 23)
+    let cuts = (0..<60).map { _ in inputs[Int(random.below(UInt64(inputs.count)))] }.sorted()
+    var first = DayReplay(kernel: scenario.makeKernel())
+    var at = 0
+    for cut in cuts {
+      while at < cut {
+        try feed(&first, entries[at])
+        at += 1
+      }
+      var reader = SnapshotReader(state(of: first))
+      var kernel = scenario.makeKernel()
+      try kernel.read(from: &reader)
+      #expect(reader.isAtEnd, "record \(entries[cut].sequence)")
+      var second = DayReplay(kernel: kernel)
+      for entry in entries[cut...] { try feed(&second, entry) }
+      try second.finish()
+      let isSame = state(of: second) == end
+      #expect(isSame, "cut at record \(entries[cut].sequence)")
+    }
+  }
+}
