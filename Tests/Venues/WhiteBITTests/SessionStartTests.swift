@@ -261,6 +261,32 @@ import WhiteBITWire
     #expect(venue.session.nextDeadline - venue.now <= .seconds(2))
   }
 
+  @Test(
+    "M93: a stream lost after it was well for ten seconds is tried again at once, then 1, 2, 4 …")
+  func aSteadyStreamIsTriedAtOnce() throws {
+    func waits(afterLive span: TimeSpan, _ tries: Int) -> [Int64] {
+      let venue = SessionHarness()
+      venue.bringUp()
+      venue.advance(by: span)
+      return (0..<tries).map { _ in
+        venue.feed(.streamClosed(StreamID(0)))
+        let lost = venue.now
+        while !venue.isWaiting("/api/v4/profile/websocket_token") {
+          venue.advance(by: venue.session.nextDeadline - venue.now)
+        }
+        defer { venue.settle() }  // The next one ends before it opened.
+        return (venue.now - lost).milliseconds
+      }
+    }
+    let steady = waits(afterLive: .seconds(10), 4)
+    #expect(steady[0] <= 250, "\(steady)")
+    for (wait, least) in zip(steady.dropFirst(), [1, 2, 4] as [Int64]) {
+      #expect(wait >= least * 1_000 && wait <= least * 1_000 + 1_000, "\(steady)")
+    }
+    // One that breaks soon after it came up is not hurried: a storm helps nobody.
+    #expect(waits(afterLive: .milliseconds(9_900), 1)[0] >= 1_000)
+  }
+
   func stripped(_ frame: String) -> String {
     String(frame.drop { $0 != "," })
   }

@@ -55,6 +55,9 @@ public struct WhiteBITConfiguration: Sendable {
   /// How soon they are read again when a market was not available.
   public var unavailableInterval = TimeSpan.seconds(10)
   public var backoff = Backoff()
+  /// A stream that was live for so long is tried again at once when it is lost, and with `backoff`
+  /// only if that fails.
+  public var steadyAfter = TimeSpan.seconds(10)
 
   public init(
     account: AccountID, symbols: [WhiteBITSymbol], ownPrefix: InlineText

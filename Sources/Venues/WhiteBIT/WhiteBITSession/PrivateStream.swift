@@ -28,6 +28,8 @@ struct Link: Equatable, Sendable {
   var retryAt = Timestamp.distantFuture
   /// Connections that failed or broke in a row before one became live.
   var attempt: Int32 = 0
+  /// Since when it is live; `distantFuture` while it is not.
+  var liveSince = Timestamp.distantFuture
   /// By when the stage must be left, or the stream is given up.
   var deadline = Timestamp.distantFuture
   /// The token of this connection, or the handle that stands for it; empty when used.
@@ -139,11 +141,24 @@ extension WhiteBITSession {
     dismiss(.tape)
     forgetBooks(events: &events)
     updateReadiness(at: now, events: &events)
+    let isSteady =
+      link.liveSince != .distantFuture && now - link.liveSince >= configuration.steadyAfter
+    link.liveSince = .distantFuture
     guard phase == .running else { return }
+    guard !isSteady else {
+      // It was well for long: most likely the next one is too. Only if not is it waited for.
+      link.retryAt =
+        now + TimeSpan(nanoseconds: Int64(random.below(WhiteBITSession.firstRetryJitter)))
+      return
+    }
     link.retryAt =
       now + configuration.backoff.delay(attempt: Int(link.attempt), random: &random)
     link.attempt = min(link.attempt + 1, 16)
   }
+
+  /// - Unit: nanoseconds; a quarter of a second, so that many clients of one venue do not come back
+  ///   at once.
+  static var firstRetryJitter: UInt64 { 250_000_000 }
 
   /// Gives the stream up. What it carried counts as lost from here on.
   mutating func closeStream(

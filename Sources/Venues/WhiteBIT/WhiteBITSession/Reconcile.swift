@@ -191,6 +191,7 @@ extension WhiteBITSession {
     step = .none
     link.stage = .live
     link.attempt = 0
+    link.liveSince = now
     inquireVanished(at: now)
     dropHeldBalances()
     release(events: &events)

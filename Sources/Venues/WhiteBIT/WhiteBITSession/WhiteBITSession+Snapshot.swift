@@ -97,6 +97,7 @@ extension Link: Snapshotting {
     snapshot.write(stage.rawValue)
     snapshot.write(retryAt)
     snapshot.write(attempt)
+    snapshot.write(liveSince)
     snapshot.write(deadline)
     snapshot.write(token.span)
     snapshot.write(authorization)
@@ -111,6 +112,7 @@ extension Link: Snapshotting {
     stage = try snapshot.member("link stage") { Stage(rawValue: $0) }
     retryAt = try snapshot.timestamp()
     attempt = try snapshot.read()
+    liveSince = try snapshot.timestamp()
     deadline = try snapshot.timestamp()
     token = try snapshot.content()
     authorization = try snapshot.read()
