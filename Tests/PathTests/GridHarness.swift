@@ -39,6 +39,8 @@ struct GridHarness {
   var refused: [OrderIntent] = []
   var quoteFees = Amount.zero
   var fills = 0
+  /// Whether the last change of settings was taken.
+  var isTaken = false
 
   static func instrument(
     pricePlaces: Int = 2, quantityPlaces: Int = 6, tick: Int64 = 1, lot: Int64 = 1,
@@ -137,6 +139,22 @@ struct GridHarness {
           price: intent.price, quantity: intent.quantity, cumulative: .zero, state: .open,
           tag: intent.tag),
         netBase: .zero))
+  }
+
+  /// Gives the grid other settings, then the next book, as the kernel does.
+  mutating func change(to settings: GridSettings) {
+    var writer = SnapshotWriter()
+    settings.write(to: &writer)
+    let coded = writer.bytes.copy()
+    var isTaken = false
+    call { isTaken = $0.onSettings(coded.span, $1, intents: &$2) }
+    self.isTaken = isTaken
+    if isTaken { book() }
+  }
+
+  /// Every cancel that was asked for is carried out.
+  mutating func endCanceled() {
+    for index in orders.indices where orders[index].view.state == .pendingCancel { end(index) }
   }
 
   mutating func ready() { call { $0.onReady($1, intents: &$2) } }
@@ -243,8 +261,8 @@ struct GridHarness {
 
   // MARK: Looking
 
-  /// The slot that an order's mark names.
-  static func slot(of tag: Int64) -> Int { Int(tag & 0xffff) - 1 }
+  /// The gap, counted from the center, that an order's mark names.
+  static func gap(of tag: Int64) -> Int { Int(tag & 0xffff) - 101 }
 
   func workingIndex(_ side: Side, at price: Int64) -> Int? {
     orders.firstIndex {

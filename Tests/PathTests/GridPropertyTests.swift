@@ -140,7 +140,7 @@ import Testing
   private func check(_ harness: GridHarness, levels: Int, _ label: String) -> Bool {
     let summary = harness.strategy.summary
     let working = harness.working
-    let slots = working.map { GridHarness.slot(of: $0.tag) }
+    let slots = working.map { GridHarness.gap(of: $0.tag) }
     let isSingle = Set(slots).count == slots.count
     #expect(isSingle, "two orders in one slot, \(label)")
     #expect(summary.slots == 2 * levels, "a slot is gone, \(label)")
@@ -151,9 +151,9 @@ import Testing
       #expect(highestBuy < lowestSell, "the grid meets itself, \(label)")
     }
     var isCovered = true
-    for slot in 0..<(2 * levels) {
-      let own = harness.orders.filter { GridHarness.slot(of: $0.view.tag) == slot }
-      var had = slot >= levels ? GridHarness.amount("0.001") : .zero
+    for gap in -levels..<levels {
+      let own = harness.orders.filter { GridHarness.gap(of: $0.view.tag) == gap }
+      var had = gap >= 0 ? GridHarness.amount("0.001") : .zero
       var offered = Amount.zero
       for order in own {
         switch order.view.side {
@@ -165,7 +165,7 @@ import Testing
         }
       }
       if offered > had { isCovered = false }
-      #expect(offered <= had, "slot \(slot) offers more than it has, \(label)")
+      #expect(offered <= had, "gap \(gap) offers more than it has, \(label)")
     }
     return isSingle && isCovered && summary.slots == 2 * levels
   }

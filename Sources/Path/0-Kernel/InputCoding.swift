@@ -1,4 +1,5 @@
 public import MartletBase
+public import MartletModel
 public import MartletVenueKit
 
 /// Inputs as journal payloads, version 1: a tag byte, its fields as little-endian words, then the
@@ -11,6 +12,9 @@ public enum InputCoding {
     case .command(let command):
       payload.append(2)
       payload.append(command.rawValue)
+    case .settings(let strategy):
+      payload.append(3)
+      payload.append(word: strategy.index)
     case .venue(.start): payload.append(16)
     case .venue(.streamOpened(let stream)):
       payload.append(17)
@@ -50,6 +54,9 @@ public enum InputCoding {
         let command = OperatorCommand(rawValue: raw)
       else { return nil }
       input = .command(command)
+    case 3:
+      guard let index = cursor.word(UInt16.self, in: payload) else { return nil }
+      input = .settings(StrategyID(index))
     case 16: input = .venue(.start)
     case 17, 18, 19:
       guard let index = cursor.word(UInt8.self, in: payload) else { return nil }

@@ -131,6 +131,21 @@ extension Kernel where Session: ~Copyable {
     drain()
   }
 
+  /// Gives a strategy other settings; what it wants placed for them follows at once if it may.
+  mutating func change(_ id: StrategyID, to settings: Span<UInt8>) {
+    for slot in strategies.indices where strategies[slot].id == id {
+      let coded = settings.indices.map { settings[$0] }
+      var isTaken = false
+      call(slot) { isTaken = $0.onSettings(coded.span, $1, intents: &$2) }
+      note(.settings(id, isTaken: isTaken))
+      drain()
+      if isTaken && mayTrade && markets[Int(strategies[slot].instrument.index)].book.isTrusted {
+        call(slot) { $0.onBook($1, intents: &$2) }
+      }
+    }
+    drain()
+  }
+
   var mayTrade: Bool { isReady && !isPaused && !isStopping && risk.halt == nil }
 
   // MARK: Stopping, in its three strengths

@@ -132,6 +132,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       drain()
       wakeStrategies()
     case .command(let command): obey(command)
+    case .settings(let strategy): change(strategy, to: bytes)
     }
 
     var index = 0

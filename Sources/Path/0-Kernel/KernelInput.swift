@@ -1,3 +1,4 @@
+public import MartletModel
 public import MartletVenueKit
 
 /// Everything that can reach the kernel. Each one is journaled before it acts.
@@ -8,6 +9,8 @@ public import MartletVenueKit
   case timer
   /// A person, or a program on a person's behalf.
   case command(OperatorCommand)
+  /// Other settings for a strategy that trades; they come beside, as the strategy writes them.
+  case settings(StrategyID)
 }
 
 @frozen public enum OperatorCommand: UInt8, Sendable, BitwiseCopyable {

@@ -38,6 +38,8 @@ public import MartletRisk
   case ledgerDifference(asset: InlineText, own: Amount, told: Amount)
   /// Something a person should look at; the number is `OrderAlarm`'s.
   case alarm(ClientOrderID, UInt8)
+  /// A strategy was given other settings, and took them or did not.
+  case settings(StrategyID, isTaken: Bool)
 }
 
 /// Notes as journal payloads, version 1: trace, tag, fields as little-endian words.
@@ -150,6 +152,10 @@ public enum NoteCoding {
       payload.append(18)
       payload.append(counted: order.text)
       payload.append(raw)
+    case .settings(let strategy, let isTaken):
+      payload.append(30)
+      payload.append(word: strategy.index)
+      payload.append(isTaken ? 1 : 0)
     }
   }
 
@@ -285,6 +291,11 @@ public enum NoteCoding {
         return nil
       }
       return .alarm(ClientOrderID(order), raw)
+    case 30:
+      guard let index = cursor.word(UInt16.self, in: bytes), let isTaken = flag(&cursor) else {
+        return nil
+      }
+      return .settings(StrategyID(index), isTaken: isTaken)
     default: return nil
     }
   }

@@ -26,6 +26,21 @@ public protocol TradingStrategy: Snapshotting {
     intents: inout Intents)
   /// The time asked for with `Intents.wake(at:)` has come.
   mutating func onTimer(_ context: borrowing StrategyContext, intents: inout Intents)
+  /// A person wants other settings while orders rest: cancel what has no place in them. New orders
+  /// follow with the next `onBook`, which comes at once when trading may go on.
+  ///
+  /// - Parameter settings: as the strategy itself writes them.
+  /// - Returns: whether they were taken; when not, nothing has changed.
+  mutating func onSettings(
+    _ settings: Span<UInt8>, _ context: borrowing StrategyContext, intents: inout Intents
+  ) -> Bool
+}
+
+extension TradingStrategy {
+  /// One that cannot change while it trades takes no other settings.
+  public mutating func onSettings(
+    _ settings: Span<UInt8>, _ context: borrowing StrategyContext, intents: inout Intents
+  ) -> Bool { false }
 }
 
 /// What a strategy may look at while it decides. Values of one moment.

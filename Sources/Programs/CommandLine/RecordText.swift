@@ -37,6 +37,7 @@ struct RecordText {
     switch input {
     case .timer, .venue(.timer): return "input    timer"
     case .command(let command): return "input    command \(command)"
+    case .settings(let strategy): return "input    other settings for strategy \(strategy.index)"
     case .venue(.frame(let stream)): return "input    frame \(stream.index) \(String(bytes))"
     case .venue(.response(let request, let status)):
       return "input    reply \(request.number) HTTP \(status) \(String(bytes))"
@@ -93,6 +94,8 @@ struct RecordText {
     case .ledgerDifference(let asset, let own, let told):
       return "ledger of \(asset): own \(own), venue \(told)"
     case .alarm(let id, let raw): return "alarm \(raw) of \(id)"
+    case .settings(let strategy, let isTaken):
+      return "strategy \(strategy.index) \(isTaken ? "took" : "did not take") other settings"
     }
   }
 

@@ -6,6 +6,28 @@ public import MartletStrategy
 /// What a configuration says of a strategy that comes with Martlet.
 public enum BuiltInSettings: Equatable, Sendable {
   case grid(GridSettings)
+
+  /// As an input carries them to a strategy that trades: a number for the kind, then its settings.
+  public func coded() -> [UInt8] {
+    var writer = SnapshotWriter()
+    write(to: &writer)
+    return writer.bytes.copy()
+  }
+
+  func write(to snapshot: inout SnapshotWriter) {
+    switch self {
+    case .grid(let grid):
+      snapshot.write(UInt8(1))
+      grid.write(to: &snapshot)
+    }
+  }
+
+  init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    guard try snapshot.byte() == 1 else {
+      throw .impossible("kind of strategy", offset: snapshot.offset - 1)
+    }
+    self = .grid(try GridSettings(from: &snapshot))
+  }
 }
 
 /// The strategies that come with Martlet, in one type: a kernel holds them without a protocol box,
@@ -13,7 +35,7 @@ public enum BuiltInSettings: Equatable, Sendable {
 ///
 /// A strategy is laid out when its instrument is known, at the first `onReady`.
 public struct BuiltInStrategy: TradingStrategy, Sendable {
-  public let settings: BuiltInSettings
+  public private(set) var settings: BuiltInSettings
   /// Why it trades nothing, when its settings do not fit its instrument.
   public private(set) var complaint: String?
   private var instrument: Instrument?
@@ -59,6 +81,22 @@ public struct BuiltInStrategy: TradingStrategy, Sendable {
     laidGrid?.onTimer(context, intents: &intents)
   }
 
+  public mutating func onSettings(
+    _ coded: Span<UInt8>, _ context: borrowing StrategyContext, intents: inout Intents
+  ) -> Bool {
+    var reader = SnapshotReader(coded.indices.map { coded[$0] })
+    guard let wanted = try? BuiltInSettings(from: &reader), reader.isAtEnd else { return false }
+    if let isTaken = laidGrid?.onSettings(coded.extracting(1...), context, intents: &intents) {
+      if isTaken { settings = wanted }
+      return isTaken
+    }
+    // Not laid out yet, or what it was told did not fit: this may.
+    settings = wanted
+    complaint = nil
+    if instrument != nil { layOut(on: context.instrument) }
+    return complaint == nil
+  }
+
   private mutating func layOut(on instrument: Instrument) {
     self.instrument = instrument
     switch settings {
@@ -74,15 +112,17 @@ public struct BuiltInStrategy: TradingStrategy, Sendable {
 
 extension BuiltInStrategy: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("strategy")
+    snapshot.section("strategy-2")
+    settings.write(to: &snapshot)
     snapshot.write(instrument != nil)
     if let instrument { snapshot.write(instrument) }
     laidGrid?.write(to: &snapshot)
   }
 
-  /// Reads into a strategy of the same settings.
+  /// Takes the snapshot's settings too: they may have been changed while it traded.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("strategy")
+    try snapshot.section("strategy-2")
+    settings = try BuiltInSettings(from: &snapshot)
     guard try snapshot.bool() else { return }
     layOut(on: try snapshot.instrument())
     try laidGrid?.read(from: &snapshot)

@@ -64,6 +64,23 @@ internal import MartletModel
   }
 }
 
+extension GridSettings {
+  public func write(to snapshot: inout SnapshotWriter) {
+    snapshot.write(UInt32(levelsPerSide))
+    snapshot.write(spacing)
+    snapshot.write(amount)
+  }
+
+  public init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    let levels = Int(try snapshot.read(UInt32.self))
+    guard (1...GridSettings.mostLevels).contains(levels) else {
+      throw .impossible("grid of \(levels) levels a side", offset: snapshot.offset)
+    }
+    self.init(
+      levelsPerSide: levels, spacing: try snapshot.amount(), amount: try snapshot.amount())
+  }
+}
+
 extension GridSettings.Fault: CustomStringConvertible {
   public var description: String {
     switch self {

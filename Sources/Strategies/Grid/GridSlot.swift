@@ -26,6 +26,11 @@ struct GridSlot: Equatable, Sendable, BitwiseCopyable {
   var phase = Phase.absent
   /// Numbers the slot's orders, so that late news of an old one is known as such.
   var generation: Int64 = 0
+  /// The number before its first order's: what has a lower one was placed before it was laid out.
+  var firstGeneration: Int64 = 0
+  /// The mark of its present order, or of its last one; 0 before the first. Mostly made of the slot's
+  /// own numbers, but an order may be taken over from a grid with other settings.
+  var tag: Int64 = 0
   /// Base units it may sell: lent at the start, plus bought, less sold, less fees in the base asset.
   var inventory = Amount.zero
   /// What it was lent from the account when the grid was laid out: a first sell needs something.
@@ -40,6 +45,8 @@ struct GridSlot: Equatable, Sendable, BitwiseCopyable {
   var price = Price(quanta: 0)
   /// Fills of that order told so far.
   var booked = Quantity.zero
+  /// That order is being taken off for other settings: the next one follows at once.
+  var isMoving = false
 
   /// Refusals and fruitless ends in a row.
   var setbacks: Int64 = 0
@@ -56,16 +63,20 @@ struct GridSlot: Equatable, Sendable, BitwiseCopyable {
 }
 
 extension GridSlot {
-  /// The mark of the slot's next or present order: its number and the slot's.
-  ///
-  /// - Bounds: `index` 0 ..< 65,535; `generation` under 2⁴⁷.
-  func tag(index: Int) -> Int64 { generation << 16 | Int64(index + 1) }
+  /// Added to a gap, so that it is never under 1.
+  private static var tagOffset: Int64 { Int64(GridSettings.mostLevels) + 1 }
 
-  /// The slot and the order's number in `tag`; nil when no slot of `count` made it.
-  static func decode(_ tag: Int64, count: Int) -> (index: Int, generation: Int64)? {
-    let index = Int(tag & 0xffff) - 1
-    guard tag > 0, index >= 0, index < count else { return nil }
-    return (index, tag >> 16)
+  /// The mark of the slot's next order: its number and the slot's gap, which stays the same whatever
+  /// becomes of the grid's width.
+  ///
+  /// - Bounds: `gap` −100 ... 99; `generation` under 2⁴⁷.
+  func newTag(gap: Int) -> Int64 { generation << 16 | (Int64(gap) + Self.tagOffset) }
+
+  /// The gap and the order's number in `tag`; nil when no grid made it.
+  static func decode(_ tag: Int64) -> (gap: Int, generation: Int64)? {
+    let place = tag & 0xffff
+    guard tag > 0, place >= 1, place < 2 * tagOffset - 1 else { return nil }
+    return (Int(place - tagOffset), tag >> 16)
   }
 
   /// Books one execution of an order of this slot, old or present.
@@ -114,6 +125,8 @@ extension GridSlot {
   func write(to snapshot: inout SnapshotWriter) {
     snapshot.write(phase.rawValue)
     snapshot.write(generation)
+    snapshot.write(firstGeneration)
+    snapshot.write(tag)
     snapshot.write(inventory)
     snapshot.write(lent)
     snapshot.write(cash)
@@ -121,6 +134,7 @@ extension GridSlot {
     snapshot.write(side.rawValue)
     snapshot.write(price.quanta)
     snapshot.write(booked)
+    snapshot.write(isMoving)
     snapshot.write(setbacks)
     snapshot.write(retryAt)
   }
@@ -131,6 +145,8 @@ extension GridSlot {
     }
     self.phase = phase
     generation = try snapshot.read()
+    firstGeneration = try snapshot.read()
+    tag = try snapshot.read()
     inventory = try snapshot.amount()
     lent = try snapshot.amount()
     cash = try snapshot.amount()
@@ -141,6 +157,7 @@ extension GridSlot {
     self.side = side
     price = try snapshot.price()
     booked = try snapshot.quantity()
+    isMoving = try snapshot.bool()
     setbacks = try snapshot.read()
     retryAt = try snapshot.timestamp()
     guard generation >= 0, setbacks >= 0 else {

@@ -15,18 +15,20 @@ public import MartletStrategy
 ///   ever more slowly, up to 16 min.
 /// - Source: WhiteBIT trading bot guide, "Worked example: Grid bot"; its traps avoided.
 public struct GridStrategy: TradingStrategy, Sendable {
-  public let settings: GridSettings
-  private let scale: InstrumentScale
+  public internal(set) var settings: GridSettings
+  let scale: InstrumentScale
   /// Distance of neighboring levels, in price quanta.
-  private let spacing: Int64
+  var spacing: Int64
   /// What a level buys.
-  private let quantity: Quantity
+  var quantity: Quantity
   /// nil until the grid is laid out.
-  private var center: Price?
+  var center: Price?
   /// By gap, lowest first; slot `i` lies between levels `i − levelsPerSide` and one above.
-  private var slots: [GridSlot]
+  var slots: [GridSlot]
+  /// What slots that are no more have earned.
+  var past = GridPast()
   /// Whether a slot is idle, so that a quiet book costs one test.
-  private var hasIdle = false
+  var hasIdle = false
   /// When the earliest waiting slot asks again.
   private var nextRetry = Timestamp.distantFuture
 
@@ -60,14 +62,20 @@ public struct GridStrategy: TradingStrategy, Sendable {
   public mutating func onFill(
     _ fill: Fill, order: OrderView, _ context: borrowing StrategyContext, intents: inout Intents
   ) {
-    guard let (index, generation) = GridSlot.decode(order.tag, count: slots.count) else { return }
-    slots[index].book(fill, of: context.instrument)
-    if generation == slots[index].generation && slots[index].hasOrder {
-      slots[index].booked = slots[index].booked + fill.quantity
-      follow(order, slot: index, at: context.now)
-    } else if slots[index].phase == .waiting {
+    if let index = slot(having: order.tag) {
+      slots[index].book(fill, of: context.instrument)
+      if slots[index].hasOrder {
+        slots[index].booked = slots[index].booked + fill.quantity
+        follow(order, slot: index, at: context.now)
+      } else if slots[index].phase == .waiting {
+        wakeSlot(index)
+      }
+    } else if let index = slot(thatMade: order.tag) {
+      slots[index].book(fill, of: context.instrument)
       // News from an order believed over. What it changed is in the inventory; act on that.
-      wakeSlot(index)
+      if slots[index].phase == .waiting { wakeSlot(index) }
+    } else if GridSlot.decode(order.tag) != nil {
+      past.book(fill, of: context.instrument)
     }
     proceed(context, intents: &intents)
   }
@@ -75,19 +83,18 @@ public struct GridStrategy: TradingStrategy, Sendable {
   public mutating func onOrder(
     _ order: OrderView, _ context: borrowing StrategyContext, intents: inout Intents
   ) {
-    guard let (index, generation) = GridSlot.decode(order.tag, count: slots.count),
-      generation == slots[index].generation
-    else { return }
-    follow(order, slot: index, at: context.now)
+    if let index = slot(having: order.tag) {
+      follow(order, slot: index, at: context.now)
+    } else if !order.state.isTerminal || !past.ended(order.tag) {
+      return
+    }
     proceed(context, intents: &intents)
   }
 
   public mutating func onRefusal(
     tag: Int64, reason: RefusalReason, _ context: borrowing StrategyContext, intents: inout Intents
   ) {
-    guard let (index, generation) = GridSlot.decode(tag, count: slots.count),
-      generation == slots[index].generation, slots[index].phase == .working
-    else { return }
+    guard let index = slot(having: tag), slots[index].phase == .working else { return }
     // Whatever the reason (no base to sell, a limit, a market pause), asking again at once would
     // get the same answer.
     slots[index].stepBack(at: context.now)
@@ -98,6 +105,29 @@ public struct GridStrategy: TradingStrategy, Sendable {
   public mutating func onTimer(_ context: borrowing StrategyContext, intents: inout Intents) {
     nextRetry = .distantFuture
     proceed(context, intents: &intents)
+  }
+
+  // MARK: Whose order it is
+
+  /// The slot whose present or last order has this mark.
+  private func slot(having tag: Int64) -> Int? {
+    guard let (gap, generation) = GridSlot.decode(tag) else { return nil }
+    let index = gap + settings.levelsPerSide
+    if slots.indices.contains(index) && slots[index].tag == tag { return index }
+    // Only an order from before the grid was laid anew can stand at another gap than its own.
+    guard generation <= past.generation else { return nil }
+    return slots.firstIndex { $0.tag == tag }
+  }
+
+  /// The slot that once placed the order with this mark, as long as the slot is part of the grid.
+  private func slot(thatMade tag: Int64) -> Int? {
+    guard let (gap, generation) = GridSlot.decode(tag), generation > past.generation else {
+      return nil
+    }
+    let index = gap + settings.levelsPerSide
+    guard slots.indices.contains(index), slots[index].phase != .absent else { return nil }
+    // Of a slot that was taken away and is there again, only what it placed since.
+    return slots[index].firstGeneration < generation ? index : nil
   }
 
   // MARK: Prices
@@ -121,7 +151,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
     return Price(quanta: Int64(ticks) * tick)
   }
 
-  private func price(of side: Side, slot index: Int, tick: Int64) -> Price {
+  func price(of side: Side, slot index: Int, tick: Int64) -> Price {
     guard let center else { preconditionFailure("a level was asked for before the grid was laid") }
     let gap = Int64(index - settings.levelsPerSide)
     return Self.levelPrice(center: center, spacing: spacing, gap: gap, side: side, tick: tick)
@@ -132,6 +162,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
   /// Takes what is told of a slot's present order; the caller has checked that it is that one.
   private mutating func follow(_ order: OrderView, slot index: Int, at now: Timestamp) {
     guard slots[index].hasOrder, order.state.isTerminal else { return }
+    let isMoving = slots[index].isMoving
     if order.state == .rejected && slots[index].booked == .zero {
       slots[index].stepBack(at: now)
       releaseBlocked()
@@ -144,7 +175,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
       return
     }
     releaseBlocked()
-    guard slots[index].booked > .zero else {
+    guard slots[index].booked > .zero || isMoving else {
       // Canceled with nothing done, by the venue or an operator: re-placed, but not in a tight loop.
       slots[index].stepBack(at: now)
       return
@@ -152,8 +183,9 @@ public struct GridStrategy: TradingStrategy, Sendable {
     wakeSlot(index)
   }
 
-  private mutating func wakeSlot(_ index: Int) {
+  mutating func wakeSlot(_ index: Int) {
     slots[index].phase = .idle
+    slots[index].isMoving = false
     slots[index].retryAt = .distantFuture
     hasIdle = true
   }
@@ -191,35 +223,45 @@ public struct GridStrategy: TradingStrategy, Sendable {
   }
 
   private mutating func layOut(_ context: borrowing StrategyContext) {
-    let halfQuanta: Int128
-    if let last = context.lastPrice {
-      halfQuanta = 2 * Int128(last.quanta)
-    } else if let top = context.top, let middle = MidPrice(top) {
-      halfQuanta = middle.halfQuanta
-    } else {
-      return
-    }
+    guard let halfQuanta = Self.halfQuanta(context) else { return }
     layOut(around: Self.center(halfQuanta: halfQuanta, spacing: spacing), context.instrument)
   }
 
-  private mutating func layOut(around center: Price, _ instrument: Instrument) {
+  /// Twice the price of the moment; nil when there is none.
+  static func halfQuanta(_ context: borrowing StrategyContext) -> Int128? {
+    if let last = context.lastPrice { return 2 * Int128(last.quanta) }
+    return context.top.flatMap { MidPrice($0) }?.halfQuanta
+  }
+
+  mutating func layOut(around center: Price, _ instrument: Instrument) {
     self.center = center
     for index in slots.indices {
-      var slot = GridSlot()
-      // A cheap instrument under a wide grid has fewer levels than asked for: none at or under zero.
-      let buy = price(of: .buy, slot: index, tick: instrument.rules.tickSize)
-      if buy.quanta > 0 {
-        slot.phase = .idle
-        if index >= settings.levelsPerSide { slot.lent = instrument.scale.amount(of: quantity) }
-        slot.inventory = slot.lent
-        hasIdle = true
-      }
-      slots[index] = slot
+      layOut(index, lending: index >= settings.levelsPerSide, instrument)
     }
+  }
+
+  /// Makes a new slot.
+  ///
+  /// - Parameter lending: it begins with a sell of what the account has.
+  mutating func layOut(_ index: Int, lending: Bool, _ instrument: Instrument) {
+    var slot = GridSlot()
+    slot.generation = slots[index].generation
+    slot.firstGeneration = slot.generation
+    // A cheap instrument under a wide grid has fewer levels than asked for: none at or under zero.
+    let buy = price(of: .buy, slot: index, tick: instrument.rules.tickSize)
+    if buy.quanta > 0 {
+      slot.phase = .idle
+      if lending { slot.lent = instrument.scale.amount(of: quantity) }
+      slot.inventory = slot.lent
+      hasIdle = true
+    }
+    slots[index] = slot
   }
 
   /// Lets every idle slot ask for its order, those nearest to the center first.
   private mutating func ask(_ context: borrowing StrategyContext, intents: inout Intents) {
+    // What the orders of former settings hold and stand in the way of is free when they are gone.
+    if past.isLeaving { return }
     hasIdle = false
     var lendable = context.base.available - heldUnplaced()
     for distance in 0..<settings.levelsPerSide {
@@ -244,12 +286,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
     guard slots[index].phase == .idle else { return }
     let instrument = context.instrument
     let rules = instrument.rules
-    let sellPrice = price(of: .sell, slot: index, tick: rules.tickSize)
-    let sellable = self.sellable(slots[index].inventory, at: sellPrice, instrument)
-    let side: Side = sellable > .zero ? .sell : .buy
-    let orderPrice =
-      side == .sell ? sellPrice : price(of: .buy, slot: index, tick: rules.tickSize)
-    let orderQuantity = side == .sell ? sellable : rules.roundedDown(quantity)
+    let (side, orderPrice, orderQuantity) = wanted(index, instrument)
     if side != slots[index].side && side == slots[index].home && slots[index].generation > 0 {
       slots[index].roundTrips += 1
     }
@@ -275,13 +312,24 @@ public struct GridStrategy: TradingStrategy, Sendable {
     }
     slots[index].phase = .working
     slots[index].generation += 1
+    slots[index].tag = slots[index].newTag(gap: index - settings.levelsPerSide)
     slots[index].side = side
     slots[index].price = orderPrice
     slots[index].booked = .zero
     intents.place(
       OrderIntent(
         strategy: context.strategy, account: context.account, instrument: instrument.id, side: side,
-        price: orderPrice, quantity: orderQuantity, tag: slots[index].tag(index: index)))
+        price: orderPrice, quantity: orderQuantity, tag: slots[index].tag))
+  }
+
+  /// The order that a slot would ask for now: it sells what it can, and buys when that is nothing.
+  func wanted(_ index: Int, _ instrument: Instrument) -> (Side, Price, Quantity) {
+    let rules = instrument.rules
+    let sellPrice = price(of: .sell, slot: index, tick: rules.tickSize)
+    let sellable = self.sellable(slots[index].inventory, at: sellPrice, instrument)
+    if sellable > .zero { return (.sell, sellPrice, sellable) }
+    let buyPrice = price(of: .buy, slot: index, tick: rules.tickSize)
+    return (.buy, buyPrice, rules.roundedDown(quantity))
   }
 
   /// The whole lots of `inventory` that may be sold at `price`; zero while they are too few.
@@ -312,8 +360,10 @@ public struct GridStrategy: TradingStrategy, Sendable {
   /// Finds the center again from a marked order of this strategy, when its own memory is lost.
   private mutating func recoverCenter(from context: borrowing StrategyContext) {
     for order in context.working {
-      guard let (index, _) = GridSlot.decode(order.tag, count: slots.count) else { continue }
-      let gap = Int64(index - settings.levelsPerSide)
+      guard let (place, _) = GridSlot.decode(order.tag),
+        slots.indices.contains(place + settings.levelsPerSide)
+      else { continue }
+      let gap = Int64(place)
       let offset = (order.side == .buy ? gap : gap + 1) * spacing
       let halfQuanta = 2 * (Int128(order.price.quanta) - Int128(offset))
       layOut(around: Self.center(halfQuanta: halfQuanta, spacing: spacing), context.instrument)
@@ -326,17 +376,26 @@ public struct GridStrategy: TradingStrategy, Sendable {
     with context: borrowing StrategyContext, intents: inout Intents
   ) {
     var isTaken = Array(repeating: false, count: slots.count)
+    past.keepLeaving(context.working)
     for order in context.working {
-      guard let (index, generation) = GridSlot.decode(order.tag, count: slots.count),
-        !isTaken[index], slots[index].phase != .absent,
-        fits(order, slot: index)
+      if let index = slot(having: order.tag), slots[index].phase == .working, !isTaken[index],
+        slots[index].price == order.price
+      {
+        isTaken[index] = true
+        if slots[index].isMoving && order.state != .pendingCancel {
+          intents.cancel(order.clientOrderID)
+        }
+        continue
+      }
+      guard !past.isLeaving(order.tag), let (gap, generation) = GridSlot.decode(order.tag),
+        case let index = gap + settings.levelsPerSide, slots.indices.contains(index),
+        !isTaken[index], slots[index].phase != .absent, fits(order, slot: index)
       else {
         if order.state != .pendingCancel { intents.cancel(order.clientOrderID) }
         continue
       }
       isTaken[index] = true
-      let isKnown = generation == slots[index].generation && slots[index].phase == .working
-      if !isKnown { adopt(order, generation: generation, slot: index, context.instrument) }
+      adopt(order, generation: generation, slot: index, context.instrument)
     }
     for index in slots.indices where !isTaken[index] {
       switch slots[index].phase {
@@ -374,6 +433,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
     }
     slot.phase = .working
     slot.generation = max(generation, slots[index].generation)
+    slot.tag = order.tag
     slot.side = order.side
     slot.price = order.price
     slot.booked = order.cumulative
@@ -405,6 +465,8 @@ extension GridStrategy {
     var summary = Summary(
       center: center, slots: 0, working: 0, waiting: 0, roundTrips: 0, profit: .zero,
       inventory: .zero)
+    summary.profit = past.profit
+    summary.roundTrips = past.roundTrips
     guard let center else { return summary }
     for index in slots.indices where slots[index].phase != .absent {
       let slot = slots[index]
@@ -426,35 +488,35 @@ extension GridStrategy {
 
 extension GridStrategy: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("grid")
-    snapshot.write(UInt32(slots.count))
+    snapshot.section("grid-2")
+    settings.write(to: &snapshot)
     snapshot.write(spacing)
     snapshot.write(quantity)
     snapshot.write(center != nil)
     snapshot.write(center ?? Price(quanta: 0))
     snapshot.write(hasIdle)
     snapshot.write(nextRetry)
+    past.write(to: &snapshot)
     for slot in slots { slot.write(to: &snapshot) }
   }
 
-  /// - Throws: also when the snapshot is of a grid with other settings; such a grid's orders stand
-  ///   at other prices.
+  /// Takes the snapshot's settings too: they may have been changed since the grid was made.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("grid")
-    let count = try snapshot.read(UInt32.self)
-    let spacing = try snapshot.read(Int64.self)
-    let quantity = try snapshot.quantity()
-    guard count == slots.count, spacing == self.spacing, quantity == self.quantity else {
+    try snapshot.section("grid-2")
+    settings = try GridSettings(from: &snapshot)
+    spacing = try snapshot.read(Int64.self)
+    quantity = try snapshot.quantity()
+    guard spacing > 0, quantity > .zero else {
       throw .impossible(
-        "grid of \(count) slots, \(spacing) quanta apart, \(quantity.quanta) quanta each, where"
-          + " \(slots.count), \(self.spacing), \(self.quantity.quanta) are configured",
-        offset: snapshot.offset)
+        "grid \(spacing) quanta apart, \(quantity.quanta) quanta each", offset: snapshot.offset)
     }
     let isLaidOut = try snapshot.bool()
     let center = try snapshot.price()
     self.center = isLaidOut ? center : nil
     hasIdle = try snapshot.bool()
     nextRetry = try snapshot.timestamp()
-    for index in slots.indices { slots[index] = try GridSlot(from: &snapshot) }
+    past = try GridPast(from: &snapshot)
+    slots.removeAll(keepingCapacity: true)
+    for _ in 0..<2 * settings.levelsPerSide { slots.append(try GridSlot(from: &snapshot)) }
   }
 }
