@@ -100,6 +100,14 @@ public struct Exchange: ~Copyable, Sendable {
     return true
   }
 
+  /// Changes the rules of an instrument for every order from now on; orders that rest stay.
+  ///
+  /// Its steps stay whole numbers of the quanta of its scale.
+  public mutating func setRules(_ rules: InstrumentRules, of instrument: InstrumentID) {
+    guard Int(instrument.index) < markets.count else { return }
+    markets[Int(instrument.index)].listing.instrument.rules = rules
+  }
+
   // MARK: Commands
 
   /// Takes an order in, matches it and lets it rest as its kind says.

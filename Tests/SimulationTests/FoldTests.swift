@@ -1,5 +1,7 @@
 import MartletBase
+import MartletGrid
 import MartletKernel
+import MartletModel
 import MartletSimulation
 import MartletStrategies
 import Testing
@@ -9,7 +11,8 @@ import WhiteBITSession
 @Suite struct FoldTests {
   typealias DayReplay = Replay<WhiteBITSession, BuiltInStrategy>
 
-  /// A day with a lost reply, a cut, a dropped delta and an outage, and the plan of its kernel.
+  /// A day with a lost reply, a cut, a dropped delta, an outage and other settings twice, and the plan
+  /// of its kernel.
   private func troubledDay() throws -> (WhiteBITScenario, [MemoryJournal.Entry]) {
     let scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
     var world = try scenario.running()
@@ -18,11 +21,20 @@ import WhiteBITSession
     world.cut()
     world.inflict(.dropFrame, on: "depth_update", after: 3)
     world.run(for: .seconds(20))
+    world.change(StrategyID(0), to: settings(levels: 4, spacing: "50", amount: "0.002"))
     world.outage(for: .seconds(6))
     world.run(for: .seconds(30))
+    world.change(StrategyID(0), to: settings(levels: 4, spacing: "100", amount: "0.001"))
+    world.run(for: .seconds(10))
     world.command(.stop)
     world.run(for: .seconds(5))
     return (scenario, world.journal.entries)
+  }
+
+  private func settings(levels: Int, spacing: String, amount text: String) -> [UInt8] {
+    BuiltInSettings.grid(
+      GridSettings(levelsPerSide: levels, spacing: amount(spacing), amount: amount(text))
+    ).coded()
   }
 
   private func feed(_ replay: inout DayReplay, _ entry: MemoryJournal.Entry) throws {

@@ -1,6 +1,6 @@
 public import MartletBase
 public import MartletKernel
-internal import MartletModel
+public import MartletModel
 internal import MartletRisk
 public import MartletSecrets
 public import MartletStrategy
@@ -119,6 +119,11 @@ public struct World<
   }
 
   public mutating func command(_ command: OperatorCommand) { tell(.command(command), []) }
+
+  /// Gives a strategy other settings, as it writes them.
+  public mutating func change(_ strategy: StrategyID, to settings: [UInt8]) {
+    tell(.settings(strategy), settings)
+  }
 
   /// The client process dies: nothing of it acts any more, and its connections end.
   public mutating func kill() {

@@ -97,6 +97,7 @@ extension MarketListing {
 public enum WhiteBITSetupFault: Error, Equatable, Sendable {
   case listing(market: InlineText, Grid.Fault)
   case recording(market: InlineText, OutsideMarket.Fault)
+  case unknownMarket(InlineText)
 }
 
 extension WhiteBITMarketSetup {

@@ -4,8 +4,8 @@ internal import WhiteBITWire
 
 /// What the desk keeps of a market beside the exchange's book.
 struct DeskMarket {
-  let listing: MarketListing
-  let instrument: Instrument
+  private(set) var listing: MarketListing
+  private(set) var instrument: Instrument
   /// The counter of book changes that depth frames are chained by.
   var updateID: UInt64
   /// The version of the book that `updateID` stands for.
@@ -31,6 +31,12 @@ struct DeskMarket {
     self.instrument = instrument
     self.updateID = updateID
     changedAt = openedAt
+  }
+
+  /// Lists the market with other rules on the grid that it has.
+  mutating func relist(_ listing: MarketListing) throws(Grid.Fault) {
+    instrument = try Grid.instrument(instrument.id, from: listing, fixed: scale)
+    self.listing = listing
   }
 
   var name: InlineText { listing.name }

@@ -52,6 +52,8 @@ public struct WhiteBITConfiguration: Sendable {
   public var listInterval = TimeSpan.seconds(60)
   /// How often the markets' rules are read again.
   public var rulesInterval = TimeSpan.seconds(600)
+  /// How soon they are read again when the venue refuses an order by a rule that ours did not break.
+  public var rulesRecheck = TimeSpan.seconds(1)
   /// How soon they are read again when a market was not available.
   public var unavailableInterval = TimeSpan.seconds(10)
   public var backoff = Backoff()

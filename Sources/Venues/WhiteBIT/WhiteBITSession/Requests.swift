@@ -462,6 +462,8 @@ extension WhiteBITSession {
     case .refused(let reason, let code):
       refuse(order.id, reason, code: code, events: &events)
       if reason == .insufficientBalance { want(.balances, at: now) }
+      // Risk knew the rules when it approved: the venue's may be others by now.
+      if reason.isAboutRules { want(.markets, at: now + configuration.rulesRecheck) }
       if reason == .instrumentUnavailable, let index = markets.index(of: order.instrument) {
         withdraw(index, at: now, events: &events)
       }
@@ -540,5 +542,15 @@ extension WhiteBITSession {
     }
     events.append(.cancelInDoubt(id))
     if isActive { inquire(id, of: instrument, sentAt: own[id]?.sentAt ?? now, at: now) }
+  }
+}
+
+extension RefusalReason {
+  /// Whether it says that an order breaks a rule of its market.
+  fileprivate var isAboutRules: Bool {
+    switch self {
+    case .belowMinimum, .offGrid, .aboveMaximum, .invalidField: true
+    default: false
+    }
   }
 }
