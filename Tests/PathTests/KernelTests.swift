@@ -419,6 +419,24 @@ import Testing
         #expect(InputCoding.read(payload.span.extracting(0..<cut)) == nil || cut == length)
       }
     }
+    let order = ClientOrderID("mtT3st1")
+    let span = TimeSpan.milliseconds(2_500)
+    let notices: [VenueNotice] = [
+      .slowed(.place, wait: span), .breakerOpened(.cancel, refusals: 5, wait: span),
+      .breakerClosed(.token), .retriesExhausted(.inquiry, tries: 5, order: order),
+      .retriesSucceeded(.stream, order: ClientOrderID("")),
+      .clockSkewed(offset: .zero - span, allowed: span), .clockBack(offset: span),
+      .proofFailed(.noTrade, order: order, trade: TradeID(high: 1, low: 2)),
+      .proofHeld(fills: 77),
+    ]
+    for notice in notices {
+      var payload = ByteBuffer()
+      NoteCoding.write(.notice(notice), trace: TraceID(9), into: &payload)
+      #expect(NoteCoding.read(payload.span)?.note == .notice(notice))
+      for cut in 0..<payload.count {
+        #expect(NoteCoding.read(payload.span.extracting(0..<cut)) == nil, "\(notice) at \(cut)")
+      }
+    }
     let driver = opened()
     for entry in driver.sink.entries where entry.kind == JournalKind.note {
       guard let (note, trace) = NoteCoding.read(entry.payload.span) else {

@@ -190,4 +190,7 @@ extension Approved: Equatable where Value: Equatable {}
   case orderLimit = 15
   /// No trusted book and no last price to measure the order's price against.
   case noReferencePrice = 16
+  // What only our own session says.
+  /// As many placements wait for the venue's quota as may wait.
+  case queueFull = 17
 }

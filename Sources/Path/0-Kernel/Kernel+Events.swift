@@ -50,6 +50,7 @@ extension Kernel where Session: ~Copyable {
     case .anomaly(let anomaly):
       counts.anomalies += 1
       note(.anomaly(anomaly.rawValue))
+    case .notice(let notice): note(.notice(notice))
     case .stopped: isStopped = true
     }
     drain()

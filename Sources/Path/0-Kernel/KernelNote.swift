@@ -1,6 +1,7 @@
 public import MartletBase
 public import MartletModel
 public import MartletRisk
+public import MartletVenueKit
 
 /// What the kernel decided and why, as plain data for the journal: the lines that `explain` and a
 /// person's questions are answered from. A replay must give the same notes, bit for bit.
@@ -38,6 +39,8 @@ public import MartletRisk
   case ledgerDifference(asset: InlineText, own: Amount, told: Amount)
   /// Something a person should look at; the number is `OrderAlarm`'s.
   case alarm(ClientOrderID, UInt8)
+  /// A session's word for a person, with texts of its own.
+  case notice(VenueNotice)
   /// A strategy was given other settings, and took them or did not.
   case settings(StrategyID, isTaken: Bool)
 }
@@ -152,6 +155,9 @@ public enum NoteCoding {
       payload.append(18)
       payload.append(counted: order.text)
       payload.append(raw)
+    case .notice(let notice):
+      payload.append(19)
+      NoticeCoding.write(notice, into: &payload)
     case .settings(let strategy, let isTaken):
       payload.append(30)
       payload.append(word: strategy.index)
@@ -291,6 +297,7 @@ public enum NoteCoding {
         return nil
       }
       return .alarm(ClientOrderID(order), raw)
+    case 19: return NoticeCoding.read(&cursor, bytes).map { .notice($0) }
     case 30:
       guard let index = cursor.word(UInt16.self, in: bytes), let isTaken = flag(&cursor) else {
         return nil

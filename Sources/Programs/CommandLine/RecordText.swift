@@ -94,6 +94,7 @@ struct RecordText {
     case .ledgerDifference(let asset, let own, let told):
       return "ledger of \(asset): own \(own), venue \(told)"
     case .alarm(let id, let raw): return "alarm \(raw) of \(id)"
+    case .notice(let notice): return "notice: \(notice)"
     case .settings(let strategy, let isTaken):
       return "strategy \(strategy.index) \(isTaken ? "took" : "did not take") other settings"
     }

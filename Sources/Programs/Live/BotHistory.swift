@@ -32,6 +32,8 @@ struct BotHistory {
       alert("private stream lost: holding placements", at: time)
     case .anomaly(let raw):
       if let text = VenueAnomaly(rawValue: raw).flatMap(BotHistory.text) { alert(text, at: time) }
+    case .notice(let notice):
+      alert("\(notice)", at: time, notice.isUrgent ? .critical : .info)
     case .bookTrust(_, false) where !isStopping:
       alert("book not trusted: waiting for a snapshot", at: time)
     default: break

@@ -45,6 +45,8 @@ public import MartletModel
   case questionRefused(status: UInt16, code: Int32)
   /// Something the venue should never send: counted, told, and survived.
   case anomaly(VenueAnomaly)
+  /// Something a person should know of.
+  case notice(VenueNotice)
   /// Stop was carried out: nothing of ours rests.
   case stopped
 }
