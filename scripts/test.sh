@@ -240,7 +240,8 @@ step_conformance() {
   for script in Tests/Conformance/*.sh; do
     [ -x "$script" ] || continue
     name=$(basename "$script" .sh) log=$logs/conformance-$(basename "$script" .sh).log code=0
-    limited 600 "$script" >"$log" 2>&1 || code=$?
+    # With --long the soak takes two hours.
+    limited $((${MARTLET_LONG-0} == 1 ? 10800 : 600)) "$script" >"$log" 2>&1 || code=$?
     summed "conformance: $name" "$log" $code
   done
 }
