@@ -92,6 +92,8 @@ let package = Package(
     room("MartletHistory", at: "Edges/History", needs: ["CMartletZstd"] + model),
     room("MartletConfiguration", at: "Edges/Configuration", needs: ["CMartletTOML"] + base),
     room(
+      "MartletAlerts", at: "Edges/Alerts", needs: ["MartletTransport", "MartletJSON"] + base),
+    room(
       "MartletDashboard", at: "Edges/Dashboard", needs: ["MartletTransport", "MartletJSON"] + model),
 
     // C: thin shims, one library each.
@@ -131,7 +133,7 @@ let package = Package(
         "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord", "MartletTransport",
         "MartletClock",
         "MartletSecrets", "MartletJournalFile", "MartletConfiguration", "MartletDashboard",
-        "MartletJSON", "WhiteBITSession", "WhiteBITWire", "CMartletLinux",
+        "MartletAlerts", "MartletJSON", "WhiteBITSession", "WhiteBITWire", "CMartletLinux",
       ]),
     room(
       "MartletBench", at: "Programs/Bench",
@@ -147,8 +149,8 @@ let package = Package(
         "MartletBase", "MartletModel", "MartletJSON", "MartletRecord", "MartletVenueKit",
         "MartletKernel", "MartletRisk",
         "MartletLive", "MartletExchangeServer", "MartletBench", "MartletJournalFile",
-        "MartletConfiguration", "MartletHistory", "MartletSecrets", "MartletTransport",
-        "MartletClock", "CMartletLinux",
+        "MartletAlerts", "MartletConfiguration", "MartletHistory", "MartletSecrets",
+        "MartletTransport", "MartletClock", "CMartletLinux",
         "MartletBook",
         "MartletOrders",
         "MartletPortfolio",
@@ -182,7 +184,7 @@ let package = Package(
     tests(
       "EdgesTests", at: "Edges/EdgesTests",
       needs: kit + [
-        "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
+        "MartletAlerts", "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
         "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
         "MartletTransport", "CMartletCrypto",
       ]),

@@ -77,11 +77,16 @@ extension BotConfiguration {
     var dashboard = root.table("dashboard")
     let port = dashboard.optionalInteger("port", in: 0...65_535)
     dashboard.finish()
+
+    var alertsReader = root.table("alerts")
+    let alerts = BotConfiguration.readAlerts(
+      &alertsReader, besides: folder ?? ".martlet/bot/journal")
+    alertsReader.finish()
     root.finish()
 
     guard let name, let mode, let profile, let valuation = valuation.flatMap({ InlineText($0) }),
       let venue,
-      let deadMan, let risk, let folder
+      let deadMan, let risk, let folder, let alerts
     else { return nil }
     self.name = name
     self.mode = mode
@@ -93,6 +98,24 @@ extension BotConfiguration {
     self.risk = risk
     journalFolder = folder
     dashboardPort = port.map { UInt16($0) }
+    self.alerts = alerts
+  }
+
+  private static func readAlerts(
+    _ reader: inout TableReader, besides journal: String
+  ) -> Alerts? {
+    let file = reader.string(
+      "file", default: parent(of: journal) + "/alerts.jsonl", check: checkPath)
+    let long = TimeSpan.seconds(1)...TimeSpan.seconds(86_400)
+    let interval = reader.duration("repeat", in: long, default: "15m")
+    let doubt = reader.duration("doubt", in: long, default: "10s")
+    let book = reader.duration("book_silent", in: long, default: "15s")
+    let trades = reader.duration("trades_silent", in: long, default: "10m")
+    let own = reader.duration("private_silent", in: long, default: "10s")
+    guard let file, let interval, let doubt, let book, let trades, let own else { return nil }
+    return Alerts(
+      file: file, interval: interval, doubt: doubt, bookSilent: book, tradesSilent: trades,
+      privateSilent: own)
   }
 
   private static func readVenue(_ reader: inout TableReader) -> Venue? {

@@ -152,6 +152,34 @@ public struct BotConfiguration: Equatable, Sendable {
     public var orderWindow: TimeSpan
   }
 
+  /// `[alerts]`: how a person is told, and how long what may end by itself is waited for.
+  public struct Alerts: Equatable, Sendable {
+    /// The file that alerts are appended to.
+    public var file: String
+    /// The least time between two lines about the same.
+    public var interval: TimeSpan
+    /// How long an order may be in doubt before it is told.
+    public var doubt: TimeSpan
+    /// How long a book may be without data.
+    public var bookSilent: TimeSpan
+    /// How long a market may be without a trade or a last price.
+    public var tradesSilent: TimeSpan
+    /// How long the private stream may lag behind a reply to the same order.
+    public var privateSilent: TimeSpan
+    public init(
+      file: String, interval: TimeSpan = .seconds(900), doubt: TimeSpan = .seconds(10),
+      bookSilent: TimeSpan = .seconds(15), tradesSilent: TimeSpan = .seconds(600),
+      privateSilent: TimeSpan = .seconds(10)
+    ) {
+      self.file = file
+      self.interval = interval
+      self.doubt = doubt
+      self.bookSilent = bookSilent
+      self.tradesSilent = tradesSilent
+      self.privateSilent = privateSilent
+    }
+  }
+
   public var name: String
   public var mode: Mode
   public var profile: Profile
@@ -165,6 +193,18 @@ public struct BotConfiguration: Equatable, Sendable {
   public var journalFolder: String
   /// `[dashboard] port` on the loopback interface; 0 lets the system choose, nil serves no page.
   public var dashboardPort: UInt16?
+  public var alerts: Alerts
+
+  /// What belongs to this bot stands beside its journal: alerts, nonces, the control socket.
+  public var stateFolder: String { BotConfiguration.parent(of: journalFolder) }
+
+  /// The folder that a path lies in.
+  static func parent(of path: String) -> String {
+    var parts = path.split(separator: "/", omittingEmptySubsequences: true)
+    if !parts.isEmpty { parts.removeLast() }
+    if path.hasPrefix("/") { return "/" + parts.joined(separator: "/") }
+    return parts.isEmpty ? "." : parts.joined(separator: "/")
+  }
 }
 
 extension BotConfiguration {

@@ -17,12 +17,14 @@ extension Kernel where Session: ~Copyable {
       applyBook(id, first: Int(first), count: Int(count), isSnapshot: isSnapshot)
     case .bookUntrusted(let id):
       counts.gaps += 1
-      withMarket(id) { $0.book.distrust() }
+      withMarket(id) { market, _ in market.book.distrust() }
       noteTrust(of: id)
-    case .lastPrice(let id, let price): withMarket(id) { $0.lastPrice = price }
-    case .marketTrade(let trade): withMarket(trade.instrument) { $0.lastPrice = trade.price }
+    case .lastPrice(let id, let price): tell(price, of: id)
+    case .marketTrade(let trade): tell(trade.price, of: trade.instrument)
     case .balance(let balance): portfolio.tell(balance, at: now)
-    case .order(let report): orders.apply(report, at: now, effects: &orderEffects)
+    case .order(let report):
+      privateNews.heard(report.source, at: now)
+      orders.apply(report, at: now, effects: &orderEffects)
     case .orderRefused(let id, let reason, let code):
       counts.refusedByVenue += 1
       note(.venueRefused(id, reason, code: code), of: traceOf(id))
@@ -35,7 +37,9 @@ extension Kernel where Session: ~Copyable {
     case .orderNeverArrived(let id):
       note(.neverArrived(id), of: traceOf(id))
       orders.neverArrived(id, at: now, effects: &orderEffects)
-    case .fill(let fill): orders.apply(fill, at: now, effects: &orderEffects)
+    case .fill(let fill):
+      privateNews.heard(fill.source, at: now)
+      orders.apply(fill, at: now, effects: &orderEffects)
     case .earlierFill(let fill): orders.applyEarlier(fill, at: now, effects: &orderEffects)
     case .reconciled: reconcileLedger()
     case .ready:
@@ -43,6 +47,7 @@ extension Kernel where Session: ~Copyable {
       note(.ready(true))
       for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } }
     case .notReady:
+      privateNews.forget()
       if isReady { note(.ready(false)) }
       isReady = false
     case .unauthorized: halt(.unauthorized)
@@ -103,9 +108,18 @@ extension Kernel where Session: ~Copyable {
     market < markets.count && !markets[market].listing.isEmpty
   }
 
-  private mutating func withMarket(_ id: InstrumentID, _ change: (inout KernelMarket) -> Void) {
+  private mutating func withMarket(
+    _ id: InstrumentID, _ change: (inout KernelMarket, Timestamp) -> Void
+  ) {
     guard Int(id.index) < markets.count else { return }
-    change(&markets[Int(id.index)])
+    change(&markets[Int(id.index)], now)
+  }
+
+  private mutating func tell(_ price: Price, of id: InstrumentID) {
+    withMarket(id) {
+      $0.lastPrice = price
+      $0.tradedAt = $1
+    }
   }
 
   private mutating func applyBook(_ id: InstrumentID, first: Int, count: Int, isSnapshot: Bool) {
@@ -122,6 +136,7 @@ extension Kernel where Session: ~Copyable {
     case .crossed, .malformed: session.refreshBook(id)
     }
     markets[index].isChanged = true
+    markets[index].bookAt = now
     noteTrust(of: id)
     if isListed(index), let bid = markets[index].book.top?.bid {
       portfolio.mark(account, markets[index].listing[0], at: bid, now: now)

@@ -63,6 +63,9 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public internal(set) var now: Timestamp = .zero
   public internal(set) var counts = KernelCounts()
 
+  /// What the private stream still owes us. Shown to people alone: nothing decides by it.
+  public internal(set) var privateNews = PrivateNews()
+
   var events = VenueEvents()
   var intents = Intents()
   var orderEffects = OrderEffects(capacity: 1024)
@@ -166,6 +169,10 @@ public struct KernelMarket: Sendable {
   private(set) var listing: [Instrument] = []
   public internal(set) var book: OrderBook
   public internal(set) var lastPrice: Price?
+  /// When its book was last told, and a trade or a last price; zero before. Shown to people alone:
+  /// nothing decides by it.
+  public internal(set) var bookAt = Timestamp.zero
+  public internal(set) var tradedAt = Timestamp.zero
   /// The book moved since strategies were last woken.
   var isChanged = false
   var wasTrusted = false
@@ -174,6 +181,31 @@ public struct KernelMarket: Sendable {
     self.symbol = symbol
     self.book = book
   }
+}
+
+/// Whether the private stream tells what the venue's replies told of our orders: the only measure of a
+/// stream that is rightly quiet for as long as we do nothing.
+@frozen public struct PrivateNews: Equatable, Sendable, BitwiseCopyable {
+  /// Of one event the stream may tell this long before the reply does.
+  static let overlap = TimeSpan.seconds(5)
+  var streamAt = Timestamp.zero
+  /// The earliest reply that nothing of the stream has followed; `distantFuture` when there is none.
+  public internal(set) var owedSince = Timestamp.distantFuture
+  public init() {}
+
+  mutating func heard(_ source: NewsSource, at now: Timestamp) {
+    switch source {
+    case .stream:
+      streamAt = now
+      owedSince = .distantFuture
+    case .reply:
+      if owedSince == .distantFuture && streamAt < now - PrivateNews.overlap { owedSince = now }
+    case .query, .history: break
+    }
+  }
+
+  /// A stream that is gone owes nothing.
+  mutating func forget() { owedSince = .distantFuture }
 }
 
 /// How often things happened, for status and reports.

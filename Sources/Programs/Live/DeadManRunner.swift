@@ -1,3 +1,4 @@
+internal import MartletAlerts
 internal import MartletBase
 internal import MartletClock
 internal import MartletConfiguration
@@ -19,7 +20,9 @@ final class DeadManRunner {
   fileprivate enum News: Sendable {
     case armed(until: Timestamp)
     case lost
-    case event(String, isAlarm: Bool)
+    case event(String)
+    case raised(AlertCode, String)
+    case cleared(AlertCode, String)
     /// Every market's timer as it is now.
     case covers([WhiteBITDeadMan.Cover])
   }
@@ -34,6 +37,8 @@ final class DeadManRunner {
   private var isAbandoned = false
   /// Turns with the kernel's loop: one that waits for news is idle and not hung.
   private var pulse: LoopTimer?
+  /// What alerts call it.
+  private static let subject = "dead-man"
   private static let pulseInterval = TimeSpan.seconds(5)
 
   init(
@@ -75,11 +80,14 @@ final class DeadManRunner {
   }
 
   /// Asks nothing more and leaves the venue's timers to run out: for a key that the venue refused.
-  func abandon() {
-    guard !isAbandoned else { return }
+  ///
+  /// - Returns: false when that was done before.
+  func abandon() -> Bool {
+    guard !isAbandoned else { return false }
     isAbandoned = true
     armedUntil = nil
     commands.post(.abandon)
+    return true
   }
 
   /// Ends the thread, the venue's timers removed first if `disarming`.
@@ -98,16 +106,24 @@ final class DeadManRunner {
     case .armed(let until):
       armedUntil = until
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array("armed until \(until.milliseconds)".utf8))
+      bot.alerts.clear(.deadManLost, DeadManRunner.subject, "armed again", at: bot.now())
+      bot.alerts.clear(.deadManRefresh, DeadManRunner.subject, "refreshed", at: bot.now())
       bot.feed(.venue(.deadManArmed(until: until)))
     case .lost:
       armedUntil = nil
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
-      bot.alert("dead-man switch lost: canceling our orders", .critical)
+      bot.alerts.raise(
+        .deadManLost, DeadManRunner.subject, "not armed any more: canceling our orders",
+        at: bot.now())
       bot.feed(.venue(.deadManLost))
     case .covers(let covers): self.covers = covers
-    case .event(let text, let isAlarm):
+    case .event(let text): bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+    case .raised(let code, let text):
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
-      if isAlarm { bot.alert("dead-man: \(text)", .warning) }
+      bot.alerts.raise(code, DeadManRunner.subject, text, at: bot.now())
+    case .cleared(let code, let text):
+      bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+      bot.alerts.clear(code, DeadManRunner.subject, text, at: bot.now())
     }
   }
 }
@@ -151,7 +167,7 @@ private final class DeadManWorker: @unchecked Sendable {
     do throws(RESTRefusal) {
       client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
     } catch {
-      tell(.event("no connection to be had: \(error)", isAlarm: true))
+      tell(.raised(.requestFailed, "no connection to be had: \(error)"))
       tell(.lost)
       return
     }
@@ -217,11 +233,11 @@ private final class DeadManWorker: @unchecked Sendable {
           request.id, status: status, body: reply.span, at: clock.now(), effects: &effects,
           outcomes: &outcomes)
       case .failed(let fault):
-        tell(.event("request failed: \(fault)", isAlarm: false))
+        tell(.event("request failed: \(fault)"))
         machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
       }
     } catch {
-      tell(.event("request not sent: \(error)", isAlarm: true))
+      tell(.raised(.requestFailed, "request not sent: \(error)"))
       machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
     }
   }
@@ -232,18 +248,19 @@ private final class DeadManWorker: @unchecked Sendable {
       case .armed(let until): tell(.armed(until: until))
       case .lost: tell(.lost)
       case .refreshFailed(_, let failures):
-        tell(.event("refresh failed \(failures) time(s)", isAlarm: failures > 1))
+        let text = "refresh failed \(failures) time(s)"
+        tell(failures > 1 ? .raised(.deadManRefresh, text) : .event(text))
       case .withheld:
-        tell(.event("the kernel makes no progress: refreshing no more", isAlarm: true))
-      case .resumed: tell(.event("the kernel moves again", isAlarm: false))
+        tell(.raised(.deadManAbandoned, "the kernel makes no progress: refreshing no more"))
+      case .resumed: tell(.cleared(.deadManAbandoned, "the kernel moves again"))
       case .observed: break
-      case .missing: tell(.event("the venue counts no timer: set again", isAlarm: true))
+      case .missing: tell(.raised(.deadManMissing, "the venue counts no timer: set again"))
       case .unauthorized(let status, let code):
-        tell(.event("the key was refused: HTTP \(status), code \(code)", isAlarm: true))
+        tell(.raised(.keyRefused, "the key was refused: HTTP \(status), code \(code)"))
         tell(.lost)
-      case .disarmed: tell(.event("disarmed", isAlarm: false))
+      case .disarmed: tell(.event("disarmed"))
       case .disarmFailed:
-        tell(.event("a timer could not be removed; it runs out by itself", isAlarm: true))
+        tell(.event("a timer could not be removed; it runs out by itself"))
       }
     }
     outcomes.removeAll(keepingCapacity: true)

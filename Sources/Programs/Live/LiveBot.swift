@@ -1,3 +1,4 @@
+internal import MartletAlerts
 internal import MartletBase
 internal import MartletClock
 internal import MartletDashboard
@@ -26,6 +27,9 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Why the journal can no longer be written; nothing leaves after that.
   private(set) var journalFault: JournalFault?
   private(set) var history = BotHistory()
+  /// Where a person is told what happens.
+  let alerts: LiveAlerts
+  private let hasPrivateStream: Bool
   /// Fills of an earlier run's orders that were told to this one: they are in the balances it began
   /// with.
   ///
@@ -81,11 +85,15 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     let body: [UInt8]
   }
 
+  /// - Parameter hasPrivateStream: false when everything private is polled.
   init(
     _ loop: EventLoop, driver: consuming Driver, venue: VenueAddress,
-    signer: consuming Signer, nonces: NonceClock
+    signer: consuming Signer, nonces: NonceClock, alerts: LiveAlerts,
+    hasPrivateStream: Bool
   ) {
     self.loop = loop
+    self.alerts = alerts
+    self.hasPrivateStream = hasPrivateStream
     self.driver = driver
     self.venue = venue
     self.signer = signer
@@ -136,10 +144,11 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       try driver.recordNotes(at: now)
     } catch {
       // Nothing more may leave; the dead-man stops being refreshed, and the venue cancels.
-      journalFault = error
+      fail(error)
     }
     takeNotes()
     isStepping = false
+    if listeningSince == .zero && driver.kernel.isReady { listeningSince = driver.kernel.now }
     if onPrepared != nil { tellPrepared() }
     onStep?()
   }
@@ -156,9 +165,21 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
         }
         earlierFills.removeAll { $0 == fill.tradeID }
       }
-      history.take(
-        notes[index].note, at: driver.kernel.now, isStopping: driver.kernel.isStopping)
+      history.take(notes[index].note)
+      alerts.take(
+        notes[index].note, at: driver.kernel.now, isStopping: driver.kernel.isStopping
+      ) { isKnown(notes[index].note) }
     }
+  }
+
+  private func isKnown(_ note: KernelNote) -> Bool {
+    guard case .fill(let fill) = note else { return true }
+    return driver.kernel.orders.trace(of: fill.clientOrderID) != nil
+  }
+
+  private func fail(_ fault: JournalFault) {
+    journalFault = fault
+    alerts.raise(.journal, "journal", "\(fault)", at: clock.now())
   }
 
   /// Nonces are milliseconds of the venue's clock, whatever this machine's calendar shows.
@@ -185,18 +206,13 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     do throws(JournalFault) {
       _ = try driver.sink.writer.append(
         kind: RecordKind(kind), lane: lane, time: clock.now(), payload: payload.span)
-    } catch { journalFault = error }
-  }
-
-  /// Tells a person something, on the page and in the terminal.
-  func alert(_ text: String, _ severity: BotStatus.Alert.Severity) {
-    history.alert(text, at: clock.now(), severity)
+    } catch { fail(error) }
   }
 
   /// Brings the journal to disk.
   func sync() {
     guard journalFault == nil else { return }
-    do throws(JournalFault) { try driver.sink.writer.sync() } catch { journalFault = error }
+    do throws(JournalFault) { try driver.sink.writer.sync() } catch { fail(error) }
   }
 
   private func armTimer() {
@@ -300,7 +316,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
         target.append(request.target.span)
         if waiting.isEmpty { try sign(request.effect) } else { wait(request.effect) }
       }
-    } catch { journalFault = error }
+    } catch { fail(error) }
     while !pending.isEmpty && journalFault == nil { step(.venue(pending.removeFirst()), Span()) }
     armTimer()
   }
@@ -322,7 +338,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// No byte of it left: the session is told just that, behind this step.
   private func giveUp(_ effect: RequestEffect, _ reason: String) {
     secretRequests.removeAll { $0 == effect.id.number }
-    history.alert(reason, at: clock.now())
+    alerts.raise(.requestFailed, "request", reason, at: clock.now())
     pending.append(.requestFailed(effect.id, .notSent))
   }
 
@@ -344,7 +360,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   func rest(_ client: RESTClient, failed request: UInt64, _ fault: RESTFault) {
     secretRequests.removeAll { $0 == request }
-    history.alert("a request to the exchange failed: \(fault)", at: clock.now())
+    alerts.raise(
+      .requestFailed, "request", "a request to the exchange failed: \(fault)", at: clock.now())
     let failure: RequestFailure =
       switch fault.failure {
       case .notSent: .notSent
@@ -367,7 +384,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
     guard client.isIdle else { return }
     do throws(SystemFault) { try client.connect() } catch {
-      history.alert("stream \(stream.index): \(error)", at: clock.now())
+      alerts.raise(.requestFailed, "stream \(stream.index)", "\(error)", at: clock.now())
       pending.append(.streamClosed(stream))
     }
   }
@@ -404,7 +421,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     default:
       // What broke this connection may have broken the others without a word.
       rest?.distrustConnections()
-      history.alert("stream \(stream.index): \(end)", at: clock.now())
+      alerts.raise(.requestFailed, "stream \(stream.index)", "\(end)", at: clock.now())
     }
     feed(.venue(.streamClosed(stream)))
   }
@@ -434,6 +451,21 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   var markets: [KernelMarket] { driver.kernel.markets }
+
+  /// Since when the streams should tell something; zero while they need not.
+  private(set) var listeningSince = Timestamp.zero
+  var isListening: Bool { listeningSince > .zero && !driver.kernel.isStopping }
+
+  /// Since when the private stream owes what a reply told; `distantFuture` when it owes nothing.
+  var privateOwedSince: Timestamp {
+    hasPrivateStream ? driver.kernel.privateNews.owedSince : .distantFuture
+  }
+
+  /// Whether our figure of an asset and the venue's are the same, as far as both are known.
+  func isEven(_ asset: String) -> Bool {
+    guard let asset = InlineText(asset), driver.kernel.orders.isQuiescent else { return false }
+    return driver.kernel.portfolio.difference(driver.kernel.account, asset) == .zero
+  }
 
   /// The venue refused our key: nothing private is asked any more.
   var isKeyRefused: Bool { driver.kernel.session.phase == .halted }

@@ -1,5 +1,6 @@
 internal import CMartletLinux
 internal import Glibc
+internal import MartletAlerts
 public import MartletBase
 internal import MartletClock
 internal import MartletConfiguration
@@ -108,9 +109,17 @@ public final class LiveProgram {
     let nonces = NonceClock(
       venueTime: startedAt, at: SystemClock.monotonic(),
       file: try NonceFile(configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
+    let shape = TerminalShape.of(descriptor: 1)
+    let alerts = try LiveAlerts(
+      loop, plan: plan,
+      // One screen shows either a block in place or lines that scroll.
+      showsOnTerminal: !options.isJSON && shape.isTerminal && isatty(2) == 1,
+      now: { SystemClock.realtime() })
+    defer { alerts.finish() }
     let bot = LiveBot(
       loop, driver: KernelDriver(kernel: plan.makeKernel(), sink: sink), venue: venue,
-      signer: Signer(credentials), nonces: nonces)
+      signer: Signer(credentials), nonces: nonces, alerts: alerts,
+      hasPrivateStream: configuration.whitebit.feed == .websocket)
     let deadMan = try DeadManRunner(
       loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot)
     let printer = try StatusPrinter(print: print)
@@ -242,6 +251,13 @@ public final class LiveProgram {
     let summary = RunSummary(
       status: reporter.status(), reconciliation: reconciliation,
       replayCommand: "./martlet replay --verify \(plan.configuration.journalFolder)")
+    switch reconciliation {
+    case .equal: break
+    case .different(let differences):
+      bot.alerts.raise(
+        .ledgerDiffers, "run", differences.joined(separator: "; "), at: bot.now())
+    case .notChecked(let reason): bot.alerts.raise(.ledgerUnchecked, "run", reason, at: bot.now())
+    }
     var report = ByteBuffer()
     summary.writeJSON(into: &report)
     bot.keep(JournalKind.end, report.copy())

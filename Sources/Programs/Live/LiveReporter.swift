@@ -12,7 +12,7 @@ internal import MartletTransport
 internal import WhiteBITSession
 
 /// Shows the bot: four times a second on the page and in the terminal, once a second on a pipe. It
-/// only reads, and nothing at all where nobody is shown anything.
+/// only reads, and looks as often whether a person must be told something.
 final class LiveReporter {
   private let loop: EventLoop
   private let bot: LiveBot
@@ -27,8 +27,6 @@ final class LiveReporter {
   private var block = StatusBlock()
   private var trail = StatusTrail()
   private var ticks = 0
-  /// Alerts that were printed, where they are lines of their own.
-  private var printedAlerts = 0
 
   // A status takes the kernel's thread some 20 µs.
   private static let interval = TimeSpan.milliseconds(250)
@@ -77,6 +75,7 @@ final class LiveReporter {
   private func tick() {
     timer?.arm(after: LiveReporter.interval)
     deadMan.noteProgress()
+    bot.alerts.look(bot, at: bot.now())
     guard page != nil || !isQuiet else { return }
     let status = status()
     trail.append(status)
@@ -86,17 +85,7 @@ final class LiveReporter {
     guard !isQuiet, printer.isIdle else { return }
     let shape = TerminalShape.of(descriptor: 1)
     guard shape.isTerminal || ticks % 4 == 0 else { return }
-    let alerts = shape.isTerminal ? "" : newAlerts()
-    printer.offer(alerts + block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
-  }
-
-  /// What the block shows in place stands in a pipe once, a line each.
-  private func newAlerts() -> String {
-    let fresh = bot.history.alertCount - printedAlerts
-    printedAlerts = bot.history.alertCount
-    return bot.history.alerts.suffix(fresh).map { alert in
-      "\(plan.configuration.name) \(alert.severity == .critical ? "ALERT" : "alert"): \(alert.text)\n"
-    }.joined()
+    printer.offer(block.draw(status, trail: trail, on: shape, pageAddress: page?.address))
   }
 
   // MARK: The status
@@ -125,7 +114,7 @@ final class LiveReporter {
     status.counts.frames = counts.frames
     status.orders = kernel.orders
     status.recentFills = bot.history.fills
-    status.alerts = bot.history.alerts
+    status.alerts = bot.alerts.shown
     status.deadManLeft = deadMan.armedUntil.map { max($0 - status.now, .zero) }
     status.deadManTimers = deadMan.covers.map {
       .init(

@@ -1,3 +1,4 @@
+internal import MartletAlerts
 internal import MartletBase
 internal import MartletKernel
 internal import MartletTransport
@@ -86,7 +87,11 @@ final class RunCourse {
     deadMan.noteProgress()
     let isHalted = bot.isKeyRefused
     // Nothing private is asked any more, by nobody: the venue's timers are left to run out.
-    if isHalted { deadMan.abandon() }
+    if isHalted, deadMan.abandon() {
+      bot.alerts.raise(
+        .deadManAbandoned, "dead-man", "the exchange refuses the key: its timers run out",
+        at: bot.now())
+    }
     if isHalted && !isPrepared { failure = .keyRefused }
     // A venue that refuses the key will never say that nothing rests.
     if bot.isOver || (isHalted && (isStopping || !isPrepared)) { loop.stop() }

@@ -1,0 +1,295 @@
+/// How soon a person must look.
+public enum AlertSeverity: String, CaseIterable, Sendable {
+  case info, warning, critical
+}
+
+/// What an alert is about. The raw values are stable: people and programs search for them.
+///
+/// What each means, what was done about it already and what is left to do stands here and, word for
+/// word, in Docs/Operating.md.
+public enum AlertCode: String, CaseIterable, Sendable {
+  case halted
+  case journal
+  case keyRefused = "key-refused"
+  case deadManLost = "dead-man-lost"
+  case deadManRefresh = "dead-man-refresh"
+  case deadManMissing = "dead-man-missing"
+  case deadManAbandoned = "dead-man-abandoned"
+  case bookSilent = "book-silent"
+  case tradesSilent = "trades-silent"
+  case privateSilent = "private-silent"
+  case streamLost = "stream-lost"
+  case bookUntrusted = "book-untrusted"
+  case orderInDoubt = "order-in-doubt"
+  case orderStuck = "order-stuck"
+  case orderRefused = "order-refused"
+  case orderNeverArrived = "order-never-arrived"
+  case venueContradiction = "venue-contradiction"
+  case ledgerDiffers = "ledger-differs"
+  case ledgerUnchecked = "ledger-unchecked"
+  case fillUnproven = "fill-unproven"
+  case fillsProven = "fills-proven"
+  case quota
+  case quotaBreaker = "quota-breaker"
+  case retriesExhausted = "retries-exhausted"
+  case clockSkew = "clock-skew"
+  case nonceRefused = "nonce-refused"
+  case messageUnreadable = "message-unreadable"
+  case foreignOrder = "foreign-order"
+  case venueError = "venue-error"
+  case requestFailed = "request-failed"
+  case marketClosed = "market-closed"
+  case strategyIdle = "strategy-idle"
+  case flattenIncomplete = "flatten-incomplete"
+  case operatorAction = "operator-action"
+  case alertSink = "alert-sink"
+  case test
+
+  public var severity: AlertSeverity {
+    switch self {
+    case .halted, .journal, .keyRefused, .deadManLost, .deadManAbandoned, .bookSilent,
+      .privateSilent, .orderStuck, .venueContradiction, .ledgerDiffers, .fillUnproven,
+      .quotaBreaker, .retriesExhausted, .clockSkew, .flattenIncomplete:
+      .critical
+    case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
+      .orderInDoubt, .orderRefused, .orderNeverArrived, .ledgerUnchecked, .quota, .nonceRefused,
+      .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .marketClosed,
+      .strategyIdle, .alertSink:
+      .warning
+    case .fillsProven, .operatorAction, .test: .info
+    }
+  }
+
+  /// Whether it is a state, which ends with one line of its own, or something that happened.
+  public var hasEnd: Bool {
+    switch self {
+    case .halted, .deadManLost, .deadManRefresh, .deadManAbandoned, .bookSilent, .tradesSilent,
+      .privateSilent, .streamLost, .bookUntrusted, .orderInDoubt, .ledgerDiffers, .quotaBreaker,
+      .retriesExhausted, .clockSkew, .marketClosed, .strategyIdle, .alertSink:
+      true
+    case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .orderNeverArrived,
+      .venueContradiction, .ledgerUnchecked, .fillUnproven, .fillsProven, .quota, .nonceRefused,
+      .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .flattenIncomplete,
+      .operatorAction, .test:
+      false
+    }
+  }
+
+  /// What it means, what Martlet has done by the time it is told, and what is left to a person.
+  public var text: (means: String, done: String, todo: String) {
+    switch self {
+    case .halted:
+      (
+        "trading halted, for the reason told",
+        "places nothing, has asked for the end of every order of ours; the dead-man stays armed",
+        "put the reason right, then `./martlet rearm --yes`"
+      )
+    case .journal:
+      (
+        "the journal cannot be written",
+        "sends nothing more; the dead-man is refreshed no more, so the venue cancels what rests",
+        "make room or repair the disk, `./martlet panic CONFIG.toml` if in doubt, then `./martlet run` again"
+      )
+    case .keyRefused:
+      (
+        "the venue refuses the key, its signature, or a right it needs",
+        "halted; asks nothing private any more; the dead-man's timers run out and cancel what rests",
+        "check the key's rights and addresses at the venue, then start again"
+      )
+    case .deadManLost:
+      (
+        "the venue's timer that cancels our orders could not be kept armed",
+        "places nothing and has asked for the end of every order of ours; goes on arming",
+        "nothing if it clears; else look at the network and the venue's status"
+      )
+    case .deadManRefresh:
+      (
+        "refreshing the dead-man failed more than once",
+        "tries again at most 5 s later; orders are canceled before the timer can run out unseen",
+        "nothing if it clears"
+      )
+    case .deadManMissing:
+      (
+        "the venue counts no dead-man timer although one was set",
+        "has set it again",
+        "see whether somebody else uses the key"
+      )
+    case .deadManAbandoned:
+      (
+        "the dead-man is not refreshed on purpose: the bot makes no progress, or its key was refused",
+        "lets the venue's timers run out, which cancel what rests",
+        "if it does not clear, stop the process and start it again"
+      )
+    case .bookSilent:
+      (
+        "no data of a market's book for longer than `book_silent`, whatever the connection says",
+        "treats the book as not to be traded on and subscribes anew",
+        "nothing if it clears; else look at the venue's status"
+      )
+    case .tradesSilent:
+      (
+        "no trade and no last price of a market for longer than `trades_silent`",
+        "goes on trading on the book",
+        "on a lively market look at the venue's status; on a quiet one raise `trades_silent`"
+      )
+    case .privateSilent:
+      (
+        "the private stream did not tell of an order within `private_silent` of the venue's own reply",
+        "goes on by replies and by the lists it reads once a minute",
+        "if it stays, stop and start the bot; tell the venue"
+      )
+    case .streamLost:
+      (
+        "the private side is not connected or not reconciled",
+        "holds placements and connects again, waiting longer each time; the dead-man stays armed",
+        "nothing if it clears"
+      )
+    case .bookUntrusted:
+      (
+        "updates of a book are missing, or make no sense",
+        "trades nothing on that book and has asked for it anew",
+        "nothing if it clears"
+      )
+    case .orderInDoubt:
+      (
+        "it is not known for longer than `doubt` what became of an order",
+        "asks the venue and sends nothing again; the order's money stays set aside",
+        "nothing if it clears; else look for the order on the venue's page"
+      )
+    case .orderStuck:
+      (
+        "an order stays open after every cancel, or fills it told of do not come",
+        "goes on asking for it; counts it as resting",
+        "cancel it on the venue's page"
+      )
+    case .orderRefused:
+      (
+        "the venue refused an order",
+        "counts it as never placed; the strategy decides what follows",
+        "look at the reason if it repeats: balance, minimums, a closed market"
+      )
+    case .orderNeverArrived:
+      (
+        "the venue denied for long enough that an order ever came",
+        "counts it as never placed; the strategy may place another",
+        "nothing"
+      )
+    case .venueContradiction:
+      (
+        "the venue said of an order what cannot be true: filled beyond its size, or alive after its end",
+        "has booked every fill, since a fill is money moved",
+        "compare with `./martlet reconcile`, and halt if it differs"
+      )
+    case .ledgerDiffers:
+      (
+        "our ledger and the venue's balance are not the same while nothing is on its way",
+        "keeps its own figures and goes on comparing",
+        "a deposit or withdrawal explains it; else `./martlet halt` and `./martlet reconcile`"
+      )
+    case .ledgerUnchecked:
+      (
+        "the run ended without the comparison of its ledger with the venue's",
+        "keeps the reason in the journal; the dead-man's timers are left to cancel what may rest",
+        "`./martlet reconcile CONFIG.toml`, and `./martlet panic CONFIG.toml` if orders may rest"
+      )
+    case .fillUnproven:
+      (
+        "a fill lacks its order or its trade in the venue's own rows, or was found only there",
+        "has booked it",
+        "compare with the venue's page and keep the journal"
+      )
+    case .fillsProven:
+      (
+        "every fill since the last proof has its order and its trade at the venue",
+        "keeps the proof in the journal",
+        "nothing"
+      )
+    case .quota:
+      (
+        "the venue's quota refused requests of one group",
+        "lets that group alone wait; cancels and the dead-man go first",
+        "if it repeats, let fewer programs use the key or ask for less"
+      )
+    case .quotaBreaker:
+      (
+        "so many refusals by quota that a ban comes near",
+        "sends nothing of that group for the time told, then tries with one request",
+        "nothing if it clears; else stop other programs on the key or address"
+      )
+    case .retriesExhausted:
+      (
+        "something was tried as often as it may be and never went well",
+        "goes on at the longest wait; places nothing that depends on it",
+        "read what failed; look at the network and the venue's status"
+      )
+    case .clockSkew:
+      (
+        "this machine's clock and the venue's are too far apart",
+        "places nothing until they agree",
+        "repair the time service of this machine"
+      )
+    case .nonceRefused:
+      (
+        "the venue refused a nonce",
+        "has read the venue's clock again",
+        "see whether another program uses this key; give each its own"
+      )
+    case .messageUnreadable:
+      (
+        "the venue sent what this build cannot read",
+        "keeps the bytes in the journal and asks the venue's lists instead",
+        "if it repeats, the venue has changed: update Martlet"
+      )
+    case .foreignOrder:
+      (
+        "an order that is not ours rests on the account",
+        "leaves it alone; its money is not counted as free",
+        "nothing if it is yours"
+      )
+    case .venueError:
+      (
+        "the venue answered with an error of its own",
+        "takes nothing for granted: what was sent is in doubt until the venue tells",
+        "nothing unless it repeats"
+      )
+    case .requestFailed:
+      (
+        "a request or a connection to the venue failed",
+        "tries again where that is safe; what may have acted is in doubt until the venue tells",
+        "nothing unless it repeats; then look at the network"
+      )
+    case .marketClosed:
+      (
+        "the venue no longer takes orders in a market",
+        "places nothing there; what rests is left to the venue's own rule",
+        "nothing if it clears; else choose another market"
+      )
+    case .strategyIdle:
+      (
+        "a strategy's settings do not fit its market now, so it trades nothing",
+        "leaves what rests as it is",
+        "change the settings named and start again"
+      )
+    case .flattenIncomplete:
+      (
+        "flatten ended with inventory left",
+        "has canceled our orders, placed what Risk allowed and paused",
+        "`./martlet flatten --yes` again, or trade the rest by hand"
+      )
+    case .operatorAction:
+      (
+        "somebody told the bot what to do",
+        "has done it and kept in the journal who asked",
+        "nothing"
+      )
+    case .alertSink:
+      (
+        "one way of telling alerts does not work or cannot keep up",
+        "tells them by the other ways",
+        "repair it: disk space, permissions, a reader of standard error"
+      )
+    case .test:
+      ("`./martlet alert test` asked for it", "nothing", "nothing")
+    }
+  }
+}

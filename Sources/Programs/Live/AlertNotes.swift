@@ -1,0 +1,143 @@
+internal import MartletAlerts
+internal import MartletBase
+internal import MartletKernel
+internal import MartletModel
+internal import MartletOrders
+internal import MartletRisk
+internal import MartletVenueKit
+
+// What each thing that the kernel notes means for a person: a code, what it is about, and its numbers.
+extension LiveAlerts {
+  /// - Parameters:
+  ///   - isStopping: streams are then closed by us, which is no news.
+  ///   - isKnownOrder: whether this run knows the order of a fill; called for fills alone.
+  func take(
+    _ note: KernelNote, at now: Timestamp, isStopping: Bool, isKnownOrder: () -> Bool
+  ) {
+    switch note {
+    case .halted(let reason):
+      raise(.halted, "trading", "\(LiveAlerts.words(reason))", at: now)
+      if reason == .unauthorized {
+        raise(.keyRefused, "key", "the exchange refused our key, signature or a right", at: now)
+      }
+    case .rearmed: clear(.halted, "trading", "rearmed by an operator", at: now)
+    case .ready(let isReady):
+      if isReady {
+        clear(.streamLost, "private", "connected and reconciled again", at: now)
+        clear(.privateSilent, "private", "connected anew", at: now)
+      } else if !isStopping {
+        raise(.streamLost, "private", "private stream lost: holding placements", at: now)
+      }
+    case .bookTrust(let id, let isTrusted):
+      let market = market(id)
+      if isTrusted {
+        clear(.bookUntrusted, market, "a whole book came", at: now)
+      } else if !isStopping {
+        raise(.bookUntrusted, market, "waiting for a whole book", at: now)
+      }
+    case .instrument(let instrument):
+      if instrument.rules.isTrading {
+        clear(.marketClosed, "\(instrument.symbol)", "it takes orders again", at: now)
+      } else {
+        raise(.marketClosed, "\(instrument.symbol)", "the venue takes no orders there", at: now)
+      }
+    case .order(let view): take(view, at: now)
+    case .alarm(let id, let raw): take(OrderLifecycle.Alarms(rawValue: raw), of: id, at: now)
+    case .ledgerDifference(let asset, let own, let told):
+      raise(.ledgerDiffers, "\(asset)", "own ledger \(own), venue \(told)", at: now)
+    case .venueRefused(let id, let reason, let code):
+      raise(.orderRefused, "\(reason)", "order \(id) (venue's code \(code))", at: now)
+    case .neverArrived(let id):
+      raise(.orderNeverArrived, "\(id)", "the venue never had it", at: now)
+    case .anomaly(let raw): if let anomaly = VenueAnomaly(rawValue: raw) { take(anomaly, at: now) }
+    case .notice(let notice): take(notice, at: now)
+    case .fill(let fill):
+      if !isKnownOrder() {
+        raise(
+          .venueContradiction, "\(fill.clientOrderID)",
+          "a fill of an order of ours that this run does not know: booked", at: now)
+      }
+    case .intent, .approved, .refused, .cancel, .position, .paused, .settings: break
+    }
+  }
+
+  private func take(_ view: OrderView, at now: Timestamp) {
+    if view.state == .inDoubt {
+      doubt(view.clientOrderID, since: now)
+    } else {
+      endDoubt(view.clientOrderID, "its state is known: \(view.state)", at: now)
+    }
+  }
+
+  private func take(_ alarms: OrderLifecycle.Alarms, of id: ClientOrderID, at now: Timestamp) {
+    if alarms.contains(.contradiction) {
+      raise(.venueContradiction, "\(id)", "the venue contradicts itself", at: now)
+    }
+    if alarms.contains(.overfill) {
+      raise(.venueContradiction, "\(id)", "filled more than ordered", at: now)
+    }
+    if alarms.contains(.cancelNotTaken) {
+      raise(.orderStuck, "\(id)", "stays open after every cancel", at: now)
+    }
+    if alarms.contains(.fillsMissing) {
+      raise(.orderStuck, "\(id)", "fills told of do not come", at: now)
+    }
+  }
+
+  private func take(_ anomaly: VenueAnomaly, at now: Timestamp) {
+    switch anomaly {
+    case .malformed:
+      raise(.messageUnreadable, "message", "a message from the venue cannot be read", at: now)
+    case .bookGap: break  // The book's trust tells it.
+    case .unreadableFill:
+      raise(
+        .messageUnreadable, "fill", "a fill of unknown shape: asking the venue's history", at: now)
+    case .foreignOrder:
+      raise(
+        .foreignOrder, "account", "an order that is not ours rests at the venue: left alone",
+        at: now)
+    case .rateLimited: raise(.quota, "requests", "the venue limits our requests", at: now)
+    case .staleNonce: raise(.nonceRefused, "key", "the venue refused a nonce", at: now)
+    case .serverError: raise(.venueError, "venue", "the venue had an error of its own", at: now)
+    case .unknownStatus:
+      raise(
+        .messageUnreadable, "order status", "an order has a status that this build does not know",
+        at: now)
+    }
+  }
+
+  private func take(_ notice: VenueNotice, at now: Timestamp) {
+    let what = "\(notice)"
+    switch notice {
+    case .slowed(let group, _): raise(.quota, "\(group)", what, at: now)
+    case .breakerOpened(let group, _, _): raise(.quotaBreaker, "\(group)", what, at: now)
+    case .breakerClosed(let group): clear(.quotaBreaker, "\(group)", what, at: now)
+    case .retriesExhausted(let task, _, let order):
+      raise(.retriesExhausted, LiveAlerts.subject(task, order), what, at: now)
+    case .retriesSucceeded(let task, let order):
+      clear(.retriesExhausted, LiveAlerts.subject(task, order), what, at: now)
+    case .clockSkewed: raise(.clockSkew, "clock", what, at: now)
+    case .clockBack: clear(.clockSkew, "clock", what, at: now)
+    case .proofFailed(_, _, let trade): raise(.fillUnproven, "\(trade.low)", what, at: now)
+    case .proofHeld: raise(.fillsProven, "fills", what, at: now)
+    }
+  }
+
+  private static func subject(_ task: RetriedTask, _ order: ClientOrderID) -> String {
+    task == .inquiry ? "\(order)" : "\(task)"
+  }
+
+  private static func words(_ reason: HaltReason) -> String {
+    switch reason {
+    case .unauthorized: "the venue refused the key, signature or permission"
+    case .questionRefused: "the venue refused to tell what the bot must know"
+    case .deadManLost: "the dead-man switch could not be kept armed"
+    case .contradiction: "the venue contradicted itself"
+    case .ledgerMismatch: "own ledger and the venue's differ"
+    case .journalFailed: "the journal cannot be written"
+    case .operatorRequest: "an operator said so"
+    case .lossLimit: "a loss limit was reached"
+    case .capacity: "a bounded part is full"
+    }
+  }
+}
