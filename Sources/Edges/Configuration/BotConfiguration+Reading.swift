@@ -124,6 +124,12 @@ extension BotConfiguration {
     let feed: Feed? = reader.choice("feed", default: .websocket)
     let pingInterval = reader.duration(
       "ping_interval", in: .seconds(1)...(.seconds(60)), default: "10s")
+    let backoffFirst = reader.duration(
+      "backoff_first", in: .milliseconds(100)...(.seconds(60)), default: "1s")
+    let backoffMax = reader.duration(
+      "backoff_max", in: .seconds(1)...(.seconds(600)), default: "30s")
+    let quotaShare = reader.integer("quota_share_pct", in: 1...100, default: 90)
+    let queue = reader.integer("queue", in: 1...4_096, default: 4_096)
     let isCustom = endpoint == .custom
     let rest = readURL(
       "rest", schemes: ["https", "http"], default: isCustom ? nil : localREST, endpoint, &reader)
@@ -141,12 +147,17 @@ extension BotConfiguration {
         "this build does not trade on real venues yet; expected endpoint = \"local\", or \"custom\" "
           + "with a host of this machine")
     }
-    guard let endpoint, let feed, let pingInterval, let rest, let websocket, let pins else {
-      return nil
-    }
-    return Venue(
+    guard let endpoint, let feed, let pingInterval, let backoffFirst, let backoffMax,
+      let quotaShare, let queue, let rest, let websocket, let pins
+    else { return nil }
+    var venue = Venue(
       endpoint: endpoint, rest: rest, websocket: websocket, authorities: authorities, pins: pins,
       key: key, feed: feed, pingInterval: pingInterval)
+    venue.backoffFirst = backoffFirst
+    venue.backoffMax = backoffMax
+    venue.quotaSharePercent = quotaShare
+    venue.queue = Int(queue)
+    return venue
   }
 
   /// The file of certificates to trust; the local exchange's own unless another is named.

@@ -57,6 +57,14 @@ public struct BotConfiguration: Equatable, Sendable {
     public var feed: Feed
     /// How often a stream is pinged; 1 to 60 s. The venue ends one that is silent for 60 s.
     public var pingInterval: TimeSpan
+    /// The first wait between two tries, which doubles from try to try; 100 ms to a minute.
+    public var backoffFirst = TimeSpan.seconds(1)
+    /// The longest wait between two tries, less than a second of chance aside; 1 s to 10 minutes.
+    public var backoffMax = TimeSpan.seconds(30)
+    /// How much of what the venue lets an address ask this bot uses, percent.
+    public var quotaSharePercent: Int64 = 90
+    /// Placements that may wait for the venue's quota; 1 to 4,096.
+    public var queue = 4_096
     public init(
       endpoint: Endpoint, rest: String, websocket: String, authorities: String? = nil,
       pins: [String] = [], key: String? = nil, feed: Feed = .websocket,

@@ -106,6 +106,10 @@ public struct BotPlan: Sendable {
       }, ownPrefix: ownPrefix)
     session.seed = seed
     session.pingInterval = configuration.whitebit.pingInterval
+    session.backoff.first = configuration.whitebit.backoffFirst
+    session.backoff.cap = configuration.whitebit.backoffMax
+    session.rates.sharePercent = configuration.whitebit.quotaSharePercent
+    session.maxQueued = configuration.whitebit.queue
     if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }
     var limits = RiskLimits()
     limits.priceBand = configuration.risk.priceBand

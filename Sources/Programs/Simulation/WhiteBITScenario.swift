@@ -63,14 +63,20 @@ public struct WhiteBITScenario: Sendable {
 
   // MARK: The client
 
-  public func makeKernel() -> Kernel<WhiteBITSession, BuiltInStrategy> {
+  /// For a kernel of another make; `makeKernel` makes its own.
+  public func makeSession() -> WhiteBITSession {
     var configuration = WhiteBITConfiguration(
       account: AccountID(0), symbols: symbols, ownPrefix: prefix)
     configuration.seed = seed
     session(&configuration)
+    return WhiteBITSession(configuration)
+  }
+
+  public func makeKernel() -> Kernel<WhiteBITSession, BuiltInStrategy> {
+    let session = makeSession()
     return Kernel(
-      account: AccountID(0), symbols: [market], bookDepth: configuration.depthLimit,
-      session: WhiteBITSession(configuration),
+      account: AccountID(0), symbols: [market], bookDepth: session.configuration.depthLimit,
+      session: session,
       strategies: [
         Kernel<WhiteBITSession, BuiltInStrategy>.StrategySlot(
           id: StrategyID(0), instrument: InstrumentID(0), strategy: BuiltInStrategy(.grid(grid)))

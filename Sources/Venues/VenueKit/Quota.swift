@@ -29,18 +29,27 @@ public import MartletBase
     toldAt = now
   }
 
-  /// Takes one permit if there is one.
-  public mutating func take(at now: Timestamp) -> Bool {
+  /// Takes one permit if there is one beyond those to be kept.
+  ///
+  /// - Parameter reserve: permits left for what is more urgent.
+  public mutating func take(at now: Timestamp, keeping reserve: Int64 = 0) -> Bool {
     refill(at: now)
-    guard held >= permit else { return false }
+    guard held >= permit * Int128(reserve + 1) else { return false }
     held -= permit
     return true
   }
 
+  /// Gives back what was just taken and not used.
+  public mutating func putBack() { held = min(full, held + permit) }
+
   /// When the next permit is there; in the past when one is.
-  public var nextAt: Timestamp {
-    guard held < permit else { return toldAt }
-    let missing = permit - held
+  public var nextAt: Timestamp { nextAt(keeping: 0) }
+
+  /// When the next permit beyond those to be kept is there; in the past when one is.
+  public func nextAt(keeping reserve: Int64) -> Timestamp {
+    let wanted = permit * Int128(reserve + 1)
+    guard held < wanted else { return toldAt }
+    let missing = wanted - held
     let rate = Int128(limit / 2)
     return toldAt + TimeSpan(nanoseconds: Int64((missing + rate - 1) / rate))
   }

@@ -141,6 +141,30 @@ import Testing
     }
   }
 
+  @Test(
+    "C8 M65 M88: waits end at 30 s, or as the file says; so do the share of the quota and the queue"
+  )
+  func quotaAndWaitsAreConfigured() throws {
+    let venue = try #require(Self.check(Self.whole).configuration?.whitebit)
+    #expect(venue.backoffFirst == .seconds(1) && venue.backoffMax == .seconds(30))
+    #expect(venue.quotaSharePercent == 90 && venue.queue == 4_096)
+    func read(_ lines: String) -> BotConfiguration.Report {
+      Self.check(Self.replacing("feed", with: "feed = \"websocket\"\n\(lines)"))
+    }
+    let other = try #require(
+      read(
+        "backoff_first = \"500ms\"\nbackoff_max = \"1m\"\nquota_share_pct = 40\nqueue = 100"
+      ).configuration?.whitebit)
+    #expect(other.backoffFirst == .milliseconds(500) && other.backoffMax == .seconds(60))
+    #expect(other.quotaSharePercent == 40 && other.queue == 100)
+    for line in [
+      "backoff_max = \"11m\"", "backoff_first = \"0s\"", "quota_share_pct = 0",
+      "quota_share_pct = 101", "queue = 0", "queue = 5000",
+    ] {
+      #expect(read(line).problems.count == 1, "\(line)")
+    }
+  }
+
   @Test func eachValueKnowsWhereItCameFrom() {
     let settings = Self.check(
       Self.whole + "\nprice_band_pct = \"2.5\"\n[dashboard]\nport = 8088\n"
@@ -165,7 +189,7 @@ import Testing
       ("[venue.whitebit]", "[venue.whitbit]", "venue.whitbit: unknown key; did you mean whitebit?"),
       (
         "feed", "wibble = 1",
-        "venue.whitebit.wibble: unknown key; expected one of ca, endpoint, feed, key, ping_interval, pins, rest, websocket"
+        "venue.whitebit.wibble: unknown key; expected one of backoff_first, backoff_max, ca, endpoint, feed, key, ping_interval, pins, queue, quota_share_pct, rest, websocket"
       ),
     ]
     for (line, other, message) in misspelled {

@@ -27,6 +27,9 @@ public struct WhiteBITDeskConfiguration: Sendable {
   public var tokenPeriod = TimeSpan.seconds(60)
   /// Messages a stream may send in a minute; nil for any number, as since 2026-09.
   public var messagesPerMinute: Int?
+  /// What the gateway lets a key ask, or, of public calls, everybody together; none by default. A
+  /// request counts where its path fits first.
+  public var quotas: [WhiteBITDeskQuota] = []
   /// Rounds of the recording that count as having been before the opening: candles, tape, ticker.
   public var roundsBefore = 0
   // Bounds.
@@ -41,6 +44,19 @@ public struct WhiteBITDeskConfiguration: Sendable {
   public init(start: Timestamp, seed: UInt64) {
     self.start = start
     self.seed = seed
+  }
+}
+
+/// So many requests of some paths within any `window`; one more is refused by the gateway, unread.
+public struct WhiteBITDeskQuota: Equatable, Sendable {
+  /// What the paths begin with, such as `/api/v4/order/`.
+  public var paths: [String]
+  public var limit: Int
+  public var window: TimeSpan
+  public init(_ paths: String..., limit: Int, in window: TimeSpan) {
+    self.paths = paths
+    self.limit = limit
+    self.window = window
   }
 }
 

@@ -1,5 +1,6 @@
 internal import MartletBase
 internal import MartletModel
+internal import MartletVenueKit
 internal import WhiteBITWire
 
 /// Socket tokens given out, the oldest forgotten first.
@@ -26,7 +27,43 @@ struct TokenShelf {
   }
 }
 
+/// When requests of one key were let through one quota, within its window.
+struct Passages {
+  let quota: Int
+  /// Empty for public calls.
+  let key: String
+  var times: [Timestamp] = []
+}
+
 extension WhiteBITDesk {
+  /// Whether the gateway lets a request through.
+  mutating func mayAsk(_ request: DeskRequest) -> Bool {
+    guard
+      let quota = configuration.quotas.firstIndex(where: {
+        $0.paths.contains { request.path.hasPrefix($0) }
+      })
+    else { return true }
+    let key = request.header("X-TXC-APIKEY") ?? ""
+    let index: Int
+    if let known = passages.firstIndex(where: { $0.quota == quota && $0.key == key }) {
+      index = known
+    } else {
+      // A key nobody has costs no room of its own.
+      guard key.isEmpty || keys.contains(where: { $0.key == key }) else { return true }
+      index = passages.count
+      passages.append(Passages(quota: quota, key: key))
+    }
+    let rule = configuration.quotas[quota]
+    let now = now
+    passages[index].times.removeAll { $0 + rule.window <= now }
+    guard passages[index].times.count < rule.limit else {
+      refusedByQuota += 1
+      return false
+    }
+    passages[index].times.append(now)
+    return true
+  }
+
   /// `profile/websocket_token`: ten a minute for a key, as the venue has it for an address.
   mutating func giveToken(_ caller: Int) throws(Refusal) -> Answer {
     let period = configuration.tokenPeriod

@@ -57,6 +57,10 @@ extension WhiteBITDesk {
 
   /// Carries a request out and answers it, as far as the desk's habits let it.
   mutating func serve(_ request: DeskRequest, _ body: [UInt8], output: inout DeskOutput) {
+    guard mayAsk(request) else {
+      output.items.append(.reply(page(429, to: request)))
+      return
+    }
     let fault = habits.fault(for: request.path)
     switch fault {
     case .dropRequest: return

@@ -20,6 +20,10 @@ public struct WhiteBITDesk: ~Copyable, VenueDesk {
   var tokens: TokenShelf
   var connections: OrderedMap<UInt64, DeskConnection>
   var deadMan = DeadManTimers()
+  /// When requests were let through, by quota and key.
+  var passages: [Passages] = []
+  /// Requests that the gateway refused by a quota.
+  public internal(set) var refusedByQuota = 0
   var random: SeededRandom
   /// Requests on their way in and replies and pushes held back, by when they are due.
   var delayed: [DelayedItem] = []

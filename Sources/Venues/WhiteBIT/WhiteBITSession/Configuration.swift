@@ -56,7 +56,17 @@ public struct WhiteBITConfiguration: Sendable {
   public var rulesRecheck = TimeSpan.seconds(1)
   /// How soon they are read again when a market was not available.
   public var unavailableInterval = TimeSpan.seconds(10)
+  /// Waits between tries, after the venue's refusals by quota, and between connections.
   public var backoff = Backoff()
+  /// Failures in a row after which a person is told; the next tries come at the longest wait.
+  public var tries: Int32 = 5
+  /// What the venue lets this address ask.
+  public var rates = WhiteBITRates()
+  /// When a group of requests stops before the venue bans us.
+  public var breaker = BreakerSettings()
+  /// Placements that may wait for the quota, 1 ... 4,096; what comes on top is refused, and the
+  /// strategy told.
+  public var maxQueued = 4_096
   /// A stream that was live for so long is tried again at once when it is lost, and with `backoff`
   /// only if that fails.
   public var steadyAfter = TimeSpan.seconds(10)

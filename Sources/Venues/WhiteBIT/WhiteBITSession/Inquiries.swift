@@ -14,6 +14,14 @@ struct Inquiry: Equatable, Sendable {
     case open = 0
     case history = 1
     case fills = 2
+
+    var endpoint: Endpoint {
+      switch self {
+      case .open: .openOrders
+      case .history: .orderHistory
+      case .fills: .executedHistory
+      }
+    }
   }
 
   var id: ClientOrderID
@@ -58,23 +66,19 @@ extension WhiteBITSession {
     for index in 0..<inquiries.count where inquiries[index].isInFlight { inFlight += 1 }
     for index in 0..<inquiries.count where inquiries[index].dueAt <= now {
       guard inFlight < WhiteBITSession.maxInquiriesInFlight,
-        requests.count < WhiteBITSession.maxInFlight, quota.take(.read, at: now)
+        requests.count < WhiteBITSession.maxInFlight
       else { return }
-      inFlight += 1
       let inquiry = inquiries[index]
+      // Another stage's lists may be had where this one's are not.
+      guard quota.take(inquiry.stage.endpoint.group, at: now) else { continue }
+      inFlight += 1
       inquiries[index].isInFlight = true
       inquiries[index].dueAt = .distantFuture
       if inquiry.stage == .open { inquiries[index].roundBegunAt = now }
       guard let position = markets.index(of: inquiry.instrument) else { continue }
       let market = markets[position].symbol.market
-      let endpoint: Endpoint =
-        switch inquiry.stage {
-        case .open: .openOrders
-        case .history: .orderHistory
-        case .fills: .executedHistory
-        }
       _ = post(
-        endpoint, .inquiry(inquiry.id), .read, timeout: configuration.readTimeout,
+        inquiry.stage.endpoint, .inquiry(inquiry.id), .read, timeout: configuration.readTimeout,
         effects: &effects
       ) {
         Orders.writePage(
@@ -90,13 +94,26 @@ extension WhiteBITSession {
   }
 
   /// A question got no answer: it is put again, later. That says nothing about the order.
-  mutating func delayInquiry(_ id: ClientOrderID, at now: Timestamp) {
+  mutating func delayInquiry(
+    _ id: ClientOrderID, at now: Timestamp, events: inout VenueEvents
+  ) {
     guard let index = inquiryIndex(of: id) else { return }
     inquiries[index].isInFlight = false
     inquiries[index].dueAt =
       now
       + configuration.backoff.delay(attempt: Int(inquiries[index].attempt), random: &random)
     inquiries[index].attempt = min(inquiries[index].attempt + 1, 16)
+    if inquiries[index].attempt == configuration.tries {
+      events.append(
+        .notice(.retriesExhausted(.inquiry, tries: configuration.tries, order: id)))
+    }
+  }
+
+  private mutating func endTries(ofInquiry index: Int, events: inout VenueEvents) {
+    if inquiries[index].attempt >= configuration.tries {
+      events.append(.notice(.retriesSucceeded(.inquiry, order: inquiries[index].id)))
+    }
+    inquiries[index].attempt = 0
   }
 
   mutating func receiveInquiry(
@@ -109,12 +126,12 @@ extension WhiteBITSession {
     case .refused(.notFound, _):
       // The venue's way of saying that it has none.
       inquiries[index].isInFlight = false
-      inquiries[index].attempt = 0
+      endTries(ofInquiry: index, events: &events)
       goOn(index, at: now, events: &events)
       return
     case .refused, .inDoubt, .backOff:
       if verdict.isWorthAsking(status: status) {
-        delayInquiry(id, at: now)
+        delayInquiry(id, at: now, events: &events)
       } else {
         // It stays in the list, not due: the order's fate is unknown, and is not asked for again.
         inquiries[index].isInFlight = false
@@ -131,11 +148,13 @@ extension WhiteBITSession {
     }
     guard isRead else {
       events.append(.anomaly(.malformed))
-      delayInquiry(id, at: now)
+      delayInquiry(id, at: now, events: &events)
       return
     }
     inquiries[index].isInFlight = false
-    if inquiries[index].found?.status != .unknown { inquiries[index].attempt = 0 }
+    if inquiries[index].found?.status != .unknown {
+      endTries(ofInquiry: index, events: &events)
+    }
     goOn(index, at: now, events: &events)
   }
 
@@ -209,7 +228,7 @@ extension WhiteBITSession {
       events.append(.anomaly(.unknownStatus))
       inquiries[index].found = nil
       inquiries[index].stage = .open
-      delayInquiry(inquiry.id, at: now)
+      delayInquiry(inquiry.id, at: now, events: &events)
       return
     }
     switch inquiry.stage {

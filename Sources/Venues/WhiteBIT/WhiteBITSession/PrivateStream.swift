@@ -154,6 +154,10 @@ extension WhiteBITSession {
     link.retryAt =
       now + configuration.backoff.delay(attempt: Int(link.attempt), random: &random)
     link.attempt = min(link.attempt + 1, 16)
+    if link.attempt == configuration.tries {
+      events.append(
+        .notice(.retriesExhausted(.stream, tries: configuration.tries, order: ClientOrderID(""))))
+    }
   }
 
   /// - Unit: nanoseconds; a quarter of a second, so that many clients of one venue do not come back

@@ -190,6 +190,9 @@ extension WhiteBITSession {
     }
     step = .none
     link.stage = .live
+    if link.attempt >= configuration.tries {
+      events.append(.notice(.retriesSucceeded(.stream, order: ClientOrderID(""))))
+    }
     link.attempt = 0
     link.liveSince = now
     inquireVanished(at: now)

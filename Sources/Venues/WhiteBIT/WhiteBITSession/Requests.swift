@@ -25,7 +25,33 @@ enum Job: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// Polled prints, market by market.
   case tape = 9
 
-  var requestClass: RequestClass { self == .token ? .token : self == .clear ? .cancel : .read }
+  /// Whose quota it spends.
+  var group: RequestGroup {
+    switch self {
+    case .time, .markets, .ticker, .tape: .market
+    case .balances, .fills: .account
+    case .token: .token
+    case .orders: .orders
+    case .clear: .cancel
+    case .book: .books
+    }
+  }
+
+  /// What a person is told of when its tries run out.
+  var task: RetriedTask {
+    switch self {
+    case .time: .clock
+    case .markets: .rules
+    case .ticker: .lastPrices
+    case .balances: .balances
+    case .token: .token
+    case .orders: .openOrders
+    case .fills: .fills
+    case .clear: .cancelAll
+    case .book: .book
+    case .tape: .trades
+    }
+  }
 
   /// Whether it names one market at a time, and can go on without one that is not available.
   var goesByMarket: Bool {
@@ -64,6 +90,8 @@ enum Purpose: Equatable, Sendable, BitwiseCopyable {
 struct Request: Equatable, Sendable, BitwiseCopyable {
   var id: RequestID
   var purpose: Purpose
+  var group: RequestGroup
+  var sentAt: Timestamp
 }
 
 /// An order on its way in a request.
@@ -112,7 +140,8 @@ extension WhiteBITSession {
     var body = SignedBody(endpoint, into: &effects.bytes)
     body.fields(into: &effects.bytes, fields)
     let (range, signing) = body.end(into: &effects.bytes)
-    requests.append(Request(id: id, purpose: purpose))
+    requests.append(
+      Request(id: id, purpose: purpose, group: endpoint.group, sentAt: clock))
     effects.append(
       .request(
         RequestEffect(
@@ -137,7 +166,8 @@ extension WhiteBITSession {
       effects.bytes.append("?limit=")
       effects.bytes.append(decimal: query)
     }
-    requests.append(Request(id: id, purpose: purpose))
+    requests.append(
+      Request(id: id, purpose: purpose, group: endpoint.group, sentAt: clock))
     effects.append(
       .request(
         RequestEffect(
@@ -175,7 +205,7 @@ extension WhiteBITSession {
   /// Sends every job that is due and that the quota allows.
   mutating func sendJobs(at now: Timestamp, effects: inout VenueEffects) {
     for job in Job.allCases where jobs[Int(job.rawValue)].dueAt <= now {
-      guard requests.count < WhiteBITSession.maxInFlight, quota.take(job.requestClass, at: now)
+      guard requests.count < WhiteBITSession.maxInFlight, quota.take(job.group, at: now)
       else { continue }
       jobs[Int(job.rawValue)].dueAt = .distantFuture
       jobs[Int(job.rawValue)].isInFlight = true
@@ -223,12 +253,26 @@ extension WhiteBITSession {
 
   /// A job's request failed, or its reply could not be read: it is tried again later, if it is
   /// wanted still.
-  mutating func retry(_ job: Job, at now: Timestamp) {
+  mutating func retry(_ job: Job, at now: Timestamp, events: inout VenueEvents) {
     guard isWanted(job) else { return }
     let index = Int(job.rawValue)
     let wait = configuration.backoff.delay(attempt: Int(jobs[index].attempt), random: &random)
     jobs[index].attempt = min(jobs[index].attempt + 1, 16)
+    if jobs[index].attempt == configuration.tries {
+      events.append(
+        .notice(
+          .retriesExhausted(job.task, tries: configuration.tries, order: ClientOrderID(""))))
+    }
     want(job, at: now + wait)
+  }
+
+  /// A job went well.
+  mutating func endTries(of job: Job, events: inout VenueEvents) {
+    let index = Int(job.rawValue)
+    if jobs[index].attempt >= configuration.tries {
+      events.append(.notice(.retriesSucceeded(job.task, order: ClientOrderID(""))))
+    }
+    jobs[index].attempt = 0
   }
 
   // MARK: Replies
@@ -247,6 +291,13 @@ extension WhiteBITSession {
     guard let request = takeRequest(id) else { return }  // We had given up waiting for it.
     let verdict = Faults.verdict(status: status, body: body)
     if let anomaly = verdict.anomaly { events.append(.anomaly(anomaly)) }
+    if let notice = quota.answered(
+      request.group, verdict, sentAt: request.sentAt, at: now, backoff: configuration.backoff,
+      random: &random)
+    {
+      events.append(.notice(notice))
+      if case .breakerOpened(.place, _, _) = notice { refuseQueue(.rateLimited) }
+    }
     // Our idea of the venue's clock may be wrong: every nonce hangs on it.
     if verdict.anomaly == .staleNonce && isWanted(.time) { want(.time, at: now) }
     switch request.purpose {
@@ -273,13 +324,14 @@ extension WhiteBITSession {
     _ id: RequestID, _ failure: RequestFailure, at now: Timestamp, events: inout VenueEvents
   ) {
     guard let request = takeRequest(id) else { return }
+    quota.unanswered(request.group, sentAt: request.sentAt, at: now)
     switch request.purpose {
     case .job(let job):
       jobs[Int(job.rawValue)].isInFlight = false
       if jobs[Int(job.rawValue)].isToRestart {
         restart(job, at: now)
       } else {
-        retry(job, at: now)
+        retry(job, at: now, events: &events)
       }
     case .place:
       for order in takeSent(id) {
@@ -293,7 +345,7 @@ extension WhiteBITSession {
       }
     case .cancel(let order, let instrument):
       loseCancel(order, of: instrument, at: now, events: &events)
-    case .inquiry(let order): delayInquiry(order, at: now)
+    case .inquiry(let order): delayInquiry(order, at: now, events: &events)
     }
   }
 
@@ -322,11 +374,11 @@ extension WhiteBITSession {
         case .tape: readTape(body, at: now, events: &events)
         }
       if isRead {
-        jobs[Int(job.rawValue)].attempt = 0
+        endTries(of: job, events: &events)
         advance(at: now, events: &events, effects: &effects)
       } else {
         events.append(.anomaly(.malformed))
-        retry(job, at: now)
+        retry(job, at: now, events: &events)
       }
     case .refused(.notFound, _) where job == .fills:
       // The venue's way of saying that there are none.
@@ -338,7 +390,7 @@ extension WhiteBITSession {
       advance(at: now, events: &events, effects: &effects)
     case .refused, .inDoubt, .backOff:
       if verdict.isWorthAsking(status: status) {
-        retry(job, at: now)
+        retry(job, at: now, events: &events)
       } else {
         giveUp(job, verdict, status: status, at: now, events: &events)
       }

@@ -7,7 +7,7 @@ internal import WhiteBITWire
 // the same one.
 extension WhiteBITSession: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("WhiteBIT-2")
+    snapshot.section("WhiteBIT-3")
     snapshot.write(phase.rawValue)
     snapshot.write(clockOffset)
     snapshot.write(clock)
@@ -27,7 +27,7 @@ extension WhiteBITSession: Snapshotting {
     snapshot.write(UInt32(markets.count))
     for market in markets { market.write(to: &snapshot) }
     own.write(to: &snapshot)
-    snapshot.write(list: queue)
+    queue.write(to: &snapshot)
     snapshot.write(list: cancels)
     snapshot.write(list: sent)
     snapshot.write(list: inquiries)
@@ -43,7 +43,7 @@ extension WhiteBITSession: Snapshotting {
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("WhiteBIT-2")
+    try snapshot.section("WhiteBIT-3")
     phase = try snapshot.member("phase") { Phase(rawValue: $0) }
     clockOffset = try snapshot.timeSpan()
     clock = try snapshot.timestamp()
@@ -71,7 +71,7 @@ extension WhiteBITSession: Snapshotting {
     }
     for index in 0..<markets.count { try markets[index].read(from: &snapshot) }
     try own.read(from: &snapshot)
-    try snapshot.read(list: &queue, upTo: WhiteBITSession.maxQueued)
+    try queue.read(from: &snapshot)
     try snapshot.read(list: &cancels, upTo: WhiteBITSession.maxQueued)
     try snapshot.read(
       list: &sent, upTo: WhiteBITSession.maxInFlight * WhiteBITSession.maxBatch)
@@ -261,6 +261,8 @@ extension Inquiry: SnapshotValue {
 extension Request: SnapshotValue {
   func write(to snapshot: inout SnapshotWriter) {
     snapshot.write(id.number)
+    snapshot.write(group.rawValue)
+    snapshot.write(sentAt)
     switch purpose {
     case .job(let job):
       snapshot.write(UInt8(0))
@@ -278,6 +280,8 @@ extension Request: SnapshotValue {
 
   init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
     id = RequestID(try snapshot.read())
+    group = try snapshot.member("request group") { RequestGroup(rawValue: $0) }
+    sentAt = try snapshot.timestamp()
     let offset = snapshot.offset
     switch try snapshot.byte() {
     case 0: purpose = .job(try snapshot.member("job") { Job(rawValue: $0) })

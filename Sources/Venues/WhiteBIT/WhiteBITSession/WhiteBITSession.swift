@@ -65,7 +65,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var listedAt = Timestamp.zero
 
   var own = OwnOrders()
-  var queue: [QueuedOrder] = []
+  var queue = PlacementQueue()
   var cancels: [QueuedCancel] = []
   var sent: [SentOrder] = []
   var inquiries: [Inquiry] = []
@@ -79,7 +79,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// Orders that ended, so that late news does not bring them back.
   var ended = BoundedSet<UInt64>(capacity: 4096)
   var foreign = BoundedSet<UInt64>(capacity: 1024)
-  var quota = Quota()
+  var quota: Quota
   var random: SeededRandom
   var lastRequest: UInt64 = 0
   var lastFrame: UInt64 = 0
@@ -88,17 +88,20 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var prints: [WireTrade] = []
   var batch: [QueuedOrder] = []
 
-  /// Orders, and cancels, waiting for a flush.
+  /// Cancels waiting for a flush; and orders, at most.
   static var maxQueued: Int { OwnOrders.capacity }
 
   public init(_ configuration: WhiteBITConfiguration) {
     precondition(
       WhiteBITConfiguration.depthLimits.contains(configuration.depthLimit),
       "a depth of \(configuration.depthLimit) levels is not offered")
+    precondition(
+      configuration.maxQueued >= 1 && configuration.maxQueued <= WhiteBITSession.maxQueued,
+      "a queue of \(configuration.maxQueued) placements")
     self.configuration = configuration
+    quota = Quota(configuration.rates, configuration.breaker)
     markets = configuration.symbols.map { MarketState(symbol: $0) }
     random = SeededRandom(seed: configuration.seed)
-    queue.reserveCapacity(256)
     cancels.reserveCapacity(256)
     sent.reserveCapacity(256)
     inquiries.reserveCapacity(64)
@@ -167,10 +170,19 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     _ order: Approved<OrderIntent>, as clientOrderID: ClientOrderID, trace: TraceID
   ) {
     let intent = order.value
-    guard isReadyTold, queue.count < WhiteBITSession.maxQueued, !own.isFull,
-      let index = markets.index(of: intent.instrument), markets[index].instrument != nil
+    guard isReadyTold, let index = markets.index(of: intent.instrument),
+      markets[index].instrument != nil
     else {
       defer_(.orderRefused(clientOrderID, .other, code: 0))
+      return
+    }
+    guard queue.count < configuration.maxQueued, !own.isFull else {
+      defer_(.orderRefused(clientOrderID, .queueFull, code: 0))
+      return
+    }
+    // What waits for long is placed into another market than it was meant for.
+    guard !quota.isBroken(.place, at: clock) else {
+      defer_(.orderRefused(clientOrderID, .rateLimited, code: 0))
       return
     }
     // The venue has good-till-canceled and immediate-or-cancel, and not the latter as a maker.
@@ -183,6 +195,10 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     _ = own.insert(
       OwnOrder(
         id: clientOrderID, instrument: intent.instrument, stage: .queued, sentAt: .zero))
+    if queue.dropped >= configuration.maxQueued {
+      let known = own
+      queue.compact { known[$0.id]?.stage == .queued }
+    }
     queue.append(QueuedOrder(intent: intent, id: clientOrderID))
   }
 
@@ -216,6 +232,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   }
 
   public mutating func flush(at now: Timestamp, effects: inout VenueEffects) {
+    clock = max(clock, now)
     resubscribeDue(at: now, effects: &effects)
     guard isActive else { return }
     if !cancels.isEmpty { flushCancels(at: now, effects: &effects) }
@@ -230,7 +247,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
       let order = own[entry.id]
       if order?.stage == .queued {
         // Never sent, and now never to be.
-        queue.removeAll { $0.id == entry.id }
+        queue.drop()
         own.remove(entry.id)
         defer_(.orderRefused(entry.id, .other, code: 0))
         continue
@@ -256,33 +273,27 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     cancels.removeSubrange(kept...)
   }
 
-  /// Sends the queue in order: each market's orders together, at most twenty in one request.
+  /// Sends the queue in the order of the intents: orders of one market that stand together go
+  /// together, at most twenty in one request.
   private mutating func flushQueue(at now: Timestamp, effects: inout VenueEffects) {
     guard isReadyTold, isArmed(at: now) else {
       // What was approved for a world that is gone is not sent into the next one.
       refuseQueue(.other)
       return
     }
-    while let first = queue.first, let index = markets.index(of: first.intent.instrument),
+    while let first = nextQueued(), let index = markets.index(of: first.intent.instrument),
       let scale = markets[index].scale, requests.count < WhiteBITSession.maxInFlight,
       quota.take(.place, at: now)
     {
       // Out of `self` and back: the writer below reads it while `self` is changed.
       var taken: [QueuedOrder] = []
       swap(&taken, &batch)
-      var kept = 0
-      for position in 0..<queue.count {
-        let order = queue[position]
-        if taken.count < WhiteBITSession.maxBatch
-          && order.intent.instrument == first.intent.instrument
-        {
-          taken.append(order)
-        } else {
-          queue[kept] = order
-          kept += 1
-        }
+      while taken.count < WhiteBITSession.maxBatch, let order = nextQueued(),
+        order.intent.instrument == first.intent.instrument
+      {
+        queue.removeFirst()
+        taken.append(order)
       }
-      queue.removeSubrange(kept...)
       let request = send(
         taken, market: markets[index].symbol.market, scale: scale, effects: &effects)
       for order in taken {
@@ -297,6 +308,15 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
       taken.removeAll(keepingCapacity: true)
       swap(&taken, &batch)
     }
+  }
+
+  /// The oldest order that waits and was not canceled while it did.
+  private mutating func nextQueued() -> QueuedOrder? {
+    while let first = queue.first {
+      if queue.dropped == 0 || own[first.id]?.stage == .queued { return first }
+      queue.removeDropped()
+    }
+    return nil
   }
 
   private mutating func send(
@@ -319,11 +339,11 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
 
   /// Refuses what was never sent.
   mutating func refuseQueue(_ reason: RefusalReason) {
-    for order in queue {
+    while let order = nextQueued() {
+      queue.removeFirst()
       own.remove(order.id)
       defer_(.orderRefused(order.id, reason, code: 0))
     }
-    queue.removeAll(keepingCapacity: true)
   }
 
   /// Keeps news for the next input, which is asked for at once.
@@ -357,7 +377,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     guard requests.count < WhiteBITSession.maxInFlight else { return next }
     next = min(next, nextListing)
     for job in Job.allCases where jobs[Int(job.rawValue)].dueAt != .distantFuture {
-      next = min(next, max(jobs[Int(job.rawValue)].dueAt, quota.nextAt(job.requestClass)))
+      next = min(next, max(jobs[Int(job.rawValue)].dueAt, quota.nextAt(job.group)))
     }
     next = min(next, nextInquiry)
     if !queue.isEmpty { next = min(next, quota.nextAt(.place)) }
@@ -369,15 +389,20 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
 
   /// When the next question about an order can be sent.
   private var nextInquiry: Timestamp {
-    var next = Timestamp.distantFuture
+    var open = Timestamp.distantFuture
+    var account = Timestamp.distantFuture
     var inFlight = 0
     for inquiry in inquiries {
       if inquiry.isInFlight { inFlight += 1 }
-      if inquiry.dueAt < next { next = inquiry.dueAt }
+      if inquiry.stage == .open {
+        open = min(open, inquiry.dueAt)
+      } else {
+        account = min(account, inquiry.dueAt)
+      }
     }
-    guard inFlight < WhiteBITSession.maxInquiriesInFlight, next != .distantFuture else {
-      return .distantFuture
-    }
-    return max(next, quota.nextAt(.read))
+    guard inFlight < WhiteBITSession.maxInquiriesInFlight else { return .distantFuture }
+    if open != .distantFuture { open = max(open, quota.nextAt(.orders)) }
+    if account != .distantFuture { account = max(account, quota.nextAt(.account)) }
+    return min(open, account)
   }
 }
