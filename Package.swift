@@ -85,7 +85,7 @@ let package = Package(
     room("MartletClock", at: "Edges/Clock", needs: base),
     room(
       "MartletSecrets", at: "Edges/Secrets",
-      needs: ["CMartletCrypto", "CMartletLinux", "MartletVenueKit"] + base),
+      needs: ["CMartletCrypto", "CMartletSodium", "CMartletLinux", "MartletVenueKit"] + base),
     room(
       "MartletJournalFile", at: "Edges/JournalFile",
       needs: ["CMartletCrypto", "CMartletLinux", "MartletRecord"] + base),
@@ -105,6 +105,9 @@ let package = Package(
     .target(
       name: "CMartletCrypto", path: "Sources/C/CMartletCrypto",
       linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "CMartletSodium", path: "Sources/C/CMartletSodium",
+      linkerSettings: [.linkedLibrary("sodium")]),
     .target(
       name: "CMartletTLS", path: "Sources/C/CMartletTLS",
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -196,7 +199,9 @@ let package = Package(
       ]),
     tests(
       "ProgramTests", at: "ProgramTests",
-      needs: base + ["MartletJSON", "MartletLive", "MartletBench"]),
+      needs: kit + [
+        "MartletJSON", "MartletLive", "MartletBench", "MartletConfiguration", "MartletSecrets",
+      ]),
     tests("LayoutTests", at: "LayoutTests", needs: []),
   ],
   cLanguageStandard: .c17,

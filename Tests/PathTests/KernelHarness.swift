@@ -11,6 +11,7 @@ import MartletVenueKit
 /// A session that understands a tiny wire of its own: a frame is a list of scripted events by number.
 /// What it is told to place or cancel leaves as one line of text each, so that tests see bytes.
 struct ScriptedSession: VenueSession {
+  static var keyScope: KeyScope { .account }
   /// Shared by all sessions of a test; a session of a replay reads the same script.
   let script: [[VenueEvent]]
   let levels: [[BookLevel]]

@@ -7,6 +7,12 @@ extension BotConfiguration {
   /// Where it leaves the certificate to trust, from the folder it was started in.
   static let localAuthorities = ".martlet/exchange/8481/ca.pem"
 
+  /// The local exchange, as a configuration that says nothing of its venue means it.
+  public static var localVenue: Venue {
+    Venue(
+      endpoint: .local, rest: localREST, websocket: localWebSocket, authorities: localAuthorities)
+  }
+
   /// Reads a document; nil, or nonsense, when `log` has got a problem meanwhile.
   init?(_ document: TOMLTable, log: ConfigurationLog) {
     var root = TableReader(
@@ -121,6 +127,12 @@ extension BotConfiguration {
   private static func readVenue(_ reader: inout TableReader) -> Venue? {
     let endpoint: Endpoint? = reader.choice("endpoint", default: .local)
     let key = reader.reference("key")
+    let spotKey = reader.reference("spot_key")
+    let contractsKey = reader.reference("contracts_key")
+    if reader.has("key"), let other = ["spot_key", "contracts_key"].first(where: reader.has) {
+      reader.problem(
+        other, "expected either key, for everything, or spot_key and contracts_key; remove one")
+    }
     let feed: Feed? = reader.choice("feed", default: .websocket)
     let pingInterval = reader.duration(
       "ping_interval", in: .seconds(1)...(.seconds(60)), default: "10s")
@@ -152,7 +164,8 @@ extension BotConfiguration {
     else { return nil }
     var venue = Venue(
       endpoint: endpoint, rest: rest, websocket: websocket, authorities: authorities, pins: pins,
-      key: key, feed: feed, pingInterval: pingInterval)
+      key: key, spotKey: spotKey, contractsKey: contractsKey, feed: feed,
+      pingInterval: pingInterval)
     venue.backoffFirst = backoffFirst
     venue.backoffMax = backoffMax
     venue.quotaSharePercent = quotaShare

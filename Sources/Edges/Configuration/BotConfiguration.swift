@@ -52,8 +52,12 @@ public struct BotConfiguration: Equatable, Sendable {
     ///
     /// - Bounds: 16.
     public var pins: [String]
-    /// Where the credentials are, `file:PATH` or `env:NAME`; nil when none are named.
+    /// Where the credentials for everything are, `keyring:NAME`, `file:PATH` or `env:NAME`; nil when
+    /// none are named, or when `spotKey` and `contractsKey` are.
     public var key: String?
+    /// Where those for spot are, and those for contracts.
+    public var spotKey: String?
+    public var contractsKey: String?
     public var feed: Feed
     /// How often a stream is pinged; 1 to 60 s. The venue ends one that is silent for 60 s.
     public var pingInterval: TimeSpan
@@ -67,8 +71,8 @@ public struct BotConfiguration: Equatable, Sendable {
     public var queue = 4_096
     public init(
       endpoint: Endpoint, rest: String, websocket: String, authorities: String? = nil,
-      pins: [String] = [], key: String? = nil, feed: Feed = .websocket,
-      pingInterval: TimeSpan = .seconds(10)
+      pins: [String] = [], key: String? = nil, spotKey: String? = nil,
+      contractsKey: String? = nil, feed: Feed = .websocket, pingInterval: TimeSpan = .seconds(10)
     ) {
       self.endpoint = endpoint
       self.rest = rest
@@ -76,6 +80,8 @@ public struct BotConfiguration: Equatable, Sendable {
       self.authorities = authorities
       self.pins = pins
       self.key = key
+      self.spotKey = spotKey
+      self.contractsKey = contractsKey
       self.feed = feed
       self.pingInterval = pingInterval
     }

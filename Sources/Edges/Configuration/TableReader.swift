@@ -57,6 +57,9 @@ public struct TableReader {
 
   public var exists: Bool { table != nil }
 
+  /// Whether a key stands in the table, whatever is under it.
+  public func has(_ key: String) -> Bool { table?[key] != nil }
+
   /// The whole name of a key of this table.
   public func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
@@ -275,8 +278,9 @@ public struct TableReader {
       let message: String
       if TableReader.isSecretName(entry.key) {
         message =
-          "unknown key, and secrets do not belong here: write KEY:SECRET into a file of mode 0600"
-          + " and name it with key = \"file:PATH\""
+          "unknown key, and secrets do not belong here: seal KEY:SECRET with ./martlet keys add NAME"
+          + " and name it with key = \"keyring:NAME\", or keep it in a file of mode 0600 and name that"
+          + " with key = \"file:PATH\""
       } else if let meant = nearest(to: entry.key, among: known) {
         message = "unknown key; did you mean \(meant)?"
       } else {

@@ -1,5 +1,4 @@
 internal import CMartletCrypto
-internal import Glibc
 
 /// Where credentials are, as a configuration names it; never the credentials.
 public enum KeyReference: Equatable, Sendable, CustomStringConvertible {
@@ -7,13 +6,17 @@ public enum KeyReference: Equatable, Sendable, CustomStringConvertible {
   case file(String)
   /// An environment variable that holds `KEY:SECRET`.
   case environment(String)
+  /// An entry of the sealed store.
+  case keyring(String)
 
-  /// Reads `file:PATH` or `env:NAME`.
+  /// Reads `file:PATH`, `env:NAME` or `keyring:NAME`.
   public init(_ text: String) throws(SecretsFault) {
     if text.hasPrefix("file:"), text.utf8.count > 5 {
       self = .file(String(text.dropFirst(5)))
     } else if text.hasPrefix("env:"), text.utf8.count > 4 {
       self = .environment(String(text.dropFirst(4)))
+    } else if text.hasPrefix("keyring:"), SealedStore.isName(String(text.dropFirst(8))) {
+      self = .keyring(String(text.dropFirst(8)))
     } else {
       // What stands before a colon is a scheme; anything else may be a key pasted by mistake.
       let schemes = ["keyring", "credential", "pkcs11", "file", "env"]
@@ -27,6 +30,7 @@ public enum KeyReference: Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .file(let path): "file:\(path)"
     case .environment(let name): "env:\(name)"
+    case .keyring(let name): "keyring:\(name)"
     }
   }
 }
@@ -69,27 +73,67 @@ public struct Credentials: Sendable {
     secret = Secret(copying: text.extracting(colon + 1..<end))
   }
 
-  /// Fetches what `reference` names.
-  public static func load(_ reference: KeyReference) throws(SecretsFault) -> Credentials {
-    var text: [UInt8]
+  /// Fetches what `reference` names. An environment variable is wiped and taken away, so that no
+  /// program started from here inherits it.
+  ///
+  /// - Parameter passphrase: where the sealed store's passphrase comes from; asked for nothing else.
+  public static func load(
+    _ reference: KeyReference, passphrase: PassphraseSource = PassphraseSource()
+  ) throws(SecretsFault) -> Credentials {
     switch reference {
-    case .file(let path): text = try read(path)
+    case .file(let path):
+      return try parse(try read(path), origin: "\(reference)")
     case .environment(let name):
-      // The environment's text lives until somebody changes the environment, which nobody does.
-      guard let value = unsafe getenv(name) else { throw .unset(variable: name) }
-      text = []
-      text.reserveCapacity(maximumBytes + 1)
-      var index = 0
-      while unsafe value[index] != 0, index <= maximumBytes {
-        unsafe text.append(UInt8(bitPattern: value[index]))
-        index += 1
+      guard let text = EnvironmentSecret.take(name, atMost: maximumBytes) else {
+        throw .unset(variable: name)
       }
+      return try parse(text, origin: "\(reference)")
+    case .keyring(let name):
+      return try stored(name, passphrase)
     }
-    defer { Secret.wipe(&text) }
+  }
+
+  private static func stored(
+    _ name: String, _ passphrase: PassphraseSource
+  ) throws(SecretsFault) -> Credentials {
+    let path = SealedStore.standardPath
+    do throws(StoreFault) {
+      // What is wrong without a passphrase is told before one is asked for.
+      try SealedStore.listing(path).require(name)
+    } catch {
+      throw .store(error)
+    }
+    let words: Secret
+    do throws(PassphraseFault) { words = try passphrase.obtain(for: path) } catch {
+      throw .passphrase(error)
+    }
+    do throws(StoreFault) {
+      return try SealedStore.open(path, passphrase: words).credentials(named: name)
+    } catch {
+      throw .store(error)
+    }
+  }
+
+  /// - Parameter origin: what messages call the place it comes from.
+  static func parse(_ text: Secret, origin: String) throws(SecretsFault) -> Credentials {
     do throws(ShapeFault) {
       return try Credentials(parsing: text.span)
     } catch {
-      throw .wrongShape(origin: "\(reference)", reason: error)
+      throw .wrongShape(origin: origin, reason: error)
+    }
+  }
+
+  /// The fingerprint of the key that `reference` names, without opening a sealed store and with
+  /// everything left where it is; nil when it cannot be read.
+  public static func fingerprint(of reference: KeyReference) -> String? {
+    switch reference {
+    case .file(let path):
+      (try? read(path)).flatMap { try? parse($0, origin: "\(reference)") }?.fingerprint
+    case .environment(let name):
+      EnvironmentSecret.copy(name, atMost: maximumBytes)
+        .flatMap { try? parse($0, origin: "\(reference)") }?.fingerprint
+    case .keyring(let name):
+      (try? SealedStore.listing(SealedStore.standardPath).require(name))?.fingerprint
     }
   }
 
@@ -104,48 +148,20 @@ public struct Credentials: Sendable {
     return digest.prefix(6).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
-  /// Reads a key file, having checked on the open file itself that it is nobody else's.
-  private static func read(_ path: String) throws(SecretsFault) -> [UInt8] {
-    // The path is a C string for the length of the call.
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-    guard descriptor >= 0 else {
-      switch errno {
-      case ENOENT, ENOTDIR: throw .missing(path: path)
-      case EACCES, EPERM: throw .permission(path: path)
-      default: throw .system(call: "open", path: path, errno: errno)
+  private static func read(_ path: String) throws(SecretsFault) -> Secret {
+    do throws(PrivateFileFault) {
+      return try PrivateFile.read(path, atMost: maximumBytes)
+    } catch {
+      switch error {
+      case .missing(let path): throw .missing(path: path)
+      case .permission(let path): throw .permission(path: path)
+      case .exposed(let path, let mode): throw .exposed(path: path, mode: mode)
+      case .foreignOwner(let path, let owner): throw .foreignOwner(path: path, owner: owner)
+      case .notAFile(let path): throw .notAFile(path: path)
+      case .system(let call, let path, let errno):
+        throw .system(call: call, path: path, errno: errno)
       }
     }
-    defer { close(descriptor) }
-    var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0 else {
-      throw .system(call: "fstat", path: path, errno: errno)
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
-    guard status.st_mode & 0o077 == 0 else {
-      throw .exposed(path: path, mode: status.st_mode & 0o7777)
-    }
-    guard status.st_uid == geteuid() || status.st_uid == 0 else {
-      throw .foreignOwner(path: path, owner: status.st_uid)
-    }
-    // Room for one byte more than is accepted, so that the array never grows and leaves a copy.
-    var bytes = [UInt8](repeating: 0, count: maximumBytes + 1)
-    var filled = 0
-    while filled < bytes.count {
-      let count = unsafe bytes.withUnsafeMutableBytes {
-        // Not empty; the rest of the room is what is asked for.
-        unsafe Glibc.read(
-          descriptor, $0.baseAddress.unsafelyUnwrapped + filled, $0.count - filled)
-      }
-      guard count >= 0 else {
-        let failure = errno
-        Secret.wipe(&bytes)
-        throw .system(call: "read", path: path, errno: failure)
-      }
-      if count == 0 { break }
-      filled += count
-    }
-    bytes.removeLast(bytes.count - filled)
-    return bytes
   }
 }
 

@@ -1,4 +1,5 @@
 internal import CMartletCrypto
+internal import CMartletSodium
 public import MartletVenueKit
 
 /// HMAC-SHA512 (RFC 2104, RFC 4231), as desks take it.
@@ -9,14 +10,17 @@ public let keyedHash: KeyedHash = { secret, message in
 /// HMAC-SHA512 of `message` under a key of any length, 64 bytes. For what is not hot: the key is
 /// made ready every time.
 public func hmacSHA512(key: Span<UInt8>, message: Span<UInt8>) -> [UInt8] {
-  let ready = ReadyKey(key)
+  var context = cmartlet_hmac_sha512()
   var digest = [UInt8](repeating: 0, count: 64)
-  unsafe message.withUnsafeBufferPointer { message in
-    unsafe digest.withUnsafeMutableBufferPointer {
-      // The digest takes 64 bytes.
-      unsafe ready.sum(message, into: $0.baseAddress.unsafelyUnwrapped)
-    }
+  // The shim reads and writes during the calls alone; the digest takes 64 bytes.
+  let made = unsafe key.withUnsafeBufferPointer {
+    unsafe cmartlet_hmac_sha512_init(&context, $0.baseAddress, $0.count)
   }
+  precondition(made == 0, "libcrypto has no SHA-512")
+  unsafe message.withUnsafeBufferPointer {
+    unsafe cmartlet_hmac_sha512_sum(&context, $0.baseAddress, $0.count, &digest)
+  }
+  unsafe cmartlet_wipe(&context, MemoryLayout<cmartlet_hmac_sha512>.size)
   return digest
 }
 
@@ -36,23 +40,29 @@ public func hmacSHA256(key: Span<UInt8>, message: Span<UInt8>) -> [UInt8] {
   return digest
 }
 
-/// A key made ready for HMAC-SHA512, as secret as the key and wiped like it.
+/// A key made ready for HMAC-SHA512, as secret as the key and kept like it.
 @safe struct ReadyKey: ~Copyable {
   private let context: UnsafeMutablePointer<cmartlet_hmac_sha512>
 
   init(_ key: Span<UInt8>) {
-    unsafe context = .allocate(capacity: 1)
-    unsafe context.initialize(to: cmartlet_hmac_sha512())
+    // A multiple of 16 bytes, and so aligned.
+    let size = (MemoryLayout<cmartlet_hmac_sha512>.size + 15) / 16 * 16
+    guard let room = unsafe cmartlet_guarded_allocate(size) else {
+      preconditionFailure("no memory for a key")
+    }
+    unsafe context = room.initializeMemory(
+      as: cmartlet_hmac_sha512.self, to: cmartlet_hmac_sha512())
     let made = unsafe key.withUnsafeBufferPointer {
       // Read during the call alone.
       unsafe cmartlet_hmac_sha512_init(context, $0.baseAddress, $0.count)
     }
     precondition(made == 0, "libcrypto has no SHA-512")
+    unsafe cmartlet_guarded_freeze(room)
   }
 
   deinit {
-    unsafe cmartlet_wipe(context, MemoryLayout<cmartlet_hmac_sha512>.size)
-    unsafe context.deallocate()
+    // Wipes it too.
+    unsafe cmartlet_guarded_free(context)
   }
 
   /// - Parameter digest: room for 64 bytes.

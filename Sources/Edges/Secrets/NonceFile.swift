@@ -12,6 +12,23 @@ public final class NonceFile {
   private let descriptor: Int32
   /// No nonce up to this one may be used again by a later process.
   private(set) var reserved: Int64
+  /// Kept as long as nonces may be drawn.
+  private var lock: KeyLock?
+
+  /// Opens the file of a key whose lock is held, and keeps the lock.
+  ///
+  /// - Parameter former: where an earlier build kept this key's nonces, beside one bot's journal.
+  ///   What it says is taken over, and the file with it.
+  public convenience init(_ lock: KeyLock, former: String? = nil) throws(NonceFault) {
+    try self.init(lock.noncePath)
+    self.lock = lock
+    if let former, unsafe access(former, F_OK) == 0 {
+      // A process of the earlier build may be using it now, which the lock cannot know.
+      let old = try NonceFile(former)
+      if old.reserved > reserved { try reserve(old.reserved) }
+      unsafe unlink(former)
+    }
+  }
 
   /// Opens the file, or creates it, and takes its lock; a process that dies lets it go.
   public init(_ path: String) throws(NonceFault) {

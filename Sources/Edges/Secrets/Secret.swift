@@ -1,40 +1,64 @@
 internal import CMartletCrypto
+internal import CMartletSodium
 
-/// Bytes that nobody may see: one copy, wiped when the last owner lets go, and `<redacted>` to
-/// everything that prints, describes or mirrors.
+/// Bytes that nobody may see: one copy, in memory of its own that is kept out of swap and of core
+/// dumps, wiped when the last owner lets go, and `<redacted>` to everything that prints, describes or
+/// mirrors.
+///
+/// - Bounds: each takes four pages of address space and one that is locked in memory. Past the
+///   process's limit of locked memory (`ulimit -l`) it may be swapped; all else still holds.
 @safe public final class Secret: @unchecked Sendable {
   // Written in `init` alone, so any thread may read it.
-  private let storage: UnsafeMutableBufferPointer<UInt8>
+  private let storage: UnsafeMutableRawPointer
+  public let count: Int
 
   /// Keeps a copy. Whoever has the original wipes that.
-  public init(copying bytes: Span<UInt8>) {
-    unsafe storage = .allocate(capacity: bytes.count)
-    unsafe bytes.withUnsafeBufferPointer { source in
-      // As many as were allocated.
-      _ = unsafe storage.initialize(from: source)
+  public convenience init(copying bytes: Span<UInt8>) {
+    unsafe self.init(capacity: bytes.count) { room in
+      // As many bytes of room as there are.
+      unsafe bytes.withUnsafeBytes { unsafe room.copyMemory(from: $0) }
+      return bytes.count
     }
   }
 
-  /// Keeps a copy of `bytes` and wipes them.
-  convenience init(taking bytes: inout [UInt8]) {
-    self.init(copying: bytes.span)
-    Secret.wipe(&bytes)
+  /// Lets `fill` write the bytes where they stay, so that there never is another copy.
+  ///
+  /// - Parameters:
+  ///   - capacity: how much room `fill` gets; zeros at first.
+  ///   - fill: says how many bytes it has written.
+  @unsafe init<Fault: Error>(
+    capacity: Int, fill: (UnsafeMutableRawBufferPointer) throws(Fault) -> Int
+  ) throws(Fault) {
+    let size = max(capacity, 1)
+    guard let room = unsafe cmartlet_guarded_allocate(size) else {
+      preconditionFailure("no memory for a secret of \(capacity) bytes")
+    }
+    let bytes = unsafe UnsafeMutableRawBufferPointer(start: room, count: capacity)
+    unsafe room.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    do throws(Fault) {
+      count = try unsafe fill(bytes)
+    } catch {
+      unsafe cmartlet_guarded_free(room)
+      throw error
+    }
+    precondition(count >= 0 && count <= capacity, "a secret larger than its room")
+    unsafe cmartlet_guarded_freeze(room)
+    unsafe storage = room
   }
 
   deinit {
-    unsafe cmartlet_wipe(storage.baseAddress, storage.count)
-    unsafe storage.deallocate()
+    // Wipes it too.
+    unsafe cmartlet_guarded_free(storage)
   }
-
-  public var count: Int { span.count }
 
   /// The bytes themselves, for as long as the owner lives.
   public var span: Span<UInt8> {
     @_lifetime(borrow self)
     get {
       // Initialized whole in `init`, freed in `deinit`.
-      let bytes = unsafe UnsafeBufferPointer(storage)
-      return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
+      let bytes = unsafe UnsafeRawBufferPointer(start: storage, count: count)
+      return unsafe _overrideLifetime(
+        Span(_unsafeElements: bytes.assumingMemoryBound(to: UInt8.self)), borrowing: self)
     }
   }
 
@@ -43,14 +67,8 @@ internal import CMartletCrypto
     guard count == other.count else { return false }
     return unsafe other.withUnsafeBufferPointer { other in
       // Both are `count` bytes long.
-      unsafe cmartlet_equal(storage.baseAddress, other.baseAddress, count) == 1
+      unsafe cmartlet_equal(storage, other.baseAddress, count) == 1
     }
-  }
-
-  /// Overwrites with zeros in a way that no compiler leaves out, and empties.
-  static func wipe(_ bytes: inout [UInt8]) {
-    unsafe bytes.withUnsafeMutableBytes { unsafe cmartlet_wipe($0.baseAddress, $0.count) }
-    bytes.removeAll()
   }
 }
 

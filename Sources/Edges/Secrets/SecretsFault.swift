@@ -13,6 +13,9 @@ public enum SecretsFault: Error, Equatable, Sendable {
   /// Not one line `KEY:SECRET`.
   case wrongShape(origin: String, reason: ShapeFault)
   case system(call: String, path: String, errno: Int32)
+  case store(StoreFault)
+  case passphrase(PassphraseFault)
+  case terminal(TerminalFault)
 }
 
 /// What about a line is not `KEY:SECRET`.
@@ -31,7 +34,7 @@ extension SecretsFault: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownReference(let scheme):
-      "key: expected file:PATH or env:NAME, found \(scheme); put KEY:SECRET into a file and name it"
+      "key: expected keyring:NAME, file:PATH or env:NAME, found \(scheme); run: ./martlet keys add NAME"
     case .missing(let path):
       "\(path): no such key file; write one line KEY:SECRET into it, then run: chmod 600 \(path)"
     case .permission(let path):
@@ -46,6 +49,9 @@ extension SecretsFault: CustomStringConvertible {
     case .wrongShape(let origin, let reason):
       "\(origin): expected one line KEY:SECRET, found \(reason)"
     case .system(let call, let path, let errno): "\(path): \(call) failed with errno \(errno)"
+    case .store(let fault): "\(fault)"
+    case .passphrase(let fault): "\(fault)"
+    case .terminal(let fault): "\(fault)"
     }
   }
 }

@@ -1,5 +1,6 @@
 import MartletBase
 import MartletConfiguration
+import MartletLive
 
 /// `config check|explain CONFIG.toml`
 enum ConfigCommand {
@@ -23,7 +24,7 @@ enum ConfigCommand {
       if verb == "explain" {
         for setting in report.settings { Console.out("\(setting)\n") }
       }
-      if let fault = report.fault { throw fault }
+      if let fault = report.fault ?? KeyFit.fault(of: report, file: path) { throw fault }
       if verb == "check" { Console.out("\(path): sound, \(report.settings.count) values\n") }
       return .done
     } catch {

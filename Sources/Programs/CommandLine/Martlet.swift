@@ -4,7 +4,8 @@ import Glibc
 @main enum Martlet {
   static let commands: [Command] = [
     DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
-    JournalCommand.command, ConfigCommand.command, AlertCommand.command, BenchCommand.command,
+    JournalCommand.command, ConfigCommand.command, KeysCommand.command, AlertCommand.command,
+    BenchCommand.command,
   ]
 
   /// What `./martlet` itself runs, listed here so that help and suggestions are whole.

@@ -5,7 +5,7 @@ import MartletLive
 /// `run CONFIG.toml`
 enum RunCommand {
   static let command = Command(
-    name: "run", usage: "CONFIG.toml [--for 60s] [--json]",
+    name: "run", usage: "CONFIG.toml [--for 60s] [--passphrase-file FILE] [--json]",
     does: """
       Runs a bot as its configuration says until it is told to stop: Ctrl-C, SIGTERM or a terminal
       that closes cancels its orders, compares its ledger with the venue's, and ends; Ctrl-C again
@@ -14,6 +14,8 @@ enum RunCommand {
       """,
     options: [
       .init("--for", "TIME", "stop after this long, such as 60s or 5m"),
+      .init(
+        "--passphrase-file", "FILE", "opens the key store; else MARTLET_PASSPHRASE, or asked for"),
       .init("--json", nil, "one object on standard output at the end, nothing else there"),
       .init("--parent", "PID", "stop when this process is no longer the parent"),
     ],
@@ -25,6 +27,7 @@ enum RunCommand {
       configurationPath: arguments.positional[0], build: BuildIdentity.text)
     let span = try arguments.milliseconds("--for", default: 0)
     if span > 0 { options.duration = .milliseconds(span) }
+    options.passphraseFile = arguments.last("--passphrase-file")
     options.isJSON = arguments.has("--json")
     let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))
     if parent > 0 { options.isOrphaned = { getppid() != pid_t(parent) } }

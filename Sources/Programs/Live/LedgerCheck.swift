@@ -1,5 +1,4 @@
 internal import MartletBase
-internal import MartletClock
 internal import MartletDashboard
 internal import MartletJSON
 internal import MartletModel
@@ -25,15 +24,10 @@ struct OwnLedger {
 /// Asks the venue for its own ledger, over a connection and with code of its own, and compares it
 /// with ours to the last digit.
 struct LedgerCheck: ~Copyable {
-  private let client: BlockingRESTClient
-  private let signer: Signer
-  private let nonces: NonceClock
-  private var signed = SignedHeaders()
+  private var questions: SignedQuestions
 
   init(_ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
-    client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
-    self.signer = signer
-    self.nonces = nonces
+    questions = try SignedQuestions(venue, signer: signer, nonces: nonces)
   }
 
   /// The venue could not be asked, or answered what cannot be read.
@@ -121,35 +115,14 @@ struct LedgerCheck: ~Copyable {
 
   /// - Parameter fields: members of the body, each with its comma behind.
   private mutating func post(_ path: String, _ fields: String) throws(Fault) -> JSONValue {
-    var body = ByteBuffer()
-    body.append(text: "{\(fields)\"request\":\"\(path)\",\"nonceWindow\":true,\"nonce\":")
-    let offset = body.count
-    body.append(text: "1000000000000}")
-    do {
-      guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
-        throw Fault(description: "no nonce to be had for \(path)")
+    do throws(SignedQuestions.Fault) {
+      switch try questions.post(path, fields) {
+      case .told(let value): return value
+      case .refused(let status, let words):
+        throw SignedQuestions.Fault(description: "\(path): HTTP \(status) \(words)")
       }
-      signer.sign(
-        .whitebit(nonceOffset: UInt32(offset)), body: ByteRange(start: 0, count: body.count),
-        in: &body, nonce: nonce, into: &signed)
-      var headers = RESTHeaders()
-      try headers.append(SignedHeaders.keyName, signer.key)
-      try headers.append(SignedHeaders.payloadName, signed.payload.span)
-      try headers.append(SignedHeaders.signatureName, signed.signature.span)
-      let target = Array(path.utf8)
-      let outcome = try client.perform(
-        .post, target: target.span, headers: headers, body: body.span, timeout: .seconds(5))
-      switch outcome {
-      case .replied(200, _, let reply): return try JSONValue(reply.span)
-      case .replied(let status, _, let reply):
-        let words = String(decoding: reply.prefix(200), as: UTF8.self)
-        throw Fault(description: "\(path): HTTP \(status) \(words)")
-      case .failed(let fault): throw Fault(description: "\(path): \(fault)")
-      }
-    } catch let fault as Fault {
-      throw fault
     } catch {
-      throw Fault(description: "\(path): \(error)")
+      throw Fault(description: error.description)
     }
   }
 }

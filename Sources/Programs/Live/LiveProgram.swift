@@ -28,6 +28,8 @@ public final class LiveProgram {
     /// Nothing but one object at the end on standard output.
     public var isJSON = false
     public var build: String
+    /// The file of the sealed store's passphrase; nil takes it from elsewhere.
+    public var passphraseFile: String?
     public init(configurationPath: String, build: String) {
       self.configurationPath = configurationPath
       self.build = build
@@ -76,9 +78,11 @@ public final class LiveProgram {
     switch error {
     case let fault as ConfigurationFault:
       if case .refused = fault { .refused } else { .misconfigured }
+    case SecretsFault.passphrase(.interrupted): .interrupted
     case is SecretsFault, is VenueAddress.Fault: .misconfigured
     // Two that write one journal, or use one key, would spoil each other's.
-    case JournalFault.inUse, NonceFault.inUse: .refused
+    case JournalFault.inUse, NonceFault.inUse, KeyLockFault.inUse: .refused
+    case is KeyLockFault: .misconfigured
     case JournalFault.notAJournal, JournalFault.folderMissing, JournalFault.permission,
       JournalFault.newerVersion, NonceFault.permission, NonceFault.folderMissing,
       NonceFault.unreadable:
@@ -90,13 +94,9 @@ public final class LiveProgram {
   private func start() throws -> Ending {
     let plan = try makePlan()
     let configuration = plan.configuration
-    guard let key = configuration.whitebit.key else {
-      complain(
-        "\(options.configurationPath): [venue.whitebit] key is missing: name where the key is, such as"
-          + " key = \"file:keys/whitebit\"")
-      return .misconfigured
-    }
-    let credentials = try Credentials.load(KeyReference(key))
+    let credentials = try KeyFit.credentials(
+      for: plan, file: options.configurationPath,
+      passphrase: PassphraseSource(file: options.passphraseFile))
     let venue = try VenueAddress(configuration.whitebit)
 
     let loop = try EventLoop()
@@ -105,10 +105,13 @@ public final class LiveProgram {
     try loop.catchStopSignals { onSignal?($0) }
 
     let startedAt = SystemClock.realtime()
-    let sink = try openJournal(of: plan, at: startedAt)
+    // Before the journal: a run that may not use the key leaves nothing in it.
+    let lock = try KeyLock(credentials, for: configuration.name, at: startedAt)
     let nonces = NonceClock(
       venueTime: startedAt, at: SystemClock.monotonic(),
-      file: try NonceFile(configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
+      file: try NonceFile(
+        lock, former: configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
+    let sink = try openJournal(of: plan, at: startedAt)
     let shape = TerminalShape.of(descriptor: 1)
     let alerts = try LiveAlerts(
       loop, plan: plan,
@@ -224,10 +227,10 @@ public final class LiveProgram {
     case .deadMan(let error): return error
     case .keyRefused:
       add(
-        "venue.whitebit.key",
+        plan.configuration.whitebit.key == nil ? "venue.whitebit.spot_key" : "venue.whitebit.key",
         "the exchange refused it; expected a KEY:SECRET that it knows, with the right to read"
           + " balances and to trade, found one without: check"
-          + " \(plan.configuration.whitebit.key ?? "it")")
+          + " \(plan.configuration.whitebit.key ?? plan.configuration.whitebit.spotKey ?? "it")")
     case .unfit:
       let configuration = plan.configuration
       let isListed = !bot.markets.contains { $0.instrument == nil }

@@ -6,6 +6,9 @@ public import MartletModel
 /// A session does no I/O and reads no clock: everything it knows of the world comes through these
 /// doors, with its time, so that a recorded day folds again to the same bytes.
 public protocol VenueSession: ~Copyable, Snapshotting {
+  /// What one of this venue's keys opens, as its documentation says.
+  static var keyScope: KeyScope { get }
+
   /// Takes one input of this venue.
   ///
   /// - Parameters:

@@ -189,7 +189,7 @@ import Testing
       ("[venue.whitebit]", "[venue.whitbit]", "venue.whitbit: unknown key; did you mean whitebit?"),
       (
         "feed", "wibble = 1",
-        "venue.whitebit.wibble: unknown key; expected one of backoff_first, backoff_max, ca, endpoint, feed, key, ping_interval, pins, queue, quota_share_pct, rest, websocket"
+        "venue.whitebit.wibble: unknown key; expected one of backoff_first, backoff_max, ca, contracts_key, endpoint, feed, key, ping_interval, pins, queue, quota_share_pct, rest, spot_key, websocket"
       ),
     ]
     for (line, other, message) in misspelled {
@@ -516,9 +516,27 @@ import Testing
     let all = Self.check(pasted)
     #expect(!"\(all)".contains("hunter2"))
     #expect(
-      Self.problems(Self.replacing("key", with: "key = \"keyring:main\"")).first?
-        .contains("keyring: which this build cannot read") == true)
+      Self.problems(Self.replacing("key", with: "key = \"credential:main\"")).first?
+        .contains("credential: which this build cannot read") == true)
+    #expect(Self.problems(Self.replacing("key", with: "key = \"keyring:main\"")).isEmpty)
+    // A secret pasted behind a known scheme is not repeated either.
+    let behind = Self.replacing("key", with: "key = \"keyring:hunter2:hunter2\"")
+    #expect(Self.problems(behind).first?.contains("behind keyring:") == true)
+    #expect(!"\(Self.check(behind))".contains("hunter2"))
     #expect(Self.problems(Self.replacing("key", with: "key = \"env:WHITEBIT\"")).isEmpty)
+  }
+
+  @Test("C17 M35: a key stands for everything, or there is one for spot and one for contracts")
+  func keysAreForEverythingOrForOne() throws {
+    let slots = "spot_key = \"keyring:a\"\ncontracts_key = \"keyring:b\""
+    let report = Self.check(Self.replacing("key", with: slots))
+    #expect(report.fault == nil)
+    #expect(report.configuration?.whitebit.key == nil)
+    #expect(report.configuration?.whitebit.spotKey == "keyring:a")
+    #expect(report.configuration?.whitebit.contractsKey == "keyring:b")
+    let both = Self.problems(
+      Self.replacing("key", with: "key = \"keyring:a\"\nspot_key = \"keyring:a\""))
+    #expect(both.count == 1 && both[0].contains("either key, for everything, or spot_key"))
   }
 
   // MARK: Files

@@ -86,7 +86,8 @@ import Testing
   @Test func referencesAreReadStrictly() throws {
     #expect(try KeyReference("file:keys/whitebit") == .file("keys/whitebit"))
     #expect(try KeyReference("env:NAME") == .environment("NAME"))
-    for text in ["keyring:x", "credential:x", "pkcs11:x", "file:", "env:"] {
+    #expect(try KeyReference("keyring:main") == .keyring("main"))
+    for text in ["keyring:", "keyring:a b", "credential:x", "pkcs11:x", "file:", "env:"] {
       let scheme = text.split(separator: ":")[0] + ":"
       #expect(throws: SecretsFault.unknownReference(scheme: String(scheme))) {
         try KeyReference(text)

@@ -88,3 +88,10 @@ public struct WhiteBITConfiguration: Sendable {
   /// Levels a side that the venue offers.
   public static let depthLimits = [1, 5, 10, 20, 30, 50, 100]
 }
+
+extension WhiteBITSession {
+  /// - Source: WhiteBIT docs, "API keys": a key's permissions are levels over the whole account, and
+  ///   one of them, Info and Trading, covers `order/*`, `trade-account/*` and `collateral-account/*`
+  ///   alike; so does the kill-switch, unless its `types` say less.
+  public static var keyScope: KeyScope { .account }
+}

@@ -1,0 +1,64 @@
+internal import MartletBase
+internal import MartletClock
+internal import MartletJSON
+internal import MartletModel
+internal import MartletSecrets
+internal import MartletTransport
+internal import MartletVenueKit
+
+/// Asks the venue signed questions, one at a time, over a connection of its own. For what is not hot.
+struct SignedQuestions: ~Copyable {
+  private let client: BlockingRESTClient
+  private let signer: Signer
+  private let nonces: NonceClock
+  private var signed = SignedHeaders()
+
+  init(_ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
+    client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
+    self.signer = signer
+    self.nonces = nonces
+  }
+
+  enum Answer {
+    case told(JSONValue)
+    /// Any other status than 200, with the first 200 bytes of what was said.
+    case refused(status: Int, words: String)
+  }
+
+  /// The venue could not be asked, or answered what cannot be read.
+  struct Fault: Error, CustomStringConvertible { let description: String }
+
+  /// - Parameter fields: members of the body, each with its comma behind.
+  mutating func post(_ path: String, _ fields: String) throws(Fault) -> Answer {
+    var body = ByteBuffer()
+    body.append(text: "{\(fields)\"request\":\"\(path)\",\"nonceWindow\":true,\"nonce\":")
+    let offset = body.count
+    body.append(text: "1000000000000}")
+    do {
+      guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
+        throw Fault(description: "no nonce to be had for \(path)")
+      }
+      signer.sign(
+        .whitebit(nonceOffset: UInt32(offset)), body: ByteRange(start: 0, count: body.count),
+        in: &body, nonce: nonce, into: &signed)
+      var headers = RESTHeaders()
+      try headers.append(SignedHeaders.keyName, signer.key)
+      try headers.append(SignedHeaders.payloadName, signed.payload.span)
+      try headers.append(SignedHeaders.signatureName, signed.signature.span)
+      let target = Array(path.utf8)
+      let outcome = try client.perform(
+        .post, target: target.span, headers: headers, body: body.span, timeout: .seconds(5))
+      switch outcome {
+      case .replied(200, _, let reply): return .told(try JSONValue(reply.span))
+      case .replied(let status, _, let reply):
+        return .refused(
+          status: Int(status), words: String(decoding: reply.prefix(200), as: UTF8.self))
+      case .failed(let fault): throw Fault(description: "\(path): \(fault)")
+      }
+    } catch let fault as Fault {
+      throw fault
+    } catch {
+      throw Fault(description: "\(path): \(error)")
+    }
+  }
+}
