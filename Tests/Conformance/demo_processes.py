@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
+from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, STATE, until
 
 MARTLET = os.environ.get("MARTLET", os.path.join(ROOT, ".build/release/martlet"))
 
@@ -230,14 +230,25 @@ def restarts(checks):
         code, out, err = run("run", path, "--for", "2s", "--json")
         checks.check("M38 beside a living run a second one on its journal is refused, with its process and what to do",
                      code == 3 and f"process {bot.pid}" in err and "stop it" in err and len(orders(exchange)) >= 10, (code, err))
-        other = os.path.join(folder, "other.toml")
-        with open(other, "w") as file:
-            file.write(open(path).read().replace("bot-journal", "other-journal"))
-        code, out, err = run("run", other, "--for", "2s", "--json")
-        checks.check("M38 and so is one with a journal of its own and the same key", code == 3 and "uses this key" in err, (code, err))
+        # Everything else is another's: folder, configuration, journal, name, and the folder it is started from.
+        with tempfile.TemporaryDirectory() as elsewhere:
+            other = configure(elsewhere, exchange, name="other")
+            done = subprocess.run([MARTLET, "run", other, "--for", "2s", "--json"], capture_output=True, text=True, timeout=90, cwd=elsewhere)
+            checks.check("M38 and so is one from another folder with another journal and the same key, with the name of the first",
+                         done.returncode == 3 and f"“bot” (process {bot.pid}, since 20" in done.stderr and "uses this key" in done.stderr
+                         and not os.path.exists(os.path.join(elsewhere, "other-journal")), (done.returncode, done.stderr))
         bot.send_signal(signal.SIGKILL)
         bot.wait()
         left = [row["clientOrderId"] for row in orders(exchange)]
+        with tempfile.TemporaryDirectory() as elsewhere:
+            # Killed at once too; what it may have placed is too far from the market to be filled.
+            brief = subprocess.Popen([MARTLET, "run", configure(elsewhere, exchange, name="other", levels=1, spacing="900"), "--json"],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=elsewhere)
+            lock = glob.glob(os.path.join(STATE, "martlet", "locks", "*.lock"))
+            held = until(lambda: f"process {brief.pid}\nname other\n" in open(lock[0]).read(), 10) if len(lock) == 1 else lock
+            checks.check("M38 after kill -9 the one from the other folder has the key at once", held is True, held)
+            brief.send_signal(signal.SIGKILL)
+            brief.wait()
         bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         fresh = until(lambda: len(now := [row["clientOrderId"] for row in orders(exchange)]) >= 20 and not set(now) & set(left), 10)
         checks.check("M38 M98 after kill -9 the next run starts at once, takes the earlier one's orders off and lays its own out", len(left) >= 10 and fresh, len(left))

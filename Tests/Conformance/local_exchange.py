@@ -1,12 +1,15 @@
 """Starts the local exchange for a conformance run and speaks its signed REST, independently of Martlet's own code."""
+import atexit
 import base64
 import hashlib
 import hmac
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -15,6 +18,11 @@ import urllib.request
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 KEY, SECRET = "conformance-key", "conformance-secret"
 POOR_KEY, POOR_SECRET = "conformance-poor-key", "conformance-poor-secret"
+
+# The locks and nonces of these keys, apart from the user's own and from those of another run at the same time.
+STATE = tempfile.mkdtemp(prefix="martlet-state-")
+os.environ["XDG_STATE_HOME"] = STATE
+atexit.register(shutil.rmtree, STATE, True)
 
 
 class Exchange:
