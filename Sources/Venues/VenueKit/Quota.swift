@@ -8,24 +8,28 @@ public import MartletBase
   public let limit: Int64
   public let window: TimeSpan
   /// Permits in hand, in units of one permit ÷ `window`'s nanoseconds.
-  var held: Int128
+  var held: Int64
   var toldAt: Timestamp = .zero
 
-  /// - Parameter limit: what the venue allows in `window`; at least 2.
+  /// - Parameter limit: what the venue allows in `window`; at least 2, and `limit` × `window`'s
+  ///   nanoseconds less than 2⁶².
   public init(limit: Int64, window: TimeSpan) {
     precondition(limit >= 2 && window.nanoseconds > 0, "a quota of \(limit)")
+    let (product, overflow) = limit.multipliedReportingOverflow(by: window.nanoseconds)
+    precondition(!overflow && product < 1 << 62, "a quota of \(limit) in \(window)")
     self.limit = limit
     self.window = window
-    held = Int128(limit / 2) * Int128(window.nanoseconds)
+    held = limit / 2 * window.nanoseconds
   }
 
-  private var full: Int128 { Int128(limit / 2) * Int128(window.nanoseconds) }
-  private var permit: Int128 { Int128(window.nanoseconds) }
+  private var full: Int64 { limit / 2 * window.nanoseconds }
+  private var permit: Int64 { window.nanoseconds }
 
   private mutating func refill(at now: Timestamp) {
     guard now > toldAt else { return }
-    let passed = Int128((now - toldAt).nanoseconds) * Int128(limit / 2)
-    held = toldAt == .zero ? full : min(full, held + passed)
+    let passed = (now - toldAt).nanoseconds
+    // A whole window fills it, so that the product stays within the bound.
+    held = passed >= window.nanoseconds ? full : min(full, held + passed * (limit / 2))
     toldAt = now
   }
 
@@ -34,7 +38,7 @@ public import MartletBase
   /// - Parameter reserve: permits left for what is more urgent.
   public mutating func take(at now: Timestamp, keeping reserve: Int64 = 0) -> Bool {
     refill(at: now)
-    guard held >= permit * Int128(reserve + 1) else { return false }
+    guard held >= permit * (reserve + 1) else { return false }
     held -= permit
     return true
   }
@@ -47,24 +51,24 @@ public import MartletBase
 
   /// When the next permit beyond those to be kept is there; in the past when one is.
   public func nextAt(keeping reserve: Int64) -> Timestamp {
-    let wanted = permit * Int128(reserve + 1)
+    let wanted = permit * (reserve + 1)
     guard held < wanted else { return toldAt }
     let missing = wanted - held
-    let rate = Int128(limit / 2)
-    return toldAt + TimeSpan(nanoseconds: Int64((missing + rate - 1) / rate))
+    let rate = limit / 2
+    return toldAt + TimeSpan(nanoseconds: (missing + rate - 1) / rate)
   }
 }
 
 extension TokenBucket: Snapshotting {
   public func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("TokenBucket")
+    snapshot.section("TokenBucket-2")
     snapshot.write(held)
     snapshot.write(toldAt)
   }
 
   /// Takes what was held; the limit stays this bucket's own.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("TokenBucket")
+    try snapshot.section("TokenBucket-2")
     held = min(try snapshot.read(), full)
     toldAt = try snapshot.timestamp()
   }

@@ -46,6 +46,8 @@ public import MartletModel
   case otherTrade = 3
   /// The history has a row that was never told: it is booked now.
   case notTold = 4
+  /// There were too many to compare before the history was to be had.
+  case notCompared = 5
 }
 
 /// What a session has a person know of: told once when it begins and, where it ends, once when it
@@ -161,6 +163,7 @@ extension ProofGap {
     case .noTrade: "the venue's history has no such trade"
     case .otherTrade: "the venue's history has another price, quantity or side"
     case .notTold: "found only in the venue's history, and booked now"
+    case .notCompared: "not compared with the venue's history: too many wait"
     }
   }
 }

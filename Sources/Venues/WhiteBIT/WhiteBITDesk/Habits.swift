@@ -40,6 +40,11 @@ public struct Habits: Equatable, Sendable {
   /// Whether what a request causes is pushed before its reply; nobody promises either.
   public var pushesBeforeReply = true
 
+  /// Executions that the history never tells, by trade id, though the stream did.
+  ///
+  /// - Bounds: as many as a plan names.
+  public var hiddenTrades: [UInt64] = []
+
   private var requests: [(path: String?, skip: Int, fault: RequestFault)] = []
   private var frames: [(channel: Channel, skip: Int, fault: FrameFault)] = []
 
@@ -82,7 +87,7 @@ public struct Habits: Equatable, Sendable {
   }
 
   public static func == (lhs: Habits, rhs: Habits) -> Bool {
-    lhs.pushesBeforeReply == rhs.pushesBeforeReply
+    lhs.pushesBeforeReply == rhs.pushesBeforeReply && lhs.hiddenTrades == rhs.hiddenTrades
       && lhs.requests.elementsEqual(rhs.requests, by: ==)
       && lhs.frames.elementsEqual(rhs.frames, by: ==)
   }

@@ -54,6 +54,7 @@ extension WhiteBITDesk {
     var isKnown = label == nil
     exchange.forEachExecution(of: account) { execution in
       if let label, execution.label != label { return true }
+      if habits.hiddenTrades.contains(execution.tradeID.low) { return true }
       if let market, markets[market].instrument.id != execution.instrument { return true }
       isKnown = true
       guard range.contains(execution.time.seconds) else { return true }

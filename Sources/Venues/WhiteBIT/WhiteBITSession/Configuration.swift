@@ -50,6 +50,10 @@ public struct WhiteBITConfiguration: Sendable {
   /// How often open orders are listed while some of ours rest: a venue that loses the word of a fill
   /// loses the word of its order's end with it, and nothing else would ever tell.
   public var listInterval = TimeSpan.seconds(60)
+  /// How often every execution is compared with the venue's own rows.
+  public var proofInterval = TimeSpan.seconds(86_400)
+  /// Between two readings of the rows where the first lacked something.
+  public var proofRetry = TimeSpan.seconds(2)
   /// How often the markets' rules are read again.
   public var rulesInterval = TimeSpan.seconds(600)
   /// How soon they are read again when the venue refuses an order by a rule that ours did not break.

@@ -139,6 +139,7 @@ extension WhiteBITSession {
     dismiss(.fills)
     dismiss(.book)
     dismiss(.tape)
+    if phase == .running { breakProof(at: now) }
     forgetBooks(events: &events)
     updateReadiness(at: now, events: &events)
     let isSteady =

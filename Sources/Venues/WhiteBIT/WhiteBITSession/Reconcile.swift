@@ -46,6 +46,7 @@ extension WhiteBITSession {
     case .orders: return step == .orders || isRelisting
     case .fills: return step == .fills || step == .check || isRefilling
     case .clear: return step == .clear
+    case .proof: return proof.isRunning
     case .book, .tape: return phase == .running && link.stage == .live
     }
   }
@@ -74,7 +75,9 @@ extension WhiteBITSession {
       phase = .waiting
       goOnIfArmed(at: now)
     case .waiting: goOnIfArmed(at: now)
-    case .running: advanceReconciliation(at: now, events: &events, effects: &effects)
+    case .running:
+      advanceReconciliation(at: now, events: &events, effects: &effects)
+      advanceProof(at: now, events: &events)
     case .stopping: advanceStop(at: now, events: &events, effects: &effects)
     case .idle, .stopped, .halted: break
     }
@@ -128,7 +131,7 @@ extension WhiteBITSession {
     list(at: now)
   }
 
-  private func isComplete(_ job: Job) -> Bool {
+  func isComplete(_ job: Job) -> Bool {
     let state = jobs[Int(job.rawValue)]
     return Int(state.market) == markets.count && !state.isInFlight
       && state.dueAt == .distantFuture
@@ -195,6 +198,7 @@ extension WhiteBITSession {
     }
     link.attempt = 0
     link.liveSince = now
+    if proof.dueAt == .distantFuture { proof.dueAt = now + configuration.proofInterval }
     inquireVanished(at: now)
     dropHeldBalances()
     release(events: &events)
@@ -366,6 +370,7 @@ extension WhiteBITSession {
 
   mutating func tell(_ report: OrderReport, at now: Timestamp, events: inout VenueEvents) {
     let id = report.clientOrderID
+    proof.acknowledge(report.venueOrderID.low, id)
     switch report.status {
     case .open, .unknown:
       if own[id] != nil {
@@ -395,6 +400,9 @@ extension WhiteBITSession {
     }
   }
 
+  /// Whether an execution was told before.
+  func isSeen(_ fill: Fill) -> Bool { seenFills.contains(key(of: fill)) }
+
   private func key(of fill: Fill) -> UInt128 {
     UInt128(fill.instrument.index) << 64 | UInt128(fill.tradeID.low)
   }
@@ -412,6 +420,7 @@ extension WhiteBITSession {
     }
     // Last: the set is cold memory, and what is stored there holds up what is read just after.
     _ = seenFills.insert(key)
+    noteForProof(fill, events: &events)
   }
 
   /// Keeps what the stream pushed until reconciling is done.
@@ -449,6 +458,7 @@ extension WhiteBITSession {
     isRelisting = false
     isRefilling = false
     for job in Job.allCases { dismiss(job) }
+    breakProof(at: now)
     if link.stage == .token || link.stage == .down {
       link.stage = .down
       link.retryAt = .distantFuture
@@ -461,9 +471,13 @@ extension WhiteBITSession {
     at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
   ) {
     guard phase == .stopping else { return }
+    advanceProof(at: now, events: &events)
     if isRelisting && isComplete(.orders) {
       isRelisting = false
-      if own.count == 0 {
+      if own.count == 0 && !proof.isEmpty && !isProofGivenUp {
+        // What was traded is final: it is compared, and the list looked at once more behind it.
+        beginLastProof(at: now)
+      } else if own.count == 0 {
         if link.isOpen || link.stage == .opening {
           closeStream(at: now, events: &events, effects: &effects)
         }
@@ -479,7 +493,7 @@ extension WhiteBITSession {
       own.change(order.id) { $0.cancel = .queued }
       cancels.append(QueuedCancel(id: order.id, instrument: order.instrument))
     }
-    if own.count == 0 && sent.isEmpty && inquiries.isEmpty && !isRelisting {
+    if own.count == 0 && sent.isEmpty && inquiries.isEmpty && !isRelisting && !proof.isRunning {
       isRelisting = true
       list(at: now)
     }
@@ -491,6 +505,7 @@ extension WhiteBITSession {
     guard phase != .halted else { return }
     phase = .halted
     step = .none
+    proof.isRunning = false
     isRelisting = false
     isRefilling = false
     refuseQueue(.unauthorized)

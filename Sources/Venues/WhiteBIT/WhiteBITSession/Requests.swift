@@ -24,12 +24,14 @@ enum Job: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case book = 8
   /// Polled prints, market by market.
   case tape = 9
+  /// Fills since the last proof, to be compared with those that were told.
+  case proof = 10
 
   /// Whose quota it spends.
   var group: RequestGroup {
     switch self {
     case .time, .markets, .ticker, .tape: .market
-    case .balances, .fills: .account
+    case .balances, .fills, .proof: .account
     case .token: .token
     case .orders: .orders
     case .clear: .cancel
@@ -50,13 +52,14 @@ enum Job: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .clear: .cancelAll
     case .book: .book
     case .tape: .trades
+    case .proof: .proof
     }
   }
 
   /// Whether it names one market at a time, and can go on without one that is not available.
   var goesByMarket: Bool {
     switch self {
-    case .orders, .fills, .clear, .book, .tape: true
+    case .orders, .fills, .clear, .book, .tape, .proof: true
     case .time, .markets, .ticker, .balances, .token: false
     }
   }
@@ -233,8 +236,8 @@ extension WhiteBITSession {
           market: market, limit: WhiteBITSession.pageSize, offset: Int(state.offset), with: &$0,
           into: &$1)
       }
-    case .fills:
-      let start = fillsStart
+    case .fills, .proof:
+      let start = job == .proof ? proofStart : fillsStart
       _ = post(.executedHistory, .job(job), .read, timeout: timeout, effects: &effects) {
         Orders.writePage(
           market: market, startDate: start, limit: WhiteBITSession.pageSize,
@@ -262,6 +265,12 @@ extension WhiteBITSession {
       events.append(
         .notice(
           .retriesExhausted(job.task, tries: configuration.tries, order: ClientOrderID(""))))
+    }
+    if job == .proof && phase == .stopping && jobs[index].attempt >= configuration.tries {
+      // An end does not wait for what only tells.
+      proof.isRunning = false
+      isProofGivenUp = true
+      return
     }
     want(job, at: now + wait)
   }
@@ -372,6 +381,7 @@ extension WhiteBITSession {
         case .clear: readClear(at: now)
         case .book: readBook(body, at: now, events: &events)
         case .tape: readTape(body, at: now, events: &events)
+        case .proof: readProof(body, at: now, events: &events)
         }
       if isRead {
         endTries(of: job, events: &events)
@@ -380,9 +390,9 @@ extension WhiteBITSession {
         events.append(.anomaly(.malformed))
         retry(job, at: now, events: &events)
       }
-    case .refused(.notFound, _) where job == .fills:
+    case .refused(.notFound, _) where job == .fills || job == .proof:
       // The venue's way of saying that there are none.
-      finishPage(of: .fills, rows: 0, at: now)
+      finishPage(of: job, rows: 0, at: now)
       advance(at: now, events: &events, effects: &effects)
     case .refused(.instrumentUnavailable, _) where job.goesByMarket:
       withdraw(Int(jobs[Int(job.rawValue)].market), at: now, events: &events)
@@ -406,6 +416,7 @@ extension WhiteBITSession {
   ) {
     switch job {
     case .book, .tape: finishPage(of: job, rows: 0, at: now)
+    case .proof: giveUpProof(at: now, events: &events)
     case .markets where done.contains(.markets):
       want(.markets, at: now + configuration.rulesInterval)
     case .ticker where done.contains(.ticker): break

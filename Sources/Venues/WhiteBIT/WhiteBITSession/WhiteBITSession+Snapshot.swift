@@ -39,6 +39,9 @@ extension WhiteBITSession: Snapshotting {
     ended.write(to: &snapshot)
     foreign.write(to: &snapshot)
     quota.write(to: &snapshot)
+    proof.write(to: &snapshot)
+    snapshot.write(proofGaps)
+    snapshot.write(isProofGivenUp)
     random.write(to: &snapshot)
   }
 
@@ -87,6 +90,9 @@ extension WhiteBITSession: Snapshotting {
     try ended.read(from: &snapshot)
     try foreign.read(from: &snapshot)
     try quota.read(from: &snapshot)
+    try proof.read(from: &snapshot)
+    proofGaps = try snapshot.read()
+    isProofGivenUp = try snapshot.bool()
     try random.read(from: &snapshot)
   }
 }

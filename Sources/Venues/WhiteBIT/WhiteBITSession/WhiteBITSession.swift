@@ -80,6 +80,12 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var ended = BoundedSet<UInt64>(capacity: 4096)
   var foreign = BoundedSet<UInt64>(capacity: 1024)
   var quota: Quota
+  /// Executions to be compared with the venue's rows.
+  var proof = ProofLedger()
+  /// What the proof that runs found lacking.
+  var proofGaps: Int32 = 0
+  /// The venue did not let us compare: an end does not wait for it.
+  var isProofGivenUp = false
   var random: SeededRandom
   var lastRequest: UInt64 = 0
   var lastFrame: UInt64 = 0
@@ -155,6 +161,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     keepAlive(at: now, events: &events, effects: &effects)
     checkStaleness(at: now, events: &events)
     if nextListing <= now { relist(at: now) }
+    beginProofIfDue(at: now)
     updateReadiness(at: now, events: &events)
     connectIfDue(at: now)
     advanceStop(at: now, events: &events, effects: &effects)
@@ -375,7 +382,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     }
     // Beyond that only a reply, or the word that none will come, makes room.
     guard requests.count < WhiteBITSession.maxInFlight else { return next }
-    next = min(next, nextListing)
+    next = min(next, min(nextListing, nextProof))
     for job in Job.allCases where jobs[Int(job.rawValue)].dueAt != .distantFuture {
       next = min(next, max(jobs[Int(job.rawValue)].dueAt, quota.nextAt(job.group)))
     }
