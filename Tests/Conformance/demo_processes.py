@@ -13,9 +13,7 @@ import tempfile
 import threading
 import time
 
-from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, STATE, until
-
-MARTLET = os.environ.get("MARTLET", os.path.join(ROOT, ".build/release/martlet"))
+from local_exchange import Checks, Exchange, KEY, MARTLET, ROOT, SECRET, STATE, until
 
 CONFIGURATION = """
 [bot]

@@ -1,9 +1,11 @@
 """The live program's edge, seen from outside: every byte it sends passes a relay that reads them with code of
 its own, on an exchange whose clock is not this machine's; then its event loop alone is stopped and goes on."""
 import base64
+import bisect
 import ctypes
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import re
@@ -81,14 +83,13 @@ class Reader:
 
     def __init__(self, chunks):
         self.data = b"".join(data for _, data in chunks)
-        self.ends, end = [], 0
-        for moment, data in chunks:
-            end += len(data)
-            self.ends.append((end, moment))
+        self.moments = [moment for moment, _ in chunks]
+        self.ends = list(itertools.accumulate(len(data) for _, data in chunks))
         self.at = 0
 
     def time(self):
-        return next((moment for end, moment in self.ends if end >= self.at), 0)
+        index = bisect.bisect_left(self.ends, self.at)
+        return self.moments[index] if index < len(self.ends) else 0
 
     def take(self, count):
         part = self.data[self.at:self.at + count]
@@ -328,6 +329,114 @@ def stalled(checks):
     any(stalled_replies(checks, is_last_try=number == 2) for number in range(3))
 
 
+class Flood(Relay):
+    """A relay that puts frames of its own between those that go to the client of a stream, as many a second as it is told."""
+
+    EVERY = 0.005
+
+    def __init__(self, upstream):
+        super().__init__(upstream)
+        self.turn = threading.Lock()
+        self.told = 0
+
+    def _pump(self, source, target, record, kind):
+        if kind == "received":
+            try:
+                self._begin(source, target, record)
+            except OSError:
+                pass
+        super()._pump(source, target, record, kind)
+
+    def _begin(self, source, target, record):
+        """Hands on the first head; behind a stream's, whole frames until its end: what comes between two of them is ours."""
+        held = b""
+        while b"\r\n\r\n" not in held and (data := source.recv(65536)):
+            held += data
+        if not held.startswith(b"HTTP/1.1 101 "):
+            return self._tell(target, record, held)
+        size = held.index(b"\r\n\r\n") + 4
+        self._tell(target, record, held[:size])
+        held = held[size:]
+        self.target, self.record = target, record
+        while True:
+            size = self._whole(held)
+            self._tell(target, record, held[:size])
+            held = held[size:]
+            if not (data := source.recv(65536)):
+                return
+            held += data
+
+    def _tell(self, target, record, data):
+        if not data:
+            return
+        with self.turn:
+            entry = [time.time(), data]
+            with self.lock:
+                record["received"].append(entry)
+            target.sendall(data)
+
+    @staticmethod
+    def _whole(data):
+        """Bytes of the whole frames at the start; a server's have no mask."""
+        at = 0
+        while len(data) >= at + 2:
+            length, header = data[at + 1] & 127, 2
+            if length > 125:
+                header = 4 if length == 126 else 10
+                if len(data) < at + header:
+                    break
+                length = int.from_bytes(data[at + 2:at + header], "big")
+            if len(data) < at + header + length:
+                break
+            at += header + length
+        return at
+
+    def flood(self, rate, seconds):
+        """Gives the frames that it told."""
+        began, count = time.monotonic(), 0
+        while (now := time.monotonic() - began) < seconds:
+            block = bytearray()
+            due = int(now * rate)
+            for number in range(count, due):
+                body = b'{"method":"lastprice_update","params":["DBTC_DUSDT","61650"],"id":null,"number":%d}' % number
+                block += bytes([0x81, len(body)]) + body
+            count = due
+            self._tell(self.target, self.record, bytes(block))
+            time.sleep(max(0, began + now + self.EVERY - time.monotonic()))
+        return count
+
+
+def flooded(checks):
+    """Ten thousand frames a second on the stream of a bot that pings, for longer than two pings."""
+    rate, seconds = 10_000, 25
+    with Exchange("--speed", "2") as exchange, tempfile.TemporaryDirectory() as folder:
+        relay = Flood(int(exchange.rest.rsplit(":", 1)[1]))
+        path = relayed(configure(folder, exchange), exchange, relay)
+        bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        until(lambda: len(orders(exchange)) >= 20, 15)
+        began = time.time()
+        count = relay.flood(rate, seconds)
+        ended = time.time()
+        time.sleep(1)
+        bot.send_signal(signal.SIGTERM)
+        out, err = bot.communicate(timeout=30)
+        relay.close()
+        delays, is_same = frame_delays(relay, os.path.join(folder, "bot-journal"))
+        during = [delay for sent, delay in delays if began < sent < ended]
+        checks.check("M92 at ten thousand frames a second every frame that went to the bot is in its journal, once and in order",
+                     is_same and count > 0.95 * rate * seconds and len(during) > count, (is_same, count, len(during), err[-300:]))
+        found = events(relay)
+        pings = [moment for moment, kind, event in found if kind == "frame" and event["method"] == "ping" and began < moment < ended]
+        pongs = [moment for moment, kind, event in found if kind == "push" and event.get("result") == "pong" and began < moment]
+        streams = sum(1 for _, kind, event in found if kind == "frame" and event["method"] == "authorize")
+        checks.check("M92 meanwhile it pings, each ping is answered, and its one stream lives on", streams == 1 and 2 <= len(pings) <= len(pongs), (streams, pings, pongs))
+        last = json.loads(out.strip().splitlines()[-1]) if out.strip() else {}
+        checks.check("M92 and its ledger is the exchange's to the last digit", bot.returncode == 0 and last.get("reconciled") is True,
+                     (bot.returncode, out[-300:], err[-300:]))
+        checks.tell(f"{count / (ended - began):.0f} frames a second for {ended - began:.0f} s; from the wire to the journal p50 {1000 * percentile(during, 50):.2f} ms, "
+                    f"p99 {1000 * percentile(during, 99):.2f} ms, worst {1000 * max(during, default=0):.2f} ms; {len(pongs)} pongs")
+
+
 def full_pipe():
     """A pipe that is full, as its reading and its writing end: whoever writes to it waits for a reader."""
     reading, writing = os.pipe()
@@ -442,6 +551,7 @@ def main():
     checks = Checks()
     wire(checks)
     stalled(checks)
+    flooded(checks)
     unread(checks)
     hung_loop(checks)
     checks.end()

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+MARTLET = os.environ.get("MARTLET", os.path.join(ROOT, ".build/release/martlet"))
 KEY, SECRET = "conformance-key", "conformance-secret"
 POOR_KEY, POOR_SECRET = "conformance-poor-key", "conformance-poor-secret"
 
@@ -30,7 +31,7 @@ class Exchange:
 
     def __init__(self, *extra, plain=True, listen="127.0.0.1:0"):
         self.process = subprocess.Popen(
-            [os.path.join(ROOT, ".build/release/martlet"), "exchange", "--venue", "whitebit",
+            [MARTLET, "exchange", "--venue", "whitebit",
              *(["--plain"] if plain else []), "--listen", listen,
              "--account", f"{KEY}:{SECRET}",
              "--balance", "DBTC=10", "--balance", "DUSDT=1000000", "--balance", "BTC=10", "--balance", "USDT=1000000",
