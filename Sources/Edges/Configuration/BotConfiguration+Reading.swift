@@ -140,6 +140,8 @@ extension BotConfiguration {
       "backoff_first", in: .milliseconds(100)...(.seconds(60)), default: "1s")
     let backoffMax = reader.duration(
       "backoff_max", in: .seconds(1)...(.seconds(600)), default: "30s")
+    let clockTolerance = reader.duration(
+      "clock_tolerance", in: .seconds(1)...(.seconds(300)), default: "5s")
     let quotaShare = reader.integer("quota_share_pct", in: 1...100, default: 90)
     let queue = reader.integer("queue", in: 1...4_096, default: 4_096)
     let isCustom = endpoint == .custom
@@ -160,7 +162,7 @@ extension BotConfiguration {
           + "with a host of this machine")
     }
     guard let endpoint, let feed, let pingInterval, let backoffFirst, let backoffMax,
-      let quotaShare, let queue, let rest, let websocket, let pins
+      let clockTolerance, let quotaShare, let queue, let rest, let websocket, let pins
     else { return nil }
     var venue = Venue(
       endpoint: endpoint, rest: rest, websocket: websocket, authorities: authorities, pins: pins,
@@ -168,6 +170,7 @@ extension BotConfiguration {
       pingInterval: pingInterval)
     venue.backoffFirst = backoffFirst
     venue.backoffMax = backoffMax
+    venue.clockTolerance = clockTolerance
     venue.quotaSharePercent = quotaShare
     venue.queue = Int(queue)
     return venue

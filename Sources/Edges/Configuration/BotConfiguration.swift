@@ -65,6 +65,8 @@ public struct BotConfiguration: Equatable, Sendable {
     public var backoffFirst = TimeSpan.seconds(1)
     /// The longest wait between two tries, less than a second of chance aside; 1 s to 10 minutes.
     public var backoffMax = TimeSpan.seconds(30)
+    /// How far the venue lets a request's time be from its own; beyond half of it no order is placed.
+    public var clockTolerance = TimeSpan.seconds(5)
     /// How much of what the venue lets an address ask this bot uses, percent.
     public var quotaSharePercent: Int64 = 90
     /// Placements that may wait for the venue's quota; 1 to 4,096.

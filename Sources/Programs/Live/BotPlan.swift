@@ -108,6 +108,7 @@ public struct BotPlan: Sendable {
     session.pingInterval = configuration.whitebit.pingInterval
     session.backoff.first = configuration.whitebit.backoffFirst
     session.backoff.cap = configuration.whitebit.backoffMax
+    session.clockTolerance = configuration.whitebit.clockTolerance
     session.rates.sharePercent = configuration.whitebit.quotaSharePercent
     session.maxQueued = configuration.whitebit.queue
     if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }

@@ -18,6 +18,7 @@ internal import WhiteBITWire
 final class DeadManRunner {
   /// What the thread tells the kernel's.
   fileprivate enum News: Sendable {
+    /// By the monotonic clock: the two threads' calendars may have been set apart.
     case armed(until: Timestamp)
     case lost
     case event(String)
@@ -103,7 +104,8 @@ final class DeadManRunner {
 
   private func hear(_ news: News, _ bot: LiveBot) {
     switch news {
-    case .armed(let until):
+    case .armed(let monotonic):
+      let until = bot.now() + (monotonic - SystemClock.monotonic())
       armedUntil = until
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array("armed until \(until.milliseconds)".utf8))
       bot.alerts.clear(.deadManLost, DeadManRunner.subject, "armed again", at: bot.now())
@@ -245,7 +247,7 @@ private final class DeadManWorker: @unchecked Sendable {
   private func report() {
     for outcome in outcomes {
       switch outcome {
-      case .armed(let until): tell(.armed(until: until))
+      case .armed(let until): tell(.armed(until: SystemClock.monotonic() + (until - clock.now())))
       case .lost: tell(.lost)
       case .refreshFailed(_, let failures):
         let text = "refresh failed \(failures) time(s)"

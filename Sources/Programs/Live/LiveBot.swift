@@ -398,6 +398,11 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     choreTimer?.arm(after: LiveBot.choreInterval)
     // What fails here is tried again, and told, by the request that needs it.
     try? nonces.reserveAhead(at: SystemClock.monotonic())
+    // A calendar that was wrong when we began may have been set right. At any other time a step of it
+    // changes nothing here.
+    if driver.kernel.session.isClockSkewed {
+      clock.anchor(wall: SystemClock.realtime(), at: SystemClock.monotonic())
+    }
     guard warmAt <= loop.clock() else { return }
     warmAt = loop.clock() + LiveBot.warmInterval
     let target = Array("/api/v4/public/time".utf8)

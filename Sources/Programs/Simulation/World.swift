@@ -69,7 +69,9 @@ public struct World<
   /// The venue's clock less the client's, as the session knows it; nil before it was read.
   let clockOffset: (borrowing Session) -> TimeSpan?
   /// The client's clock less the venue's.
-  public var clientSkew: TimeSpan
+  public private(set) var clientSkew: TimeSpan
+  /// The client's clock as last told: it never goes back, whatever its calendar does.
+  private var lastClientTime = Timestamp.zero
 
   /// - Parameters:
   ///   - seed: of what the network draws.
@@ -102,7 +104,7 @@ public struct World<
   public var isAlive: Bool { life.isAlive }
   /// Which client process this is, from 1.
   public var lifeNumber: Int { life.number }
-  var clientNow: Timestamp { now + clientSkew }
+  var clientNow: Timestamp { max(now + clientSkew, lastClientTime) }
 
   /// Whether no message is on its way and no reply is waited for.
   public var isQuiet: Bool { queue.isEmpty && inFlight.isEmpty && life.backlog.isEmpty }
@@ -158,6 +160,12 @@ public struct World<
       enqueue(.closed(links[index].id, links[index].stream), after: .zero)
       links[index].isDead = true
     }
+  }
+
+  /// Somebody sets the client's calendar. Set back, its clock stands until the calendar has caught up.
+  public mutating func stepClock(by span: TimeSpan) {
+    lastClientTime = clientNow
+    clientSkew = clientSkew + span
   }
 
   /// Nothing comes through for this long, and nobody is told: streams stay dead behind it.

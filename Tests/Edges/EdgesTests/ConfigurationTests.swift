@@ -148,18 +148,22 @@ import Testing
     let venue = try #require(Self.check(Self.whole).configuration?.whitebit)
     #expect(venue.backoffFirst == .seconds(1) && venue.backoffMax == .seconds(30))
     #expect(venue.quotaSharePercent == 90 && venue.queue == 4_096)
+    #expect(venue.clockTolerance == .seconds(5))
     func read(_ lines: String) -> BotConfiguration.Report {
       Self.check(Self.replacing("feed", with: "feed = \"websocket\"\n\(lines)"))
     }
     let other = try #require(
       read(
-        "backoff_first = \"500ms\"\nbackoff_max = \"1m\"\nquota_share_pct = 40\nqueue = 100"
+        "backoff_first = \"500ms\"\nbackoff_max = \"1m\"\nquota_share_pct = 40\nqueue = 100\n"
+          + "clock_tolerance = \"30s\""
       ).configuration?.whitebit)
     #expect(other.backoffFirst == .milliseconds(500) && other.backoffMax == .seconds(60))
     #expect(other.quotaSharePercent == 40 && other.queue == 100)
+    #expect(other.clockTolerance == .seconds(30))
     for line in [
       "backoff_max = \"11m\"", "backoff_first = \"0s\"", "quota_share_pct = 0",
       "quota_share_pct = 101", "queue = 0", "queue = 5000",
+      "clock_tolerance = \"500ms\"",
     ] {
       #expect(read(line).problems.count == 1, "\(line)")
     }
@@ -189,7 +193,7 @@ import Testing
       ("[venue.whitebit]", "[venue.whitbit]", "venue.whitbit: unknown key; did you mean whitebit?"),
       (
         "feed", "wibble = 1",
-        "venue.whitebit.wibble: unknown key; expected one of backoff_first, backoff_max, ca, contracts_key, endpoint, feed, key, ping_interval, pins, queue, quota_share_pct, rest, spot_key, websocket"
+        "venue.whitebit.wibble: unknown key; expected one of backoff_first, backoff_max, ca, clock_tolerance, contracts_key, endpoint, feed, key, ping_interval, pins, queue, quota_share_pct, rest, spot_key, websocket"
       ),
     ]
     for (line, other, message) in misspelled {

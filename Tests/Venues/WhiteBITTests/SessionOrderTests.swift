@@ -324,9 +324,9 @@ import WhiteBITWire
     #expect(venue.count(.anomaly(.staleNonce)) == 1)
     #expect(venue.refusals.map(\.0) == ids && venue.refusals.map(\.1) == [.rateLimited])
     // Our idea of the venue's clock may be wrong, and is looked after.
-    try venue.answer("/api/v4/public/time", #"{"time":1790000100}"#)
+    try venue.answer("/api/v4/public/time", #"{"time":1790000002}"#)
     #expect(
-      venue.session.clockOffset == Timestamp(milliseconds: 1_790_000_100_500) - venue.now)
+      venue.session.clockOffset == Timestamp(milliseconds: 1_790_000_002_500) - venue.now)
     #expect(venue.waiting.isEmpty && venue.count(.notReady) == 0)
     venue.advance(by: .seconds(20))
     #expect(venue.targets.filter { $0 == "/api/v4/order/new" }.count == 1)

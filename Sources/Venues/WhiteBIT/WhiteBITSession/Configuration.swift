@@ -50,6 +50,12 @@ public struct WhiteBITConfiguration: Sendable {
   /// How often open orders are listed while some of ours rest: a venue that loses the word of a fill
   /// loses the word of its order's end with it, and nothing else would ever tell.
   public var listInterval = TimeSpan.seconds(60)
+  /// How far the venue lets a request's time be from its own; the strictest that it is said to be.
+  public var clockTolerance = TimeSpan.seconds(5)
+  /// How often the venue's clock is read.
+  public var clockInterval = TimeSpan.seconds(60)
+  /// How soon it is read again when it was not where it was thought to be.
+  public var clockRecheck = TimeSpan.seconds(10)
   /// How often every execution is compared with the venue's own rows.
   public var proofInterval = TimeSpan.seconds(86_400)
   /// Between two readings of the rows where the first lacked something.
@@ -74,6 +80,9 @@ public struct WhiteBITConfiguration: Sendable {
   /// A stream that was live for so long is tried again at once when it is lost, and with `backoff`
   /// only if that fails.
   public var steadyAfter = TimeSpan.seconds(10)
+
+  /// How far our clock may be from the venue's while orders are placed: half of what it tolerates.
+  public var allowedSkew: TimeSpan { TimeSpan(nanoseconds: clockTolerance.nanoseconds / 2) }
 
   public init(
     account: AccountID, symbols: [WhiteBITSymbol], ownPrefix: InlineText

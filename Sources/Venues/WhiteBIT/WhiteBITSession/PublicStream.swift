@@ -275,12 +275,28 @@ extension WhiteBITSession {
 
   // MARK: Replies
 
-  mutating func readTime(_ body: Span<UInt8>, at now: Timestamp) -> Bool {
+  /// The venue's clock, in whole seconds, cut.
+  mutating func readTime(
+    _ body: Span<UInt8>, sentAt: Timestamp, at now: Timestamp, events: inout VenueEvents
+  ) -> Bool {
     guard let time = try? Markets.readTime(body) else { return false }
-    // Whole seconds, cut: the middle of the second is the best guess.
-    clockOffset = time + .milliseconds(500) - now
+    let isStep = clockTrack.measure(
+      venue: time, resolution: .seconds(1), sentAt: sentAt, at: now)
     if !done.contains(.time) { epoch = time }
     done.insert(.time)
+    let allowed = configuration.allowedSkew
+    let isBeyond = clockTrack.isBeyond(allowed)
+    if isBeyond != isClockSkewed {
+      isClockSkewed = isBeyond
+      events.append(
+        .notice(
+          isBeyond
+            ? .clockSkewed(offset: clockOffset, allowed: allowed) : .clockBack(offset: clockOffset))
+      )
+    }
+    want(
+      .time,
+      at: now + (isBeyond || isStep ? configuration.clockRecheck : configuration.clockInterval))
     return true
   }
 

@@ -93,7 +93,8 @@ extension WhiteBITSession {
   func isArmed(at now: Timestamp) -> Bool { now < armedUntil }
 
   mutating func updateReadiness(at now: Timestamp, events: inout VenueEvents) {
-    let isReady = phase == .running && link.stage == .live && isArmed(at: now)
+    let isReady =
+      phase == .running && link.stage == .live && isArmed(at: now) && !isClockSkewed
     guard isReady != isReadyTold else { return }
     isReadyTold = isReady
     events.append(isReady ? .ready : .notReady)

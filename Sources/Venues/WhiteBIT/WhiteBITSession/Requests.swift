@@ -316,7 +316,8 @@ extension WhiteBITSession {
         restart(job, at: now)
       } else {
         receive(
-          job, verdict, status: status, body, at: now, events: &events, effects: &effects)
+          job, verdict, status: status, body, sentAt: request.sentAt, at: now, events: &events,
+          effects: &effects)
       }
     case .place: receivePlacement(id, verdict, body, at: now, events: &events)
     case .cancel(let order, let instrument):
@@ -365,13 +366,14 @@ extension WhiteBITSession {
 
   private mutating func receive(
     _ job: Job, _ verdict: Faults.Verdict, status: UInt16, _ body: Span<UInt8>,
-    at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
+    sentAt: Timestamp, at now: Timestamp, events: inout VenueEvents, effects: inout VenueEffects
   ) {
     switch verdict.outcome {
     case .accepted:
+      let isRepeated = job == .time && isClockKnown
       let isRead =
         switch job {
-        case .time: readTime(body, at: now)
+        case .time: readTime(body, sentAt: sentAt, at: now, events: &events)
         case .markets: readMarkets(body, at: now, events: &events)
         case .ticker: readTicker(body, events: &events)
         case .balances: readBalances(body, events: &events)
@@ -385,7 +387,8 @@ extension WhiteBITSession {
         }
       if isRead {
         endTries(of: job, events: &events)
-        advance(at: now, events: &events, effects: &effects)
+        // The clock again: nothing waited for it, and no other question is to be put for it.
+        if !isRepeated { advance(at: now, events: &events, effects: &effects) }
       } else {
         events.append(.anomaly(.malformed))
         retry(job, at: now, events: &events)
@@ -417,6 +420,9 @@ extension WhiteBITSession {
     switch job {
     case .book, .tape: finishPage(of: job, rows: 0, at: now)
     case .proof: giveUpProof(at: now, events: &events)
+    case .time where done.contains(.time):
+      events.append(.notice(.retriesExhausted(.clock, tries: 1, order: ClientOrderID(""))))
+      want(.time, at: now + configuration.clockInterval)
     case .markets where done.contains(.markets):
       want(.markets, at: now + configuration.rulesInterval)
     case .ticker where done.contains(.ticker): break

@@ -7,9 +7,10 @@ internal import WhiteBITWire
 // the same one.
 extension WhiteBITSession: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("WhiteBIT-3")
+    snapshot.section("WhiteBIT-4")
     snapshot.write(phase.rawValue)
-    snapshot.write(clockOffset)
+    clockTrack.write(to: &snapshot)
+    snapshot.write(isClockSkewed)
     snapshot.write(clock)
     snapshot.write(done.rawValue)
     snapshot.write(step.rawValue)
@@ -46,9 +47,10 @@ extension WhiteBITSession: Snapshotting {
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("WhiteBIT-3")
+    try snapshot.section("WhiteBIT-4")
     phase = try snapshot.member("phase") { Phase(rawValue: $0) }
-    clockOffset = try snapshot.timeSpan()
+    try clockTrack.read(from: &snapshot)
+    isClockSkewed = try snapshot.bool()
     clock = try snapshot.timestamp()
     done = Preparation(rawValue: try snapshot.read())
     step = try snapshot.member("step") { ReconcileStep(rawValue: $0) }

@@ -32,8 +32,11 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
 
   public let configuration: WhiteBITConfiguration
   public internal(set) var phase = Phase.idle
-  /// The venue's clock less ours, good to about half a second and half a round trip.
-  public internal(set) var clockOffset = TimeSpan.zero
+  /// The venue's clock less ours, measured at the start and every minute.
+  public internal(set) var clockTrack = ClockTrack()
+  public var clockOffset: TimeSpan { clockTrack.offset }
+  /// The clocks are too far apart: no order is placed.
+  public internal(set) var isClockSkewed = false
   /// Whether `clockOffset` was measured: nothing signed is sent before.
   public var isClockKnown: Bool { done.contains(.time) }
 
