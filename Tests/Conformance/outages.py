@@ -19,9 +19,9 @@ TIMEOUT = 60
 
 
 class Bot:
-    """A bot as a process of its own, its way to the exchange through a proxy."""
+    """A bot as a process of its own, its way to the exchange through a proxy. `before` goes before its command."""
 
-    def __init__(self, exchange, proxy, folder):
+    def __init__(self, exchange, proxy, folder, before=(), change=lambda text: text):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.page = free.getsockname()[1]
         path = configure(folder, exchange, more=f"[dashboard]\nport = {self.page}\n")
@@ -29,9 +29,9 @@ class Bot:
         text = text.replace("key = ", f'ca = "{exchange.ca}"\nkey = ', 1)
         text = re.sub(r'timeout = .*\nrefresh = .*\ngrace = .*', f'timeout = "{TIMEOUT}s"\nrefresh = "20s"\ngrace = "40s"', text)
         with open(path, "w") as file:
-            file.write(text)
+            file.write(change(text))
         self.journal = os.path.join(folder, "bot-journal")
-        self.process = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        self.process = subprocess.Popen([*before, MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
     def state(self):
         try:
@@ -55,7 +55,7 @@ class Bot:
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
         lines = out.strip().splitlines()
-        return self.process.returncode, json.loads(lines[-1]) if lines else {}, err
+        return self.process.returncode, json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}, err
 
 
 class Guard:

@@ -1,0 +1,201 @@
+"""What befalls a bot from beside its connections: an exchange that comes back and has forgotten everything, a name that nobody knows
+any more, a clock that is set, a network that delays and loses."""
+import collections
+import mmap
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+from demo_processes import orders, run
+from fault_proxy import FaultProxy
+from local_exchange import Checks, Exchange, ROOT, until
+from outages import Bot, Guard, history
+
+
+def own(exchange):
+    return [row for row in orders(exchange) if row["clientOrderId"].startswith("mt")]
+
+
+def fills(bot):
+    return bot.state().get("counts", {}).get("fills", 0)
+
+
+def sound(checks, name, bot):
+    for words in (["journal", "verify"], ["replay", "--verify"]):
+        code, out, err = run(*words, bot.journal)
+        checks.check(f"{' '.join(words)} holds {name}", code == 0, (out[-300:], err[-300:]))
+
+
+def forgetful_exchange(checks):
+    """The exchange dies in mid-trade and another begins on its port: no order, no fill, the first balances, no kill-switch."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Exchange("--speed", "10") as exchange:
+            port = exchange.port
+            bot = Bot(exchange, exchange, folder)
+            checks.check("a bot trades", until(lambda: bot.is_trading() and fills(bot) > 3, 40), bot.state())
+            before = fills(bot)
+            names = {row["clientOrderId"] for row in history(exchange)}
+            exchange.process.kill()
+        time.sleep(1)
+        with Exchange("--speed", "10", listen=f"127.0.0.1:{port}") as exchange:
+            guard = Guard(exchange)
+            began = time.monotonic()
+
+            def proven():
+                return not {order["id"] for order in bot.state().get("orders", [])} & names
+
+            gone = until(proven, 60)
+            checks.check("of an exchange that has forgotten them, orders are asked for until they are known to be gone", gone and bot.process.poll() is None,
+                         (bot.state(), bot.process.poll()))
+            checks.tell(f"known {time.monotonic() - began:.1f} s later")
+            again = until(lambda: len(own(exchange)) >= 10 and bot.is_trading() or bot.state().get("state") == "halted", 60)
+            traded = until(lambda: fills(bot) > before + 2, 40)
+            checks.tell(f"{len(own(exchange))} orders, {fills(bot) - before} fills on the new one; {bot.state().get('state')} {bot.state().get('halt_reason') or ''}")
+            checks.check("then it trades on what there is, or has halted and says why", again and (traded or bot.state().get("halt_reason")), bot.state())
+            guard.end()
+            checks.check("and no order rested there without the kill-switch", guard.asked > 10 and not guard.unguarded, guard.unguarded)
+            fresh = [row["clientOrderId"] for row in history(exchange) if row["clientOrderId"].startswith("mt")]
+            code, last, err = bot.end()
+            checks.check("no order was sent twice, nor one of before again", len(fresh) == len(set(fresh)) and not set(fresh) & names,
+                         [name for name, count in collections.Counter(fresh).items() if count > 1][:5])
+            checks.check("at its stop it does not call these ledgers equal, and nothing of its own is left", code != 0 and last.get("reconciled") is not True
+                         and own(exchange) == [], (code, last, err[-300:], own(exchange)))
+            sound(checks, "over an exchange that forgot", bot)
+
+
+def lost_name(checks):
+    """The bot's own view of the machine's host names, which loses the exchange's."""
+    names = ("a name that is not known any more keeps it from trading, and it goes on trying", "when the name is known again it trades again",
+             "no order is left in doubt after a lost name", "M7 its ledger is the exchange's to the last digit after a lost name")
+    probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True) if shutil.which("unshare") else None
+    if probe is None or probe.returncode != 0:
+        for name in names:
+            checks.skip(name, f"needs the right to a mount namespace: {probe.stderr.strip() if probe else 'no unshare'}")
+        return
+    with Exchange("--speed", "10", plain=False) as exchange, FaultProxy(exchange.port) as proxy, tempfile.TemporaryDirectory() as folder:
+        hosts, resolver = os.path.join(folder, "hosts"), os.path.join(folder, "resolv.conf")
+
+        def know(text):
+            with open(hosts, "w") as file:  # In place: the bot has this file, not its name.
+                file.write(text)
+
+        know("127.0.0.1 localhost\n")
+        with open(resolver, "w") as file:
+            file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        mount = f"mount --bind {hosts} /etc/hosts && mount --bind {resolver} /etc/resolv.conf && exec \"$@\""
+        bot = Bot(exchange, proxy, folder, ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "sh"],
+                  lambda text: text.replace(f"//127.0.0.1:{proxy.port}", f"//localhost:{proxy.port}"))
+        checks.check("a bot trades by the exchange's name", until(bot.is_trading, 20), bot.state())
+        know("")
+        proxy.cut()
+        began = time.monotonic()
+        bot.notices(5)
+        tried = until(bot.is_trading, 8)
+        checks.check(names[0], not tried and bot.process.poll() is None, (bot.state(), bot.process.poll()))
+        know("127.0.0.1 localhost\n")
+        back = until(bot.is_trading, 60)
+        checks.check(names[1], back, bot.state())
+        checks.tell(f"trading again {time.monotonic() - began:.1f} s later, of which it could not for 8")
+        settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
+        checks.check(names[2], settled, bot.state())
+        code, last, err = bot.end()
+        checks.check(names[3], code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+        sound(checks, "over a lost name", bot)
+
+
+def set_clock(checks):
+    """The bot's own calendar is set by ten seconds, to and fro, while it lives and between its lives; what only counts on stays as it is."""
+    names = ("M29 M30 C21 with its calendar set ten seconds on and back it trades on, and begins again after kill -9", "M29 C21 its nonces rise through every step, and none is used twice",
+             "M29 C21 the exchange refuses none of its requests for it", "the kill-switch stays armed while its calendar is set",
+             "M7 its ledger is the exchange's to the last digit after its calendar was set")
+    compiler = shutil.which("clang") or shutil.which("cc")
+    if not compiler:
+        for name in names:
+            checks.skip(name, "no C compiler is on PATH; the Swift toolchain brings clang")
+        return
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        clock, library = os.path.join(folder, "clock"), os.path.join(folder, "clock_step.so")
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Werror", "-Wall", "-o", library,
+                        os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock_step.c")], check=True)
+        with open(clock, "wb") as file:
+            file.write(bytes(8))
+        page = mmap.mmap(os.open(clock, os.O_RDWR), 8)
+
+        def step(seconds):
+            page[:8] = seconds.to_bytes(8, "little", signed=True)
+
+        bot = Bot(exchange, exchange, folder, ["env", f"LD_PRELOAD={library}", f"CLOCK_STEP={clock}"])
+        checks.check("a bot trades by a calendar that can be set", until(lambda: bot.is_trading() and fills(bot) > 0, 40), bot.state())
+        guard = Guard(exchange)
+        stuck = []
+        for seconds in (10, 0, -10, 0, 10, -10, 0):
+            before, count = bot.frames(), fills(bot)
+            step(seconds)
+            time.sleep(3)
+            if not until(lambda: bot.is_trading() and bot.frames() > before + 20 and fills(bot) > count, 30):
+                stuck.append((seconds, bot.state().get("state"), bot.state().get("halt_reason")))
+        # A living bot reads the calendar once, so it dies on one and begins on the other.
+        for seconds in (10, -10, 0):
+            bot.process.kill()
+            bot.process.communicate()
+            step(seconds)
+            bot.process = subprocess.Popen(bot.process.args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            if not until(lambda: bot.is_trading() and fills(bot) > 0, 60):
+                stuck.append(("begun at", seconds, bot.process.poll(), bot.state().get("state"), bot.state().get("halt_reason")))
+        settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
+        guard.end()
+        checks.check(names[0], not stuck and bot.process.poll() is None, (stuck, bot.process.poll()))
+        code, last, err = bot.end()
+        _, out, _ = run("journal", "print", bot.journal, "--contains", "nonce    request")
+        nonces = [int(line.rsplit(" ", 1)[1]) for line in out.splitlines()]
+        checks.check(names[1], len(nonces) > 20 and nonces == sorted(set(nonces)), len(nonces))
+        _, out, _ = run("journal", "print", bot.journal, "--contains", " HTTP 4")
+        checks.check(names[2], settled and "nonce" not in out.lower(), out[:500])
+        checks.check(names[3], guard.asked > 20 and not guard.unguarded, guard.unguarded)
+        checks.check(names[4], code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+        sound(checks, "over a calendar that was set", bot)
+
+
+LOSSY = ("20 ms away and losing one packet in a hundred it trades", "M7 its ledger is the exchange's to the last digit over such a network")
+
+
+def lossy_network(checks):
+    """Both in a network of their own, whose only link delays by 20 ms and loses one packet of a hundred."""
+    shape = "ip link set lo up && tc qdisc add dev lo root netem delay 20ms 5ms loss 1%"
+    probe = subprocess.run(["unshare", "--net", "sh", "-c", shape], capture_output=True, text=True) if shutil.which("unshare") and shutil.which("tc") else None
+    if probe is None or probe.returncode != 0:
+        for name in LOSSY:
+            checks.skip(name, f"needs the right to a network of its own with netem: {probe.stderr.strip() if probe else 'no unshare or no tc'}")
+        return
+    inner = subprocess.run(["unshare", "--net", "sh", "-c", shape + ' && exec "$@"', "sh", sys.executable, __file__, "--within"],
+                           stdout=subprocess.PIPE, text=True)
+    for name in LOSSY:
+        checks.check(name, f"ok {name}" in inner.stdout, inner.stdout[-600:])
+
+
+def within(checks):
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(exchange, exchange, folder)
+        name, ledger = LOSSY
+        checks.check(name, until(lambda: bot.is_trading() and fills(bot) > 3, 60), bot.state())
+        code, last, err = bot.end()
+        checks.check(ledger, code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+
+
+def main():
+    checks = Checks()
+    if "--within" in sys.argv:
+        within(checks)
+    else:
+        forgetful_exchange(checks)
+        lost_name(checks)
+        set_clock(checks)
+        lossy_network(checks)
+    checks.end()
+
+
+if __name__ == "__main__":
+    main()
