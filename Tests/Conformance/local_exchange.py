@@ -20,7 +20,8 @@ MARTLET = os.environ.get("MARTLET", os.path.join(ROOT, ".build/release/martlet")
 KEY, SECRET = "conformance-key", "conformance-secret"
 POOR_KEY, POOR_SECRET = "conformance-poor-key", "conformance-poor-secret"
 
-# The locks and nonces of these keys, apart from the user's own and from those of another run at the same time.
+# The locks and nonces of these keys, apart from the user's own and from those of another run at the same time; a folder an
+# exchange, because each knows its own keys of these names, and some have a clock of their own.
 STATE = tempfile.mkdtemp(prefix="martlet-state-")
 os.environ["XDG_STATE_HOME"] = STATE
 atexit.register(shutil.rmtree, STATE, True)
@@ -40,6 +41,7 @@ class Exchange:
         self.ready = json.loads(self.process.stdout.readline())
         self.rest, self.ws, self.ca = self.ready["rest"], self.ready["ws"], self.ready["ca"]
         self.port = int(self.rest.rsplit(":", 1)[1])
+        self.state = os.environ["XDG_STATE_HOME"] = os.path.join(STATE, str(self.port))
         self.tls = None if plain else ssl.create_default_context(cafile=self.ca)
         threading.Thread(target=self._drain, daemon=True).start()
         self._nonce = 0

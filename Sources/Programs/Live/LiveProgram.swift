@@ -143,6 +143,8 @@ public final class LiveProgram {
     deadMan.stop(disarming: isClean)
     bot.stop()
     if let failure = course.failure {
+      // A run that is started again and again must not set ever more nonces aside.
+      try? nonces.settle()
       let fault = fault(for: failure, bot: bot, plan: plan, venue: venue)
       bot.keep(JournalKind.end, Array("\(fault)".utf8))
       bot.sync()

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import MartletBase
 internal import MartletClock
 internal import MartletJSON
@@ -35,9 +36,7 @@ struct SignedQuestions: ~Copyable {
     let offset = body.count
     body.append(text: "1000000000000}")
     do {
-      guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
-        throw Fault(description: "no nonce to be had for \(path)")
-      }
+      let nonce = try nonce(for: path)
       signer.sign(
         .whitebit(nonceOffset: UInt32(offset)), body: ByteRange(start: 0, count: body.count),
         in: &body, nonce: nonce, into: &signed)
@@ -59,6 +58,28 @@ struct SignedQuestions: ~Copyable {
       throw fault
     } catch {
       throw Fault(description: "\(path): \(error)")
+    }
+  }
+
+  /// How long the first nonce is waited for when runs in quick succession have set many aside.
+  private static let patience = TimeSpan.seconds(10)
+
+  /// The key's next nonce, as soon as the venue takes it.
+  private func nonce(for path: String) throws -> Int64 {
+    var left = SignedQuestions.patience
+    while true {
+      switch try nonces.next(at: SystemClock.monotonic()) {
+      case .nonce(let nonce): return nonce
+      case .wait(let span):
+        guard span <= left else {
+          throw Fault(
+            description: "\(path): the key's last nonce is \(span.milliseconds) ms further ahead of"
+              + " the venue's clock than it takes; try again then")
+        }
+        left = left - span
+        // Nothing else is done on this thread.
+        _ = poll(nil, 0, Int32(span.milliseconds + 1))
+      }
     }
   }
 }
