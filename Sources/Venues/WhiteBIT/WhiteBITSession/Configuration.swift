@@ -81,6 +81,15 @@ public struct WhiteBITConfiguration: Sendable {
   /// only if that fails.
   public var steadyAfter = TimeSpan.seconds(10)
 
+  /// How long last prices that were asked for are fresh: as long as the venue itself keeps them, or, of
+  /// polled ones, half of the interval, so that each round has new ones.
+  ///
+  /// - Source: WhiteBIT docs: tickers are cached for a second.
+  var tickerLifetime: TimeSpan {
+    guard case .polling(let interval) = feed else { return .seconds(1) }
+    return TimeSpan(nanoseconds: max(interval.nanoseconds / 2, 1))
+  }
+
   /// How far our clock may be from the venue's while orders are placed: half of what it tolerates.
   public var allowedSkew: TimeSpan { TimeSpan(nanoseconds: clockTolerance.nanoseconds / 2) }
 

@@ -223,18 +223,21 @@ extension WhiteBITSession {
     }
   }
 
+  /// - Returns: the market by index and the price that was told of it; nil when there is none to tell.
+  @discardableResult
   private func tellLastPrice(
     _ market: InlineText, _ price: Amount, events: inout VenueEvents
-  ) {
+  ) -> (market: Int, price: Price)? {
     guard let index = markets.index(named: market), let instrument = markets[index].instrument
-    else { return }
+    else { return nil }
     // Zero is the venue's way of saying that nothing was traded yet: no price to lay a grid around.
-    guard price > .zero else { return }
+    guard price > .zero else { return nil }
     guard let price = instrument.scale.exactPrice(of: price) else {
       events.append(.anomaly(.malformed))
-      return
+      return nil
     }
     events.append(.lastPrice(instrument.id, price))
+    return (index, price)
   }
 
   mutating func receiveTrades(
@@ -354,12 +357,18 @@ extension WhiteBITSession {
     if isActive { want(.markets, at: now + configuration.unavailableInterval) }
   }
 
-  mutating func readTicker(_ body: Span<UInt8>, events: inout VenueEvents) -> Bool {
+  mutating func readTicker(
+    _ body: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
+  ) -> Bool {
+    var prices: [Price?] = Array(repeating: nil, count: markets.count)
     do {
       var rows = try Markets.Tickers(body)
       while let row = try rows.next(in: body) {
-        tellLastPrice(row.market, row.lastPrice, events: &events)
+        if let told = tellLastPrice(row.market, row.lastPrice, events: &events) {
+          prices[told.market] = told.price
+        }
       }
+      tickers.fill(prices, at: now)
       done.insert(.ticker)
       return true
     } catch {
@@ -368,6 +377,19 @@ extension WhiteBITSession {
   }
 
   // MARK: Polling
+
+  /// A polled market wants its last price: all of them come with one answer, which is asked for once
+  /// for as long as it is fresh.
+  private mutating func readLastPrice(_ index: Int, at now: Timestamp, events: inout VenueEvents) {
+    switch tickers.read(at: now) {
+    case .fresh(let prices):
+      if let price = prices[index] {
+        events.append(.lastPrice(markets[index].symbol.instrument, price))
+      }
+    case .ask: want(.ticker, at: now)
+    case .wait: break
+    }
+  }
 
   mutating func readBook(
     _ body: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
@@ -387,6 +409,7 @@ extension WhiteBITSession {
         .book(
           markets[index].symbol.instrument, first: UInt32(first),
           count: UInt32(events.levels.count - first), isSnapshot: true, exchangeTime: time))
+      readLastPrice(index, at: now, events: &events)
       finishPage(of: .book, rows: 0, at: now)
       return true
     } catch {

@@ -153,7 +153,6 @@ extension WhiteBITSession {
     }
     guard case .polling(let interval) = configuration.feed, isWanted(job) else { return }
     if job == .book || job == .tape { wantAll(job, at: now + interval) }
-    if job == .book { want(.ticker, at: now + interval) }
   }
 
   private mutating func advanceReconciliation(

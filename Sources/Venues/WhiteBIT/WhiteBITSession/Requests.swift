@@ -375,7 +375,7 @@ extension WhiteBITSession {
         switch job {
         case .time: readTime(body, sentAt: sentAt, at: now, events: &events)
         case .markets: readMarkets(body, at: now, events: &events)
-        case .ticker: readTicker(body, events: &events)
+        case .ticker: readTicker(body, at: now, events: &events)
         case .balances: readBalances(body, events: &events)
         case .token: readToken(body, effects: &effects, at: now)
         case .orders: readOrders(body, at: now, events: &events)
@@ -425,7 +425,7 @@ extension WhiteBITSession {
       want(.time, at: now + configuration.clockInterval)
     case .markets where done.contains(.markets):
       want(.markets, at: now + configuration.rulesInterval)
-    case .ticker where done.contains(.ticker): break
+    case .ticker where done.contains(.ticker): tickers.fail()
     // The stream tells of every change; only a reconciliation cannot do without the list.
     case .balances where done.contains(.balances) && step != .balances: break
     case .time, .markets, .ticker, .balances, .token, .orders, .fills, .clear:

@@ -41,6 +41,13 @@ extension WhiteBITSession: Snapshotting {
     foreign.write(to: &snapshot)
     quota.write(to: &snapshot)
     proof.write(to: &snapshot)
+    tickers.write(to: &snapshot) { prices, snapshot in
+      snapshot.write(UInt32(prices.count))
+      for price in prices {
+        snapshot.write(price != nil)
+        snapshot.write(price ?? Price(quanta: 0))
+      }
+    }
     snapshot.write(proofGaps)
     snapshot.write(isProofGivenUp)
     random.write(to: &snapshot)
@@ -93,6 +100,19 @@ extension WhiteBITSession: Snapshotting {
     try foreign.read(from: &snapshot)
     try quota.read(from: &snapshot)
     try proof.read(from: &snapshot)
+    let known = markets.count
+    try tickers.read(from: &snapshot) { (snapshot) throws(SnapshotReader.Fault) -> [Price?] in
+      let offset = snapshot.offset
+      let count = try snapshot.count()
+      guard count == known else { throw .impossible("\(count) last prices", offset: offset) }
+      var prices: [Price?] = []
+      for _ in 0..<count {
+        let isTold = try snapshot.bool()
+        let price = try snapshot.price()
+        prices.append(isTold ? price : nil)
+      }
+      return prices
+    }
     proofGaps = try snapshot.read()
     isProofGivenUp = try snapshot.bool()
     try random.read(from: &snapshot)

@@ -83,6 +83,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var ended = BoundedSet<UInt64>(capacity: 4096)
   var foreign = BoundedSet<UInt64>(capacity: 1024)
   var quota: Quota
+  /// Last prices by market, as one answer tells them all.
+  var tickers: Cached<[Price?]>
   /// Executions to be compared with the venue's rows.
   var proof = ProofLedger()
   /// What the proof that runs found lacking.
@@ -108,6 +110,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
       configuration.maxQueued >= 1 && configuration.maxQueued <= WhiteBITSession.maxQueued,
       "a queue of \(configuration.maxQueued) placements")
     self.configuration = configuration
+    tickers = Cached(lifetime: configuration.tickerLifetime)
     quota = Quota(configuration.rates, configuration.breaker)
     markets = configuration.symbols.map { MarketState(symbol: $0) }
     random = SeededRandom(seed: configuration.seed)
