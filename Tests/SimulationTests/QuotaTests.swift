@@ -258,6 +258,40 @@ extension Price {
   }
 
   @Test(
+    "M89 M81: what fails five times in a row is a note of its own in the journal, and so is its end"
+  )
+  func triesRunOut() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.makeWorld()
+    for _ in 0..<7 {
+      world.desk.habits.plan(.page(status: 503, isCarriedOut: false), path: Path.markets)
+    }
+    world.start()
+    world.run(for: .seconds(12))
+    func notices(_ world: borrowing WhiteBITWorld) -> [VenueNotice] {
+      world.journal.notes.compactMap {
+        if case .notice(let notice) = $0.note { notice } else { nil }
+      }
+    }
+    #expect(notices(world).isEmpty)
+    let exhausted = VenueNotice.retriesExhausted(.rules, tries: 5, order: ClientOrderID(""))
+    world.run(for: .seconds(20))
+    #expect(notices(world) == [exhausted] && exhausted.isUrgent)
+    #expect("\(exhausted)".contains("failed 5 times"))
+    let isThere = world.untilGrid(of: 6, within: .seconds(120))
+    #expect(isThere)
+    #expect(
+      notices(world) == [exhausted, .retriesSucceeded(.rules, order: ClientOrderID(""))])
+    // 1, 2, 4, 8, 16, 30, 30 s apart, each with less than a second on top.
+    let times = world.trace.requests().filter { $0.target == Path.markets }.map(\.time)
+    let waits = zip(times, times.dropFirst()).map { ($1 - $0).milliseconds / 1_000 }
+    for (wait, least) in zip(waits, [1, 2, 4, 8, 16, 30, 30]) {
+      #expect(wait == least || wait == least + 1, "\(waits)")
+    }
+    scenario.expectSoundEnd(&world)
+  }
+
+  @Test(
     "M88: trading under every limit, a hundredth of the venue's, ends without one 429; a day when long"
   )
   func aDay() throws {

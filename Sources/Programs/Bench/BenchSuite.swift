@@ -17,7 +17,8 @@ public final class BenchSuite {
   /// In the order in which they are run.
   public static let names = [
     "fill-to-signed", "fill-to-signed-long", "quiet-step", "depth-20", "book-row", "json-scan",
-    "client-order-id", "risk-review", "sign", "journal-append-660", "snapshot", "replay",
+    "client-order-id", "risk-review", "order-queue", "sign", "journal-append-660", "snapshot",
+    "replay",
   ]
 
   /// What each does, for help.
@@ -31,6 +32,7 @@ public final class BenchSuite {
     case "json-scan": "every value of such a frame read past"
     case "client-order-id": "the name of one order made"
     case "risk-review": "one order judged and approved"
+    case "order-queue": "one order of a burst of 1,000 through the queue for the quota"
     case "sign": "one order's body encoded and signed"
     case "journal-append-660": "a record of 660 bytes made safe from kill -9"
     case "snapshot": "a trading bot's whole state written"
@@ -67,6 +69,7 @@ public final class BenchSuite {
     case "json-scan": try jsonScan()
     case "client-order-id": clientOrderID()
     case "risk-review": try riskReview()
+    case "order-queue": try orderQueue()
     case "sign": sign()
     case "journal-append-660": try journalAppend()
     case "snapshot": try snapshot()

@@ -26,8 +26,8 @@ struct UnprovenFill: Equatable, Sendable, BitwiseCopyable {
 
 /// The executions that are to be compared with the venue's own rows, and how far that has come.
 ///
-/// - Bounds: `capacity` executions; they are compared early when `early` of them wait, and one that
-///   finds no room is told of as one that was not compared.
+/// - Bounds: `capacity` executions, reserved at once; they are compared early when `early` of them wait.
+///   Of those that find no room the first is told of, and none is compared.
 struct ProofLedger: Equatable, Sendable {
   static let capacity = 8_192
   static let early = 6_144
@@ -46,14 +46,20 @@ struct ProofLedger: Equatable, Sendable {
   /// Where the last row's execution stood: the next one stands before it, the newest being first.
   private var cursor = 0
 
-  init() { fills.reserveCapacity(1_024) }
+  /// Executions that found no room since the last proof.
+  private(set) var missed: Int64 = 0
+
+  init() { fills.reserveCapacity(ProofLedger.capacity) }
 
   var isEmpty: Bool { fills.isEmpty }
   var isDue: Bool { fills.count >= ProofLedger.early }
 
-  /// - Returns: false when there is no room.
+  /// - Returns: false when it is the first that finds no room.
   mutating func note(_ fill: Fill, isAcknowledged: Bool, isFound: Bool) -> Bool {
-    guard fills.count < ProofLedger.capacity else { return false }
+    guard fills.count < ProofLedger.capacity else {
+      missed += 1
+      return missed > 1
+    }
     if !isAcknowledged { unacknowledged += 1 }
     fills.append(
       UnprovenFill(
@@ -133,6 +139,7 @@ struct ProofLedger: Equatable, Sendable {
     }
     fills.removeSubrange(kept...)
     isRunning = false
+    missed = 0
     return proven
   }
 }
@@ -279,6 +286,7 @@ extension ProofLedger: Snapshotting {
     snapshot.write(round)
     snapshot.write(until)
     snapshot.write(Int64(cursor))
+    snapshot.write(missed)
   }
 
   mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
@@ -315,5 +323,6 @@ extension ProofLedger: Snapshotting {
     round = try snapshot.read()
     until = try snapshot.timestamp()
     cursor = Int(clamping: try snapshot.read(Int64.self))
+    missed = try snapshot.read()
   }
 }

@@ -65,12 +65,6 @@ extension WhiteBITSession {
   ) {
     switch phase {
     case .preparing:
-      // Rules before prices: without a grid a price means nothing.
-      if done == .time { want(.markets, at: now) }
-      if done == [.time, .markets] {
-        want(.ticker, at: now)
-        want(.balances, at: now)
-      }
       guard done == .all else { return }
       phase = .waiting
       goOnIfArmed(at: now)
@@ -80,6 +74,16 @@ extension WhiteBITSession {
       advanceProof(at: now, events: &events)
     case .stopping: advanceStop(at: now, events: &events, effects: &effects)
     case .idle, .stopped, .halted: break
+    }
+  }
+
+  /// Asks what comes next, once: rules before prices, as without a grid a price means nothing.
+  mutating func prepare(after job: Job, at now: Timestamp) {
+    guard phase == .preparing else { return }
+    if job == .time && done == .time { want(.markets, at: now) }
+    if job == .markets && done == [.time, .markets] {
+      want(.ticker, at: now)
+      want(.balances, at: now)
     }
   }
 

@@ -388,7 +388,10 @@ extension WhiteBITSession {
       if isRead {
         endTries(of: job, events: &events)
         // The clock again: nothing waited for it, and no other question is to be put for it.
-        if !isRepeated { advance(at: now, events: &events, effects: &effects) }
+        if !isRepeated {
+          prepare(after: job, at: now)
+          advance(at: now, events: &events, effects: &effects)
+        }
       } else {
         events.append(.anomaly(.malformed))
         retry(job, at: now, events: &events)

@@ -389,7 +389,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     // Beyond that only a reply, or the word that none will come, makes room.
     guard requests.count < WhiteBITSession.maxInFlight else { return next }
     next = min(next, min(nextListing, nextProof))
-    for job in Job.allCases where jobs[Int(job.rawValue)].dueAt != .distantFuture {
+    // What is due later than something else is not looked at further.
+    for job in Job.allCases where jobs[Int(job.rawValue)].dueAt < next {
       next = min(next, max(jobs[Int(job.rawValue)].dueAt, quota.nextAt(job.group)))
     }
     next = min(next, nextInquiry)
