@@ -3,7 +3,8 @@
 Every ```sh block that follows a line `<!-- run -->` in README.md and Docs/*.md is run from the root of
 the checkout, each in its own bash with `set -euo pipefail`. `<!-- run: exit 2 -->` expects that exit
 code. Then the table of Docs/Commands.md is held to the program: each command listed in one is in the
-other, and answers --help with an example and with every option that the table names. Prints `ok` or
+other, and answers --help with every option that the table names and with an example, which is run as it
+would be pasted: it must end by itself, or be a server that goes on. Prints `ok` or
 `FAIL` per block and command, then `N passed, N failed, N skipped`.
 """
 import glob
@@ -69,8 +70,25 @@ def commands():
         yield word, "; ".join(filter(None, [
             "" if word in listed else "./martlet --help does not list it",
             "" if code == 0 else f"--help exits {code}",
-            "" if re.search(rf"^example:\s+\./martlet {word}\b", text, re.M) else "--help shows no example",
+            "" if re.search(rf"^example:(?: +|\n(?:  .*\n)*?  (?:.*[ &])?)\./martlet {word}\b", text, re.M) else "--help shows no example",
             f"--help does not know {', '.join(absent)}" if absent else ""]))
+
+
+# Examples that go on until they are told to stop, and those that other steps of the gate run.
+SERVERS, ELSEWHERE = {"exchange"}, {"test", "verify"}
+
+
+def examples():
+    """What is wrong with each command's example, by name; empty when nothing is."""
+    for word in re.findall(r"^  ([a-z-]+)", run("./martlet --help")[1], re.M):
+        text = run(f"./martlet {word} --help")[1]
+        example = "\n".join(line.strip() for line in text.partition("\nexample:")[2].strip().split("\n"))
+        if word in ELSEWHERE or not example:
+            continue
+        body = f"timeout 3 {example}" if word in SERVERS else example
+        code, output = run(body)
+        wanted = 124 if word in SERVERS else 0
+        yield word, "" if code == wanted else f"its example exits {code}:\n{example}\n{output[-1500:]}"
 
 
 def main():
@@ -94,6 +112,13 @@ def main():
         else:
             passed += 1
             print(f"ok    ./martlet {word} is what Docs/Commands.md says")
+    for word, wrong in examples():
+        if wrong:
+            failed += 1
+            print(f"FAIL  ./martlet {word}: {wrong}")
+        else:
+            passed += 1
+            print(f"ok    ./martlet {word}: its example works as pasted")
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 

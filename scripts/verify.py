@@ -4,7 +4,8 @@ usage: ./martlet verify [ROW…] [--json]
 
 Runs the tests and the conformance checks that carry acceptance rows, and prints for each row what it
 promises, whether it holds, and those tests with the seconds they took (a check's are its script's).
-Without rows: all that have a test. Ends with `N hold, N fail, N not yet`; exits 1 when a row fails, or
+Without rows: all that have a test. A row holds in part when some of its tests could not be run here, and
+says why. Ends with `N hold, N fail, N not yet`; exits 1 when a row fails, or
 is named and no test carries it; 2 when there is no such row.
 
 options:
@@ -214,11 +215,13 @@ def read_checks(script, names, text, how, seconds):
 
 
 def verdict_of(outcomes):
-    """A row holds when something showed it and nothing spoke against it."""
+    """A row holds when its tests ran and nothing spoke against it, and in part when some could not be run."""
     verdicts = [outcome.verdict for outcome in outcomes]
     if not verdicts:
         return "not yet"
-    return "holds" if "ok" in verdicts and "FAIL" not in verdicts else "fails"
+    if "FAIL" in verdicts or "ok" not in verdicts:
+        return "fails"
+    return "in part" if "skip" in verdicts else "holds"
 
 
 def lines(row):
@@ -269,15 +272,16 @@ def main(arguments):
             "tests": [{"name": name, "verdict": outcome.verdict, "note": outcome.note,
                        "seconds": None if outcome.seconds is None else round(outcome.seconds, 3)}
                       for name, outcome in pairs]})
-    holds, fails = (sum(row["verdict"] == verdict for row in told) for verdict in ("holds", "fails"))
+    holds, parts, fails = (sum(row["verdict"] == verdict for row in told) for verdict in ("holds", "in part", "fails"))
     # Without names the rows that no test carries are not listed, but they are counted.
     missing = [row for row in (named or acceptance.ROWS) if not found[row]]
     if "--json" in arguments:
-        print(json.dumps({"hold": holds, "fail": fails, "not_yet": len(missing), "rows": told}, ensure_ascii=False))
+        print(json.dumps({"hold": holds, "in_part": parts, "fail": fails, "not_yet": len(missing), "rows": told}, ensure_ascii=False))
     else:
         for row in told:
             print("\n".join(lines(row)))
-        print(f"{holds} hold, {fails} fail, {len(missing)} not yet")
+        shown = f", {parts} in part because tests were skipped" if parts else ""
+        print(f"{holds} hold{shown}, {fails} fail, {len(missing)} not yet")
     return FAILED if fails or (named and missing) else DONE
 
 

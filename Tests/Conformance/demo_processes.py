@@ -112,6 +112,62 @@ def killed_bot(checks):
         checks.check("and replays as far as it goes", code == 0, (code, out, err))
 
 
+def killed_in_a_demo(checks):
+    demo = subprocess.Popen([MARTLET, "demo", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        # The first line of the pipe's status with the whole grid in it.
+        placed = any("orders=20" in line for line in demo.stdout)
+        members = open(f"/proc/{demo.pid}/task/{demo.pid}/children").read().split()
+        bot = next(int(member) for member in members if b"\0run\0" in open(f"/proc/{member}/cmdline", "rb").read())
+        shown = any(b":" in word and len(word) > 30 for member in members for word in open(f"/proc/{member}/cmdline", "rb").read().split(b"\0") if b"/" not in word)
+        checks.check("M39 no secret is among the words of a demo's processes", placed and not shown, members)
+        began = time.monotonic()
+        os.kill(bot, signal.SIGKILL)
+        out, err = demo.communicate(timeout=90)
+    except BaseException:
+        demo.kill()
+        raise
+    took = time.monotonic() - began
+    checks.check("M71 kill -9 of a demo's bot: its exchange goes on until the kill-switch has taken the orders off, within its 60 s",
+                 demo.returncode == 1 and "orders rest; the exchange's kill-switch takes them off in" in err and "none of its orders rests any more" in err and 5 < took < 62,
+                 (demo.returncode, took, err))
+    checks.tell(f"{took:.1f} s of 60 s")
+
+
+def interrupted_early(checks):
+    """Ctrl-C at any moment of a demo's beginning."""
+    ends = []
+    for number in range(10):
+        demo = subprocess.Popen([MARTLET, "demo", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+        time.sleep(0.02 + 0.012 * number)
+        os.killpg(demo.pid, signal.SIGINT)
+        out, err = demo.communicate(timeout=30)
+        ends.append((demo.returncode, err))
+    # Before the first instructions of a program a signal is the system's to act on.
+    wrong = [end for end in ends if end[0] not in (130, -2) or "killed" in end[1] or "ready" in end[1]]
+    checks.check("Ctrl-C in the first tenths of a second of a demo is Ctrl-C", not wrong and any(code == 130 for code, _ in ends), wrong)
+
+
+def another_name(checks):
+    """One market's kill-switch cannot guard two bots: whoever comes second is turned away."""
+    with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
+        path = configure(folder, exchange)
+        first = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+        placed = until(lambda: len(orders(exchange)) >= 20, 15)
+        began = time.monotonic()
+        first.kill()
+        first.wait()
+        code, out, err = run("run", configure(folder, exchange, name="second"), "--for", "3s")
+        checks.check("T5 T12 a bot of another name does not start over a killed one's orders, and says whose they are",
+                     placed and code == 3 and "20 orders of another Martlet bot" in err and "kill-switch" in err, (code, err))
+        timers = exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
+        checks.check("and has left the timer alone that guards them", len(timers) == 1, timers)
+        free = until(lambda: orders(exchange) == [], 25)
+        checks.check("M71 so that they are gone in time", free and time.monotonic() - began <= 17, time.monotonic() - began)
+        code, out, err = run("run", configure(folder, exchange, name="second"), "--for", "3s")
+        checks.check("and then it may start", code == 0, (code, err))
+
+
 def stopped_bot(checks):
     with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
         exchange.post("/api/v4/order/new", {"market": "DBTC_DUSDT", "side": "buy", "amount": "0.001", "price": "30000",
@@ -170,6 +226,12 @@ def refusals(checks):
         os.chmod(os.path.join(folder, "key"), 0o640)
         ends("a key file that others may read is refused, with the command to run", good, 2, "chmod 600")
         os.chmod(os.path.join(folder, "key"), 0o600)
+        ends("a file of certificates that is not there is named, with its line", good.replace("key = ", 'ca = "no-ca.pem"\nkey = '), 2, "case.toml:", "no-ca.pem")
+        ends("a valuation that is not what the market is quoted in is refused", good.replace('valuation = "DUSDT"', 'valuation = "EUR"'), 2, "valuation", "EUR", "DUSDT")
+        local = re.sub(r"(rest|websocket|endpoint) = .*\n", "", good)
+        ends("without an exchange it is told how to start one", local, 2, "./martlet exchange", "8481")
+        nowhere = re.sub(r"(http|ws)://127.0.0.1:\d+", r"\1://127.0.0.1:9", good).replace("bot-journal", "nowhere")
+        ends("an exchange that is not there is told of, and ends the run with 1 when its time is over", nowhere, 1, "connect")
         ends("M70 a refresh that could come too late is refused", good.replace('refresh = "5s"', 'refresh = "15s"'), 2, "refresh")
 
 
@@ -415,6 +477,9 @@ def main():
     checks = Checks()
     whole_demo(checks)
     killed_bot(checks)
+    killed_in_a_demo(checks)
+    interrupted_early(checks)
+    another_name(checks)
     stopped_bot(checks)
     polled_bot(checks)
     refusals(checks)

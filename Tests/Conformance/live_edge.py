@@ -238,13 +238,17 @@ def wire(checks):
             number = next(event["id"] for _, kind, event in found if kind == "frame" and event["method"] == method)
             return first(found, "push", lambda event: event.get("id") == number)
 
+        # The first look at the list is for orders of other bots, whose timer must not be touched; this is the one of the start's order.
+        authorized = answer("authorize")
+        listed = min((moment for moment, kind, event in found if kind == "request" and event["line"].split()[1] == "/api/v4/orders"
+                      and moment > authorized), default=None)
         steps = [
-            ("clock", reply("/api/v4/public/time")), ("kill-switch", request("/api/v4/order/kill-switch")),
+            ("clock", reply("/api/v4/public/time")), ("other bots' orders", request("/api/v4/orders")), ("kill-switch", request("/api/v4/order/kill-switch")),
             ("armed", reply("/api/v4/order/kill-switch")), ("token", request("/api/v4/profile/websocket_token")),
-            ("authorize", frame("authorize")), ("authorized", answer("authorize")),
+            ("authorize", frame("authorize")), ("authorized", authorized),
             ("private channels", min(frame(f"{name}_subscribe") for name in ("ordersPending", "deals", "balanceSpot"))),
             ("subscribed", max(answer(f"{name}_subscribe") for name in ("ordersPending", "deals", "balanceSpot"))),
-            ("open orders", request("/api/v4/orders")), ("fills", request("/api/v4/trade-account/executed-history")),
+            ("open orders", listed), ("fills", request("/api/v4/trade-account/executed-history")),
             ("depth", frame("depth_subscribe")), ("whole book", first(found, "push", lambda event: event.get("method") == "depth_update")),
             ("orders", request("/api/v4/order/bulk")),
         ]
@@ -290,9 +294,10 @@ def percentile(delays, share):
     return sorted(delays)[max(0, -(-len(delays) * share // 100) - 1)] if delays else float("inf")
 
 
-def stalled_replies(checks, is_last_try):
-    """One bot whose REST replies are all held back for 5 s from its first placement on. Gives false when it should be tried again: a
-    machine that is busy with other things may hand a frame over late, a bot that waits for a reply does so each time."""
+def stalled_replies(checks, earlier):
+    """One bot whose REST replies are all held back for 5 s from its first placement on. Gives its p99, in seconds. The middle of three
+    counts, this one's and the `earlier`: a machine that is busy with other things may hand frames over late in one of them, a bot that
+    waits for a reply does so each time."""
     stall, stop = 5.0, 0.4
     with Exchange("--speed", "10") as exchange, tempfile.TemporaryDirectory() as folder:
         relay = Relay(int(exchange.rest.rsplit(":", 1)[1]))
@@ -323,12 +328,13 @@ def stalled_replies(checks, is_last_try):
         delays, is_same = frame_delays(relay, os.path.join(folder, "bot-journal"))
         during = [delay for sent, delay in delays if is_placed and began[0] < sent < began[0] + stall]
         late = percentile(during, 99)
-        if late >= 0.010 and not is_last_try:
-            return False
+        if len(earlier) < 2:
+            return late
+        middle = sorted([*earlier, late])[1]
         checks.check("M8 every frame that went to the bot is in its journal, in order", is_same and is_placed, (len(delays), err[-300:]))
         checks.check("M8 with all REST replies held back for 5 s, from a frame's arrival to its handling p99 is under 10 ms",
-                     len(during) > 100 and late < 0.010 and min(during) > -0.001, (len(during), min(during, default=0), late))
-        checks.tell(f"p50 {1000 * percentile(during, 50):.2f} ms, p99 {1000 * late:.2f} ms, worst {1000 * max(during, default=0):.2f} ms "
+                     len(during) > 100 and middle < 0.010 and min(during) > -0.001, (len(during), min(during, default=0), earlier, late))
+        checks.tell(f"p99 of three runs {[round(1000 * value, 2) for value in (*earlier, late)]} ms; of the last p50 {1000 * percentile(during, 50):.2f} ms, worst {1000 * max(during, default=0):.2f} ms "
                     f"of {len(during)} frames")
         still = [delay for sent, delay in delays if stopped_at < sent < stopped_at + stop / 2]
         checks.check("M8 and the same measure finds a bot that stands still", still and min(still) > 0.010, still[:5])
@@ -339,11 +345,13 @@ def stalled_replies(checks, is_last_try):
         last = json.loads(out.strip().splitlines()[-1]) if out.strip() else {}
         checks.check("M8 and the ledger is the exchange's to the last digit", bot.returncode == 0 and last.get("reconciled") is True,
                      (bot.returncode, out[-400:], err[-400:]))
-        return True
+        return late
 
 
 def stalled(checks):
-    any(stalled_replies(checks, is_last_try=number == 2) for number in range(3))
+    earlier = []
+    for _ in range(3):
+        earlier.append(stalled_replies(checks, earlier))
 
 
 class Flood(Relay):

@@ -129,7 +129,8 @@ enum Bundled {
     }
     let missing = RecordingFault.unreadable(path: "/nowhere/x.mmr", errno: 2)
     #expect(throws: missing) { _ = try Recording(path: "/nowhere/x.mmr") }
-    #expect(missing.description == "cannot read the recording /nowhere/x.mmr: errno 2")
+    #expect(
+      missing.description == "cannot read the recording /nowhere/x.mmr: No such file or directory")
     #expect(
       RecordingFault.newerVersion(supported: 1, found: 2).description
         == "recording version 2, this build reads up to 1; build a newer Martlet")

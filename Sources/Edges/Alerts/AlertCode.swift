@@ -23,6 +23,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case orderInDoubt = "order-in-doubt"
   case orderStuck = "order-stuck"
   case orderRefused = "order-refused"
+  case riskRefused = "risk-refused"
   case orderNeverArrived = "order-never-arrived"
   case venueContradiction = "venue-contradiction"
   case ledgerDiffers = "ledger-differs"
@@ -52,7 +53,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .quotaBreaker, .retriesExhausted, .clockSkew, .flattenIncomplete:
       .critical
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
-      .orderInDoubt, .orderRefused, .orderNeverArrived, .ledgerUnchecked, .quota, .nonceRefused,
+      .orderInDoubt, .orderRefused, .riskRefused, .orderNeverArrived, .ledgerUnchecked, .quota,
+      .nonceRefused,
       .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .marketClosed,
       .strategyIdle, .alertSink:
       .warning
@@ -67,7 +69,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .privateSilent, .streamLost, .bookUntrusted, .orderInDoubt, .ledgerDiffers, .quotaBreaker,
       .retriesExhausted, .clockSkew, .marketClosed, .strategyIdle, .alertSink:
       true
-    case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .orderNeverArrived,
+    case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
+      .orderNeverArrived,
       .venueContradiction, .ledgerUnchecked, .fillUnproven, .fillsProven, .quota, .nonceRefused,
       .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .flattenIncomplete,
       .operatorAction, .test:
@@ -167,6 +170,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "the venue refused an order",
         "counts it as never placed; the strategy decides what follows",
         "look at the reason if it repeats: balance, minimums, a closed market"
+      )
+    case .riskRefused:
+      (
+        "our own Risk did not let an order through: a balance, a limit, the market's rules",
+        "has sent nothing; the strategy asks again, ever more seldom",
+        "look at the rule named: transfer funds, or change the limit or the strategy"
       )
     case .orderNeverArrived:
       (

@@ -63,9 +63,10 @@ extension BotConfiguration {
       strategyReaders[index].finish()
     }
     if profile == .demo {
-      for case .grid(let grid) in strategies where grid.market != BotConfiguration.demoMarket {
+      for case (let index, .grid(let grid)) in strategies.enumerated()
+      where grid.market != BotConfiguration.demoMarket {
         log.refusal(
-          "strategy.market", at: root.position(of: "strategy"),
+          "strategy[\(index)].market", at: root.position(of: "strategy"),
           "profile = \"demo\" trades \(BotConfiguration.demoMarket) alone, found \"\(grid.market)\"; "
             + "remove the profile to trade another market")
       }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Why a bundled recording cannot be used.
 public enum RecordingFault: Error, Equatable, Sendable {
   /// The operating system would not give the file.
@@ -24,7 +26,8 @@ extension RecordingFault: CustomStringConvertible {
       + " scripts/bundle_recording.py"
     switch self {
     case .unreadable(let path, let errno):
-      return "cannot read the recording \(path): errno \(errno)"
+      // Static text, or this thread's own until its next call; copied at once.
+      return "cannot read the recording \(path): \(unsafe String(cString: strerror(errno)))"
     case .notARecording:
       return "not a recording: expected a file that begins with MMR (.mmr)"
     case .wrongKind(let expected, let found):

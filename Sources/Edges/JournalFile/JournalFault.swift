@@ -67,7 +67,9 @@ extension JournalFault: CustomStringConvertible {
     case .segmentMissing(let file):
       "\(file): missing between the segments of this journal; put it back"
     case .corrupt(let fault): "\(fault); keep the folder for inspection and begin a new one"
-    case .system(let call, let path, let errno): "\(path): \(call) failed with errno \(errno)"
+    case .system(let call, let path, let errno):
+      // Static text, or this thread's own until its next call; copied at once.
+      "\(path): \(call) failed: \(unsafe String(cString: strerror(errno)))"
     }
   }
 }

@@ -11,7 +11,7 @@ enum AlertCommand {
       test  sends one test alert each way that the configuration names, and says which arrived; ends
             with 1 when one did not
       """,
-    options: [], positional: 2...2, example: "./martlet alert test .martlet/demo/latest/bot.toml",
+    options: [], positional: 2...2, example: "./martlet alert test Docs/grid.toml",
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {

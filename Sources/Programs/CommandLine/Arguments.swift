@@ -61,6 +61,17 @@ struct Arguments {
   func has(_ name: String) -> Bool { given.contains { $0.name == name } }
   func last(_ name: String) -> String? { given.last { $0.name == name }?.value }
 
+  /// A length of time that is not none.
+  func duration(_ name: String) throws(Misuse) -> Int64? {
+    guard has(name) else { return nil }
+    let milliseconds = try milliseconds(name, default: 0)
+    guard milliseconds > 0 else {
+      throw Misuse(
+        message: "\(name): expected a time above none, such as 60s; without it there is no end")
+    }
+    return milliseconds
+  }
+
   /// A length of time such as `60s`, `1500ms`, `5m`, in milliseconds.
   func milliseconds(_ name: String, default standard: Int64) throws(Misuse) -> Int64 {
     guard let text = last(name) else { return standard }

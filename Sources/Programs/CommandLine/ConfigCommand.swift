@@ -10,13 +10,16 @@ enum ConfigCommand {
       check    reads a configuration strictly and tells everything that is wrong with it
       explain  shows each value and where it came from
       """,
-    options: [], positional: 2...2, example: "./martlet config check .martlet/demo/latest/bot.toml",
+    options: [], positional: 1...2, example: "./martlet config check Docs/grid.toml",
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
     let verb = arguments.positional[0]
     guard verb == "check" || verb == "explain" else {
       throw Arguments.Misuse(message: "expected check or explain, found “\(verb)”")
+    }
+    guard arguments.positional.count == 2 else {
+      throw Arguments.Misuse(message: "\(verb): expected a configuration's file behind it")
     }
     let path = arguments.positional[1]
     do throws(ConfigurationFault) {

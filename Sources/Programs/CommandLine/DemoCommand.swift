@@ -1,5 +1,6 @@
 import Glibc
 import MartletJSON
+import MartletLive
 
 /// `demo`: the local exchange as one process, the guide's grid bot as another.
 enum DemoCommand {
@@ -8,7 +9,8 @@ enum DemoCommand {
     does: """
       A grid bot trades a recorded market on the local exchange: no keys, no network, no money. The
       exchange and the bot are two processes that speak WhiteBIT's own wire over TLS on loopback. Ends by
-      itself or with Ctrl-C, with a summary checked against the exchange's own ledger.
+      itself or with Ctrl-C, with a summary checked against the exchange's own ledger. Journals and
+      keys of the last ten demos are kept under .martlet/demo.
       """,
     options: [
       .init("--for", "TIME", "how long, such as 60s or 5m; default until Ctrl-C"),
@@ -16,10 +18,10 @@ enum DemoCommand {
       .init("--port", "N", "where the page is served on 127.0.0.1; default 8088, 0 for none"),
       .init("--json", nil, "one object on standard output at the end, nothing else there"),
     ],
-    positional: 0...0, example: "./martlet demo --for 60s", run: run)
+    positional: 0...0, example: "./martlet demo --for 20s", run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
-    let span = try arguments.milliseconds("--for", default: 0)
+    let span = try arguments.duration("--for")
     let speed = try arguments.integer("--speed", default: 10, in: 1...1000)
     let port = try arguments.integer("--port", default: 8088, in: 0...65_535)
     guard let root = Installation.root else {
@@ -32,21 +34,28 @@ enum DemoCommand {
       Console.fail("demo: cannot make \(folder): \(systemReason(errno))")
       return .failed
     }
+    Installation.prune("\(root)/.martlet/demo", keeping: 10)
     let latest = "\(root)/.martlet/demo/latest"
     unsafe unlink(latest)
     unsafe symlink(folder, latest)
 
     // The key below is this demo's alone: its lock and its nonces stay with its other files.
     unsafe setenv("XDG_STATE_HOME", folder + "/state", 1)
-    let key = randomWord(16)
-    let secret = randomWord(32)
+    // In a file and not among a process's words, which everybody on the machine can read.
+    guard
+      Installation.write(
+        "\(randomWord(16)):\(randomWord(32))\n", to: folder + "/key", mode: 0o600)
+    else {
+      Console.fail("demo: cannot write into \(folder): \(systemReason(errno))")
+      return .failed
+    }
     do {
       let exchange = try ChildProcess(
         Installation.program,
         [
           "exchange", "--venue", "whitebit", "--ca", folder + "/ca.pem", "--listen", "127.0.0.1:0",
           "--speed",
-          "\(speed)", "--account", "\(key):\(secret)", "--balance", "DBTC=0.5", "--balance",
+          "\(speed)", "--account", "@" + folder + "/key", "--balance", "DBTC=0.5", "--balance",
           "DUSDT=1000", "--parent", "\(getpid())",
         ], output: .piped, isolated: true)
       defer {
@@ -58,11 +67,11 @@ enum DemoCommand {
       guard let line = exchange.line(within: 15_000), let rest = address("rest", in: line),
         let ws = address("ws", in: line)
       else {
+        if Interruption.isRequested { return .interrupted }
         Console.fail("demo: the local exchange did not say that it is ready")
         return .failed
       }
       guard
-        Installation.write("\(key):\(secret)\n", to: folder + "/key", mode: 0o600),
         Installation.write(
           configuration(rest: rest, ws: ws, folder: folder, port: port), to: folder + "/bot.toml",
           mode: 0o600)
@@ -71,19 +80,24 @@ enum DemoCommand {
         return .failed
       }
       var words = ["run", folder + "/bot.toml", "--parent", "\(getpid())"]
-      if span > 0 { words += ["--for", "\(span)ms"] }
+      if let span { words += ["--for", "\(span)ms"] }
       if arguments.has("--json") { words.append("--json") }
-      let bot = try ChildProcess(Installation.program, words, output: .inherited)
-      return ExitCode(rawValue: wait(for: bot, and: exchange)) ?? .failed
+      if Interruption.isRequested { return .interrupted }
+      // Ctrl-C at the terminal is ours to pass on: it could come before the bot can take it.
+      let bot = try ChildProcess(
+        Installation.program, words, output: .inherited, isolated: true)
+      return ExitCode(
+        rawValue: wait(for: bot, and: exchange, configuration: folder + "/bot.toml")) ?? .failed
     } catch {
       Console.fail("demo: \(error)")
       return .failed
     }
   }
 
-  /// Waits for the bot, telling it when to stop and when not to wait any more. Ctrl-C at the terminal
-  /// reaches it by itself too, which it takes for the same.
-  private static func wait(for bot: ChildProcess, and exchange: ChildProcess) -> Int32 {
+  /// Waits for the bot, telling it when to stop and when not to wait any more.
+  private static func wait(
+    for bot: ChildProcess, and exchange: ChildProcess, configuration: String
+  ) -> Int32 {
     var isTold = false
     var isHurried = false
     /// When the exchange was found dead.
@@ -95,10 +109,9 @@ enum DemoCommand {
           if deadSince != nil && !Interruption.isRequested { return ExitCode.failed.rawValue }
           return code == 0 && Interruption.isRequested ? ExitCode.interrupted.rawValue : code
         case .signaled(let number):
-          Console.fail(
-            "demo: the bot was killed (signal \(number)); the exchange's kill-switch takes its orders off"
-          )
-          return ExitCode.failed.rawValue
+          if Interruption.isRequested { return ExitCode.interrupted.rawValue }
+          Console.fail("demo: the bot was killed (signal \(number))")
+          return outlive(exchange, configuration).rawValue
         }
       }
       if Interruption.isRequested && !isTold {
@@ -122,6 +135,37 @@ enum DemoCommand {
       // Woken by a signal, or five times a second to look at both.
       poll(nil, 0, 200)
     }
+  }
+
+  /// What a killed bot leaves behind is the exchange's: waits until its kill-switch has taken it off.
+  private static func outlive(_ exchange: ChildProcess, _ configuration: String) -> ExitCode {
+    let began = monotonicMilliseconds()
+    do {
+      let watch = try RestingOrders(configurationPath: configuration)
+      var told: Int?
+      while !Interruption.isRequested, exchange.reap(blocking: false) == nil {
+        let (count, left) = try watch.look()
+        let seconds = (monotonicMilliseconds() - began + 500) / 1_000
+        if count == 0 {
+          Console.fail("demo: none of its orders rests any more, \(seconds) s after it was killed")
+          return .failed
+        }
+        guard let left else {
+          Console.fail("demo: \(count) of its orders rest, and no kill-switch is armed")
+          return .failed
+        }
+        if told != count {
+          told = count
+          Console.fail(
+            "demo: \(count) of its orders rest; the exchange's kill-switch takes them off in"
+              + " \(left) s, unless Ctrl-C ends the exchange before")
+        }
+        poll(nil, 0, 250)
+      }
+    } catch {
+      Console.fail("demo: its orders cannot be looked at: \(error)")
+    }
+    return Interruption.isRequested ? .interrupted : .failed
   }
 
   private static func configuration(

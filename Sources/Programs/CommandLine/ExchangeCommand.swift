@@ -4,6 +4,7 @@ import MartletBase
 import MartletClock
 import MartletExchangeServer
 import MartletJSON
+import MartletSecrets
 import MartletTransport
 
 /// `exchange --venue whitebit …`
@@ -19,7 +20,8 @@ enum ExchangeCommand {
       .init("--listen", "HOST:PORT", "default 127.0.0.1:0, port 0 lets the system choose"),
       .init("--data", "FILE", "recording to replay (.mmr); default: the bundled one, in a loop"),
       .init("--speed", "N", "how fast the recorded market runs, 1 … 1000; default 1"),
-      .init("--account", "KEY:SECRET", "opens an account; may repeat"),
+      .init(
+        "--account", "KEY:SECRET", "opens an account, or @FILE of mode 0600 with that; may repeat"),
       .init("--balance", "ASSET=AMOUNT", "money of the account before it; may repeat"),
       .init(
         "--ca", "FILE", "where to write that certificate; default .martlet/exchange/PORT/ca.pem"),
@@ -89,12 +91,7 @@ enum ExchangeCommand {
     var accounts: [LocalExchange.Account] = []
     for (name, value) in arguments.given {
       if name == "--account" {
-        let parts = value.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-          // Not shown: what stands here is a secret.
-          throw Arguments.Misuse(message: "--account: expected KEY:SECRET")
-        }
-        accounts.append(.init(key: String(parts[0]), secret: String(parts[1])))
+        accounts.append(try account(value))
       } else if name == "--balance" {
         guard !accounts.isEmpty else {
           throw Arguments.Misuse(message: "--balance \(value) stands before any --account")
@@ -107,6 +104,24 @@ enum ExchangeCommand {
       }
     }
     return accounts
+  }
+
+  private static func account(
+    _ value: String
+  ) throws(Arguments.Misuse) -> LocalExchange.Account {
+    if value.hasPrefix("@") {
+      do throws(SecretsFault) {
+        let credentials = try Credentials.load(.file(String(value.dropFirst())))
+        return .init(
+          key: String(credentials.key.span), secret: String(credentials.secret.span))
+      } catch { throw Arguments.Misuse(message: "--account: \(error)") }
+    }
+    let parts = value.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+      // Not shown: what stands here is a secret.
+      throw Arguments.Misuse(message: "--account: expected KEY:SECRET or @FILE")
+    }
+    return .init(key: String(parts[0]), secret: String(parts[1]))
   }
 
   private static func serve(
@@ -122,7 +137,13 @@ enum ExchangeCommand {
       options.tls = identity?.context
       let loop = try EventLoop()
       try loop.catchStopSignals { _ in loop.stop() }
-      let exchange = try LocalExchange(loop, options)
+      let exchange: LocalExchange
+      do throws(LocalExchange.Fault) {
+        exchange = try LocalExchange(loop, options)
+      } catch {
+        Console.fail("exchange: \(error)")
+        return error.isMisuse ? .misuse : .failed
+      }
       let file = try identity?.publish(
         to: authority ?? ".martlet/exchange/\(exchange.port)/ca.pem")
       Console.out(ready(exchange, address: options.address, certificate: file))

@@ -47,6 +47,29 @@ enum Installation {
       == bytes.count
   }
 
+  /// Removes the oldest of the folders in `path` whose names end in `-PID` and begin with their time,
+  /// but for those of processes that live, until `kept` are left.
+  static func prune(_ path: String, keeping kept: Int) {
+    guard let folder = unsafe opendir(path) else { return }
+    var names: [String] = []
+    while let entry = unsafe readdir(folder) {
+      // A C string within the entry, copied before the next one is read.
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name.first?.isNumber == true, name.contains("-") { names.append(name) }
+    }
+    unsafe closedir(folder)
+    for name in names.sorted().dropLast(kept) {
+      guard let process = name.split(separator: "-").last.flatMap({ pid_t($0) }), process > 0,
+        kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      // What cannot be removed stays: it costs room and nothing else. Links are not followed.
+      let rm = try? ChildProcess("/bin/rm", ["-rf", "--", "\(path)/\(name)"], output: .dropped)
+      rm?.reap(blocking: true)
+    }
+  }
+
   /// Removes a file, and its folder if nothing else is in it.
   static func removeWithFolder(_ path: String) {
     unsafe unlink(path)

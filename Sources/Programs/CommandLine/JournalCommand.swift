@@ -17,10 +17,14 @@ enum JournalCommand {
       .init("--contains", "TEXT", "print: only lines that hold this text"),
       .init("--json", nil, "verify: one object on standard output"),
     ],
-    positional: 2...2, example: "./martlet journal verify .martlet/demo/latest/journal",
+    positional: 1...2,
+    example: "./martlet demo --for 5s && ./martlet journal verify .martlet/demo/latest/journal",
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
+    guard arguments.positional.count == 2 else {
+      throw Arguments.Misuse(message: "expected verify or print, and a journal's folder")
+    }
     let folder = arguments.positional[1]
     switch arguments.positional[0] {
     case "verify": return verify(folder, asJSON: arguments.has("--json"))

@@ -25,7 +25,9 @@ enum ReplayCommand {
       .init("--until", "SEQ", "stop after this sequence and show the state there"),
       .init("--json", nil, "one object on standard output"),
     ],
-    positional: 1...1, example: "./martlet replay --verify .martlet/demo/latest/journal", run: run)
+    positional: 1...1,
+    example: "./martlet demo --for 5s && ./martlet replay --verify .martlet/demo/latest/journal",
+    run: run)
 
   private struct Fault: Error, CustomStringConvertible { let description: String }
 

@@ -19,14 +19,18 @@ enum RunCommand {
       .init("--json", nil, "one object on standard output at the end, nothing else there"),
       .init("--parent", "PID", "stop when this process is no longer the parent"),
     ],
-    positional: 1...1, example: "./martlet run .martlet/demo/latest/bot.toml --for 60s",
+    positional: 1...1,
+    example: """
+      ./martlet exchange --venue whitebit --listen 127.0.0.1:8481 --account me:word \\
+          --balance DBTC=1 --balance DUSDT=100000 & sleep 1
+        GRID_KEY=me:word ./martlet run Docs/grid.toml --for 10s; kill $!
+      """,
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
     var options = LiveProgram.Options(
       configurationPath: arguments.positional[0], build: BuildIdentity.text)
-    let span = try arguments.milliseconds("--for", default: 0)
-    if span > 0 { options.duration = .milliseconds(span) }
+    options.duration = try arguments.duration("--for").map { .milliseconds($0) }
     options.passphraseFile = arguments.last("--passphrase-file")
     options.isJSON = arguments.has("--json")
     let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))

@@ -42,6 +42,8 @@ public final class LocalExchange {
   /// Why it cannot open, for a person.
   public struct Fault: Error, CustomStringConvertible, Sendable {
     public let description: String
+    /// Whether what was asked for is wrong, and not the machine.
+    public var isMisuse = false
   }
 
   private let server: ExchangeServer<WhiteBITDesk>
@@ -64,13 +66,23 @@ public final class LocalExchange {
     do {
       var desk = try WhiteBITDesk(configuration, markets: setups, keyedHash: keyedHash)
       for account in options.accounts {
+        guard desk.account(of: account.key) == nil else {
+          throw Fault(
+            description: "account \(account.key): another account has this key", isMisuse: true)
+        }
+        for balance in account.balances where !desk.knows(asset: balance.asset) {
+          throw Fault(
+            description:
+              "account \(account.key): no market here knows \(balance.asset); expected one of"
+              + " \(desk.assets.joined(separator: ", "))", isMisuse: true)
+        }
         guard
           desk.addAccount(key: account.key, secret: account.secret, balances: account.balances)
             != nil
         else {
           throw Fault(
-            description: "account \(account.key): its key is taken, or no market here knows one of"
-              + " \(account.balances.map(\.asset).joined(separator: ", "))")
+            description: "account \(account.key): there are as many as there may be",
+            isMisuse: true)
         }
       }
       server = try ExchangeServer(

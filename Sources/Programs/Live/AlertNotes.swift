@@ -47,6 +47,11 @@ extension LiveAlerts {
       raise(.ledgerDiffers, "\(asset)", "own ledger \(own), venue \(told)", at: now)
     case .venueRefused(let id, let reason, let code):
       raise(.orderRefused, "\(reason)", "order \(id) (venue's code \(code))", at: now)
+    case .refused(let intent, let reason, let numbers):
+      // Without the price: twenty levels refused alike are one thing to know.
+      raise(
+        .riskRefused, "\(market(intent.instrument)) \(intent.side) \(reason)",
+        "rule \(numbers.rule)", at: now)
     case .neverArrived(let id):
       raise(.orderNeverArrived, "\(id)", "the venue never had it", at: now)
     case .anomaly(let raw): if let anomaly = VenueAnomaly(rawValue: raw) { take(anomaly, at: now) }
@@ -57,7 +62,7 @@ extension LiveAlerts {
           .venueContradiction, "\(fill.clientOrderID)",
           "a fill of an order of ours that this run does not know: booked", at: now)
       }
-    case .intent, .approved, .refused, .cancel, .position, .paused, .settings: break
+    case .intent, .approved, .cancel, .position, .paused, .settings: break
     }
   }
 

@@ -173,7 +173,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   private func isKnown(_ note: KernelNote) -> Bool {
-    guard case .fill(let fill) = note else { return true }
+    // Before it first trades, what is unknown is an earlier run's.
+    guard case .fill(let fill) = note, listeningSince != .zero else { return true }
     return driver.kernel.orders.trace(of: fill.clientOrderID) != nil
   }
 
@@ -477,6 +478,16 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   /// Nothing more will come of this run.
   var isOver: Bool { driver.kernel.isStopped || journalFault != nil }
+
+  /// Whether a balance of every market's assets was taken over, which own books begin with.
+  var hasLedger: Bool {
+    markets.allSatisfy { market in
+      guard let instrument = market.instrument else { return false }
+      return [instrument.base, instrument.quote].allSatisfy {
+        driver.kernel.portfolio.ledger(driver.kernel.account, $0)?.isAdopted == true
+      }
+    }
+  }
 
   /// Our orders that are not known to have ended.
   var workingOrders: Int { driver.kernel.orders.workingCount }

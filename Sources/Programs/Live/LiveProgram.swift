@@ -47,6 +47,9 @@ public final class LiveProgram {
     case interrupted
   }
 
+  /// Another bot's orders rest where this one would trade.
+  private struct OtherBots: Error, CustomStringConvertible { let description: String }
+
   private let options: Options
   private let print: @Sendable (String) -> Void
   private let complain: (String) -> Void
@@ -80,6 +83,7 @@ public final class LiveProgram {
       if case .refused = fault { .refused } else { .misconfigured }
     case SecretsFault.passphrase(.interrupted): .interrupted
     case is SecretsFault, is VenueAddress.Fault: .misconfigured
+    case is OtherBots: .refused
     // Two that write one journal, or use one key, would spoil each other's.
     case JournalFault.inUse, NonceFault.inUse, KeyLockFault.inUse: .refused
     case is KeyLockFault: .misconfigured
@@ -97,6 +101,7 @@ public final class LiveProgram {
     let credentials = try KeyFit.credentials(
       for: plan, file: options.configurationPath,
       passphrase: PassphraseSource(file: options.passphraseFile))
+    try checkAuthorities(of: plan)
     let venue = try VenueAddress(configuration.whitebit)
 
     let loop = try EventLoop()
@@ -131,7 +136,10 @@ public final class LiveProgram {
       endsAt: options.duration.map { startedAt + $0 }, isQuiet: options.isJSON, printer: printer,
       complain: complain)
 
-    let course = RunCourse(loop, bot: bot, plan: plan, deadMan: deadMan)
+    let course = RunCourse(loop, bot: bot, plan: plan, deadMan: deadMan) {
+      try RestingOrders(plan, venue: venue, signer: Signer(credentials), nonces: nonces)
+        .ofOtherBots()
+    }
     onSignal = { course.heard($0) }
     reporter.begin()
     course.run(for: options.duration, isOrphaned: options.isOrphaned)
@@ -154,10 +162,31 @@ public final class LiveProgram {
     }
     let check = try LedgerCheck(venue, signer: Signer(credentials), nonces: nonces)
     let ending = finish(
-      bot, reporter: reporter, printer: printer, plan: plan, doubt: doubt, check: check)
+      bot, course, reporter: reporter, printer: printer, plan: plan, doubt: doubt, check: check)
     // The next start need not step over what was set aside; without it, it would.
     try? nonces.settle()
     return course.isHurried ? .interrupted : ending
+  }
+
+  /// The file of certificates is mostly missing because the exchange that writes it does not run.
+  private func checkAuthorities(of plan: BotPlan) throws {
+    guard let file = plan.configuration.whitebit.authorities, unsafe access(file, R_OK) != 0 else {
+      return
+    }
+    let report = BotConfiguration.check(
+      plan.configurationText, file: options.configurationPath)
+    let log = ConfigurationLog(file: options.configurationPath)
+    var message =
+      "expected a file of the certificates to trust, found \(file), which cannot be read"
+    if plan.configuration.whitebit.endpoint == .local {
+      message +=
+        "; the local exchange writes it when it starts: ./martlet exchange --venue whitebit --listen"
+        + " 127.0.0.1:8481, with --account and --balance"
+    }
+    log.problem(
+      "venue.whitebit.ca", at: report.settings.first { $0.key == "venue.whitebit.ca" }?.position,
+      message)
+    throw ConfigurationFault.problems(log.problems)
   }
 
   private func makePlan() throws -> BotPlan {
@@ -226,7 +255,14 @@ public final class LiveProgram {
       log.problem(key, at: settings.first { $0.key == key }?.position, message)
     }
     switch failure {
-    case .deadMan(let error): return error
+    case .deadMan(let error), .question(let error): return error
+    case .otherBots(let names):
+      return OtherBots(
+        description: "\(names.count) orders of another Martlet bot rest in"
+          + " \(plan.symbols.map { "\($0)" }.joined(separator: ", ")), such as \(names[0]); the market's"
+          + " kill-switch can guard one bot only. If that bot runs, stop it, or give this one another"
+          + " market or account. If it is dead, its kill-switch takes them off; what is left then, take off"
+          + " on the venue's page")
     case .keyRefused:
       add(
         plan.configuration.whitebit.key == nil ? "venue.whitebit.spot_key" : "venue.whitebit.key",
@@ -247,12 +283,17 @@ public final class LiveProgram {
   }
 
   private func finish(
-    _ bot: LiveBot, reporter: LiveReporter, printer: StatusPrinter, plan: BotPlan, doubt: String?,
+    _ bot: LiveBot, _ course: RunCourse, reporter: LiveReporter, printer: StatusPrinter,
+    plan: BotPlan, doubt: String?,
     check: consuming LedgerCheck
   ) -> Ending {
     var check = check
+    // Told to stop before there was anything to compare, and anything to lose.
+    let isUntouched = !bot.hasLedger && !bot.mayRest
     let reconciliation: RunSummary.Reconciliation =
-      doubt.map { .notChecked(reason: $0) } ?? check.compare(bot.ownLedger(plan))
+      if let doubt { .notChecked(reason: doubt) } else if isUntouched {
+        .notChecked(reason: "ended before it took over any balance; nothing was placed")
+      } else { check.compare(bot.ownLedger(plan)) }
     let summary = RunSummary(
       status: reporter.status(), reconciliation: reconciliation,
       replayCommand: "./martlet replay --verify \(plan.configuration.journalFolder)")
@@ -261,6 +302,7 @@ public final class LiveProgram {
     case .different(let differences):
       bot.alerts.raise(
         .ledgerDiffers, "run", differences.joined(separator: "; "), at: bot.now())
+    case .notChecked where isUntouched: break
     case .notChecked(let reason): bot.alerts.raise(.ledgerUnchecked, "run", reason, at: bot.now())
     }
     var report = ByteBuffer()
@@ -276,8 +318,13 @@ public final class LiveProgram {
     }
     if let fault = bot.journalFault { complain("journal: \(fault)") }
     if let complaint = bot.complaint { complain("strategy: \(complaint)") }
-    guard doubt == nil, bot.complaint == nil, case .equal = reconciliation else { return .failed }
-    return .done
+    guard doubt == nil, bot.complaint == nil else { return .failed }
+    if case .equal = reconciliation { return .done }
+    if isUntouched && course.isTold { return .done }
+    if isUntouched {
+      complain("its time was over before it took over any balance: the exchange was not to be had")
+    }
+    return .failed
   }
 
   private func makeFolders(_ path: String) {

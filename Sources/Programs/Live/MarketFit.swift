@@ -35,6 +35,14 @@ enum MarketFit {
           add("market", unknown("\(grid.market)", among: listed))
           continue
         }
+        if instrument.quote != configuration.valuation {
+          problems.append(
+            Problem(
+              key: "bot.valuation",
+              message: "equity is counted in what the market is quoted in; expected"
+                + " \"\(instrument.quote)\", as strategy[\(index)] trades \(grid.market), found"
+                + " \"\(configuration.valuation)\""))
+        }
         do throws(GridSettings.Fault) {
           _ = try GridStrategy(
             settings: GridSettings(

@@ -11,11 +11,16 @@ final class RunCourse {
     /// What the venue's rules have against the configuration.
     case unfit
     case keyRefused
+    /// Orders of other Martlet bots rest in our markets; their client order ids.
+    case otherBots([String])
+    case question(any Error)
     case deadMan(any Error)
   }
 
   private(set) var failure: Failure?
   private(set) var isStopping = false
+  /// Somebody told it to stop: its time was not simply over.
+  private(set) var isTold = false
   /// Asked twice on the keyboard: nobody wants to wait for the venue's word.
   private(set) var isHurried = false
 
@@ -23,6 +28,8 @@ final class RunCourse {
   private let bot: LiveBot
   private let plan: BotPlan
   private let deadMan: DeadManRunner
+  /// What other Martlet bots have resting in our markets.
+  private let ordersOfOtherBots: () throws -> [String]
   private var isPrepared = false
   private var end: LoopTimer?
   private var giveUp: LoopTimer?
@@ -33,7 +40,11 @@ final class RunCourse {
   /// The same, when nothing of this run can rest.
   private static let shortPatience = TimeSpan.seconds(2)
 
-  init(_ loop: EventLoop, bot: LiveBot, plan: BotPlan, deadMan: DeadManRunner) {
+  init(
+    _ loop: EventLoop, bot: LiveBot, plan: BotPlan, deadMan: DeadManRunner,
+    ordersOfOtherBots: @escaping () throws -> [String]
+  ) {
+    self.ordersOfOtherBots = ordersOfOtherBots
     self.loop = loop
     self.bot = bot
     self.plan = plan
@@ -53,7 +64,11 @@ final class RunCourse {
     if let duration { end?.arm(after: duration) }
     if let isOrphaned {
       orphanWatch = LoopTimer(loop) { [weak self] in
-        if isOrphaned() { self?.stop() } else { self?.orphanWatch?.arm(after: .milliseconds(500)) }
+        if isOrphaned() {
+          self?.stop(isTold: true)
+        } else {
+          self?.orphanWatch?.arm(after: .milliseconds(500))
+        }
       }
       orphanWatch?.arm(after: .milliseconds(500))
     }
@@ -66,8 +81,9 @@ final class RunCourse {
 
   /// Takes what rests off and ends when the venue says that nothing of ours is left, or when it is
   /// clear that this cannot be waited for.
-  func stop() {
+  func stop(isTold: Bool = false) {
     guard !isStopping else { return }
+    self.isTold = isTold
     isStopping = true
     giveUp?.arm(after: bot.mayRest ? RunCourse.patience : RunCourse.shortPatience)
     bot.feed(.command(.stop))
@@ -80,7 +96,7 @@ final class RunCourse {
       isHurried = true
       loop.stop()
     }
-    stop()
+    stop(isTold: true)
   }
 
   private func stepped() {
@@ -103,6 +119,14 @@ final class RunCourse {
       failure = .unfit
       return loop.stop()
     }
+    do {
+      // Asked and waited for, since nothing runs yet; before the timers of those orders are touched.
+      let others = try ordersOfOtherBots()
+      if !others.isEmpty { failure = .otherBots(others) }
+    } catch {
+      failure = .question(error)
+    }
+    guard failure == nil else { return loop.stop() }
     // Only now: its requests are signed, and a nonce by a clock that is wrong is refused; and what
     // will trade nothing should not touch the venue's timer.
     do { try deadMan.start() } catch {

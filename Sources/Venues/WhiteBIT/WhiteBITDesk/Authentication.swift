@@ -10,7 +10,7 @@ struct DeskKey {
   let account: AccountID
   var isEnabled = true
   var mayTrade = true
-  /// The largest nonce of a call without a window.
+  /// The largest nonce of any call.
   var lastNonce: Int64 = 0
   /// Nonces seen, with a window or without.
   var nonces: BoundedSet<UInt64>?
@@ -66,8 +66,8 @@ extension WhiteBITDesk {
     return (caller, fields)
   }
 
-  /// Without a window a nonce must be above every one before it; with one it must be near the clock
-  /// and new.
+  /// Without a window a nonce must be above every one before it, of whatever call; with one it must be
+  /// near the clock and new.
   private mutating func spendNonce(_ fields: ClientBody, _ caller: Int) throws(Refusal) {
     guard case .value(let nonce) = fields.nonce, nonce > 0 else {
       throw .authentication(401, code: 0, "Nonce not provided.")
@@ -91,9 +91,9 @@ extension WhiteBITDesk {
       guard seen.insert(identity) else { throw .staleNonce }
     } else {
       guard nonce > keys[caller].lastNonce else { throw .staleNonce }
-      keys[caller].lastNonce = nonce
       _ = seen.insert(identity)
     }
+    keys[caller].lastNonce = max(keys[caller].lastNonce, nonce)
   }
 }
 

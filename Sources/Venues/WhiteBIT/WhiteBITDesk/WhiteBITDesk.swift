@@ -101,6 +101,21 @@ public struct WhiteBITDesk: ~Copyable, VenueDesk {
     }
   }
 
+  /// What may be deposited here, each asset once, in the order of the markets.
+  public var assets: [String] {
+    var found: [String] = []
+    for market in markets {
+      for asset in [market.instrument.base, market.instrument.quote]
+      where !found.contains("\(asset)") {
+        found.append("\(asset)")
+      }
+    }
+    return found
+  }
+
+  /// Whether a market here trades the asset.
+  public func knows(asset: String) -> Bool { assets.contains(asset) }
+
   /// The account a key belongs to.
   public func account(of key: String) -> AccountID? {
     keys.first { $0.key == key }?.account
