@@ -63,7 +63,7 @@ public struct SealedStore: ~Copyable {
       self.kibibytes = kibibytes
     }
 
-    /// Three passes over 64 MiB, some 0.2 s.
+    /// Three passes over 64 MiB, a tenth of a second or so.
     ///
     /// - Source: RFC 9106, section 4, the recommendation for where memory is scarce.
     public static let standard = Cost(passes: 3, kibibytes: 65_536)

@@ -40,7 +40,9 @@ public enum KeyProbe {
     _ credentials: Credentials, at venue: BotConfiguration.Venue
   ) throws -> [Finding] {
     let address: VenueAddress
-    do { address = try VenueAddress(venue) } catch { throw Fault(description: "\(error)") }
+    do { address = try VenueAddress(venue) } catch {
+      throw Fault(description: "\(error)\(hint(venue))")
+    }
     let now = SystemClock.realtime()
     let lock = try KeyLock(credentials, for: "keys test", at: now)
     let nonces = NonceClock(
@@ -66,7 +68,13 @@ public enum KeyProbe {
       findings.append(Finding(key: "withdraw", what: "withdraw funds", verdict: .notTold))
       return findings
     } catch let fault as SignedQuestions.Fault {
-      throw Fault(description: "\(venue.rest): \(fault)")
+      throw Fault(description: "\(venue.rest): \(fault)\(hint(venue))")
     }
+  }
+
+  private static func hint(_ venue: BotConfiguration.Venue) -> String {
+    venue.endpoint == .local
+      ? "; start the local exchange with --listen 127.0.0.1:8481, or name a configuration with --endpoint"
+      : ""
   }
 }

@@ -103,7 +103,6 @@ import Testing
   func thePlaceIsTheUsers() async {
     await #expect(processExitsWith: .exitCode(0)) {
       let folder = TemporaryFolder()
-      defer { TemporaryFolder.remove(folder.path) }
       func place() -> String? { try? KeyLock.folder() }
       setenv("HOME", folder.path + "/user", 1)
       setenv("XDG_STATE_HOME", folder.path + "/state", 1)
@@ -123,6 +122,9 @@ import Testing
       setenv("HOME", folder.path + "/none", 1)
       if place() != "/var/tmp/martlet-\(geteuid())/locks" { problems += 16 }
       TemporaryFolder.remove(folder.path)
+      // Gone again, unless a bot of this user's has its locks there.
+      rmdir("/var/tmp/martlet-\(geteuid())/locks")
+      rmdir("/var/tmp/martlet-\(geteuid())")
       exit(Int32(problems))
     }
   }
