@@ -29,9 +29,11 @@ final class ChildProcess {
 
   /// - Parameter isolated: in a process group of its own, so that Ctrl-C at the terminal is ours to
   ///   pass on, when it is time.
+  /// - Parameter dropsErrors: what it says on standard error is dropped, instead of going where ours goes.
   /// - Throws: `SpawnFault` naming the program and the system's reason.
   init(
-    _ program: String, _ arguments: [String], output mode: Output, isolated: Bool = false
+    _ program: String, _ arguments: [String], output mode: Output, isolated: Bool = false,
+    dropsErrors: Bool = false
   ) throws(SpawnFault) {
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
@@ -44,6 +46,9 @@ final class ChildProcess {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    if dropsErrors {
+      unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    }
     var ends: [Int32] = [-1, -1]
     switch mode {
     case .inherited: break

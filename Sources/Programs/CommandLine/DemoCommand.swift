@@ -168,8 +168,9 @@ enum DemoCommand {
     return Interruption.isRequested ? .interrupted : .failed
   }
 
-  private static func configuration(
-    rest: String, ws: String, folder: String, port: Int
+  /// - Parameter spacing: between the grid's levels, in DUSDT.
+  static func configuration(
+    rest: String, ws: String, folder: String, port: Int, spacing: Int = 10
   ) -> String {
     """
     # Written by ./martlet demo: the guide's grid, narrowed to what the recorded market moves.
@@ -196,7 +197,7 @@ enum DemoCommand {
     venue = "whitebit"
     market = "DBTC_DUSDT"
     levels = 10
-    spacing = "10"
+    spacing = "\(spacing)"
     amount = "0.001"
 
     [journal]

@@ -191,7 +191,7 @@ private func ready(_ exchange: LocalExchange, address: String, certificate: Stri
 }
 
 /// Who the exchange is, made anew at each start: its key is never on disk.
-private struct ExchangeIdentity {
+struct ExchangeIdentity {
   let context: TLSContext
   private let certificate: [UInt8]
 

@@ -76,4 +76,23 @@ enum Installation {
     guard let slash = path.lastIndex(of: "/") else { return }
     unsafe rmdir(String(path[..<slash]))
   }
+
+  /// Removes a folder with all that is in it; links are not followed.
+  static func removeTree(_ path: String) {
+    // Paths are C strings for the length of each call; an entry lives until the next is read.
+    guard let directory = unsafe opendir(path) else { return }
+    var names: [String] = []
+    while let entry = unsafe readdir(directory) {
+      names.append(
+        unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+          unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        })
+    }
+    unsafe closedir(directory)
+    for name in names where name != "." && name != ".." {
+      // What cannot be unlinked is a folder, or will not go at all.
+      if unsafe unlink("\(path)/\(name)") != 0 { removeTree("\(path)/\(name)") }
+    }
+    unsafe rmdir(path)
+  }
 }

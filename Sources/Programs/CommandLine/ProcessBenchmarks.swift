@@ -7,9 +7,12 @@ import MartletJournalFile
 import MartletKernel
 import MartletRecord
 
-/// The benchmarks that need other processes: the guide's pipeline in Python, and the demo itself.
+/// The benchmarks that need other processes: the guide's pipeline in Python, the demo itself, and a bot
+/// whose exchange is here.
 enum ProcessBenchmarks {
-  static let names = ["guide-python", "demo-first-order", "live-memory"]
+  static let names = [
+    "guide-python", "demo-first-order", "live-memory", "wire-order", "wire-return",
+  ]
 
   static func purpose(of name: String) -> String {
     switch name {
@@ -17,6 +20,8 @@ enum ProcessBenchmarks {
       "the guide's own way from the same fill frames to a signed order, in Python"
     case "demo-first-order": "a second demo, from its start to its first order"
     case "live-memory": "the peak memory of a bot over a demo of ten seconds"
+    case "wire-order": "a fill leaves the exchange, to the bot's order there, beside a bare echo"
+    case "wire-return": "every connection cut, to the whole book asked for anew"
     default: ""
     }
   }
@@ -30,6 +35,8 @@ enum ProcessBenchmarks {
     case "guide-python": try guidePython(suite, folder: folder, root: root)
     case "demo-first-order": try demoFirstOrder()
     case "live-memory": try liveMemory(root: root)
+    case "wire-order": try wireOrder(suite, folder: folder)
+    case "wire-return": try wireReturn(suite, folder: folder)
     default: throw Fault(description: "no benchmark \(name)")
     }
   }

@@ -2,6 +2,18 @@ public import MartletBase
 public import MartletTransport
 public import MartletVenueKit
 
+/// Sees what passes an exchange's sockets, when it passes; for measuring.
+///
+/// Called on the loop's thread.
+public protocol WireObserver: AnyObject {
+  /// A frame is handed over for a connection; it leaves at the end of the turn at the latest.
+  func exchangeSends(_ frame: Span<UInt8>, to connection: UInt64)
+  /// A whole request has come.
+  ///
+  /// - Parameter bytes: of its body.
+  func exchangeReceives(_ request: HTTPRequest, bytes: Int)
+}
+
 /// Serves one venue's desk to any client over real sockets: REST and WebSocket on one port.
 ///
 /// It adds nothing to what the desk says: bytes in, bytes out, and the desk's own clock moved on when
@@ -16,6 +28,8 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
   private let origin: Timestamp
   private let startedAt: LoopTime
   private let path: String
+  /// Held weakly.
+  public weak var observer: (any WireObserver)?
 
   /// - Parameters:
   ///   - address: numeric; port 0 lets the system choose.
@@ -51,6 +65,9 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
     server = nil
   }
 
+  /// Ends every connection, as a network that breaks would.
+  public func cut() { server?.dropAll() }
+
   private func now() -> Timestamp {
     origin + TimeSpan(nanoseconds: loop.clock().nanoseconds - startedAt.nanoseconds)
   }
@@ -69,7 +86,9 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
           to: reply.request,
           HTTPResponse(status: reply.status, contentType: reply.contentType),
           body: reply.body.span)
-      case .frame(let connection, let bytes): server?.send(text: bytes.span, to: connection)
+      case .frame(let connection, let bytes):
+        observer?.exchangeSends(bytes.span, to: connection)
+        server?.send(text: bytes.span, to: connection)
       case .close(let connection, let code):
         if let code {
           server?.close(connection, WebSocketCloseCode(code))
@@ -89,6 +108,7 @@ public final class ExchangeServer<Desk: VenueDesk & ~Copyable>: HTTPServerDelega
   public func server(
     _ server: HTTPServer, received request: HTTPRequest, id: UInt64, body: Span<UInt8>
   ) {
+    observer?.exchangeReceives(request, bytes: body.count)
     desk.receive(
       DeskRequest(
         id: id, method: request.method, path: request.path, query: request.query,

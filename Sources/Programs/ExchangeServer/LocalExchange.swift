@@ -98,4 +98,10 @@ public final class LocalExchange {
 
   public var port: UInt16 { server.port }
   public func stop() { server.stop() }
+
+  /// Ends every connection, as a network that breaks would, and goes on.
+  public func cut() { server.cut() }
+
+  /// Shows `observer`, which is held weakly, what passes the sockets.
+  public func observe(by observer: any WireObserver) { server.observer = observer }
 }

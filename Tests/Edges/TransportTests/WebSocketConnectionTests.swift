@@ -348,6 +348,23 @@ import Testing
     hand.stop()
   }
 
+  @Test func aServerThatEndsEveryConnectionGoesOnListening() throws {
+    let server = try serve()
+    let client = try client(server.port)
+    try client.connect()
+    let peer = try RawPeer(loop, port: server.port)
+    peer.say("GET /rest HTTP/1.1\r\nHost: x\r\n\r\n")
+    loop.turn(until: { client.isOpen && peer.text.hasPrefix("HTTP/1.1 200") })
+    server.dropAll()
+    loop.turn(until: { client.isIdle && peer.isOver && clerk.closed.count == 1 })
+    #expect(listener.ends == [.failed(SystemFault("recv", errno: ECONNRESET))])
+    #expect(clerk.closed.map(\.end) == [.dropped] && server.connectionCount == 0)
+    try client.connect()
+    loop.turn(until: { listener.openings == 2 })
+    #expect(server.statistics.accepted == 3)
+    server.stop()
+  }
+
   @Test func aServersCloseCarriesItsCodeAndReason() throws {
     let server = try serve()
     let client = try client(server.port)

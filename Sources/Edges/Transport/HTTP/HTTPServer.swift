@@ -189,6 +189,14 @@ public final class HTTPServer {
   /// Ends a WebSocket without a close frame, by a reset.
   public func drop(_ connection: UInt64) { peers[connection]?.link?.drop(resets: true) }
 
+  /// Ends every connection by a reset, as a network that breaks would, and goes on listening.
+  public func dropAll() {
+    for id in peers.keys.sorted() {
+      // A WebSocket's end is told to the delegate.
+      if let link = peers[id]?.link { link.drop(resets: true) } else { peers[id]?.drop() }
+    }
+  }
+
   /// Sends at once what waits for a WebSocket, instead of at the turn's end.
   public func flush(_ connection: UInt64) { peers[connection]?.link?.channel.flush() }
 
