@@ -132,7 +132,8 @@ def memory(pid):
 class Bot:
     """One bot on the marked key, in a folder of its own, ready once its grid rests."""
 
-    def __init__(self, exchange, folder, key, name, **environment):
+    def __init__(self, exchange, folder, key, **environment):
+        name = "marked"  # The same in each life, so that the next one takes over what a crash left resting.
         self.folder, self.exchange = folder, exchange
         text = CONFIGURATION.format(rest=exchange.rest, ws=exchange.ws, folder=folder, name=name, levels=5, spacing="10", amount="0.001",
                                     more="\n[dashboard]\nport = 0\n")
@@ -274,14 +275,14 @@ def bots(checks):
             with open(os.path.join(folder, "key"), "w") as file:
                 file.write(f"{NAME}:{SECRET}\n")
             os.chmod(file.name, 0o600)
-            bot = Bot(exchange, folder, f"file:{folder}/key", "filed")
+            bot = Bot(exchange, folder, f"file:{folder}/key")
             live(checks, search, bot, "a file")
             bot.end(signal.SIGTERM)
             checks.check("it ends in order (a file)", bot.process.returncode == 0, bot.said()[-600:])
             search.look("words", bot.out.name, bot.said())
             left_behind(checks, search, folder, "a file")
         with tempfile.TemporaryDirectory() as folder:
-            bot = Bot(exchange, folder, "env:MARKED", "varied", MARKED=f"{NAME}:{SECRET}")
+            bot = Bot(exchange, folder, "env:MARKED", MARKED=f"{NAME}:{SECRET}")
             live(checks, search, bot, "a variable")
             crash(checks, search, bot, signal.SIGABRT, "a variable")
             left_behind(checks, search, folder, "a variable")
@@ -290,11 +291,11 @@ def bots(checks):
             code, out, err = keys("add", "marked", line=f"{NAME}:{SECRET}\n", phrase=PHRASE, environment={"MARTLET_KEYS": store})
             checks.check("M134 a key is sealed in the store, by a pipe and a passphrase from the environment",
                          code == 0 and "keyring:marked" in out and not shown((out + err).encode()), (code, len(out + err)))
-            bot = Bot(exchange, folder, "keyring:marked", "sealed", MARTLET_KEYS=store, MARTLET_PASSPHRASE=PHRASE)
+            bot = Bot(exchange, folder, "keyring:marked", MARTLET_KEYS=store, MARTLET_PASSPHRASE=PHRASE)
             live(checks, search, bot, "the sealed store")
-            path = os.path.join(folder, "sealed.toml")
+            path = os.path.join(folder, "marked.toml")
             code, out, err = keys("test", "marked", "--endpoint", path, phrase=PHRASE, environment={"MARTLET_KEYS": store})
-            checks.check("M38 beside a bot that uses it, keys test is refused and names the bot", code == 3 and "“sealed”" in err, (code, err))
+            checks.check("M38 beside a bot that uses it, keys test is refused and names the bot", code == 3 and "“marked”" in err, (code, err))
             crash(checks, search, bot, signal.SIGSEGV, "the sealed store")
             left_behind(checks, search, folder, "the sealed store")
             probe(checks, exchange, store, path)
