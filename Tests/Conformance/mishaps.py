@@ -110,7 +110,8 @@ def set_clock(checks):
     """The bot's own calendar is set by ten seconds, to and fro, while it lives and between its lives; what only counts on stays as it is."""
     names = ("M29 M30 C21 with its calendar set ten seconds on and back it trades on, and begins again after kill -9", "M29 C21 its nonces rise through every step, and none is used twice",
              "M29 C21 the exchange refuses none of its requests for it", "the kill-switch stays armed while its calendar is set",
-             "M7 its ledger is the exchange's to the last digit after its calendar was set")
+             "M7 its ledger is the exchange's to the last digit after its calendar was set",
+             "M34 C3 begun on a calendar ten seconds off it says so and places nothing; set right, it trades by itself")
     compiler = shutil.which("clang") or shutil.which("cc")
     if not compiler:
         for name in names:
@@ -137,14 +138,25 @@ def set_clock(checks):
             time.sleep(3)
             if not until(lambda: bot.is_trading() and bot.frames() > before + 20 and fills(bot) > count, 30):
                 stuck.append((seconds, bot.state().get("state"), bot.state().get("halt_reason")))
-        # A living bot reads the calendar once, so it dies on one and begins on the other.
-        for seconds in (10, -10, 0):
+        # A living bot reads the calendar once, so it dies on one and begins on the other. On a wrong one it places nothing until it is right.
+        held = []
+        for seconds in (10, 0, -10):
             bot.process.kill()
             bot.process.communicate()
             step(seconds)
+            before = {order.get("clientOrderId") for order in own(exchange)}
             bot.process = subprocess.Popen(bot.process.args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-            if not until(lambda: bot.is_trading() and fills(bot) > 0, 60):
+            if seconds:
+                told = until(lambda: any("clock" in alert.get("text", "") for alert in bot.state().get("alerts", [])), 30)
+                time.sleep(4)
+                after = {order.get("clientOrderId") for order in own(exchange)}
+                if not told or bot.is_trading() or after - before:
+                    held.append((seconds, told, bot.state().get("state"), len(after - before)))
+            if seconds == -10:
+                step(0)
+            if seconds != 10 and not until(lambda: bot.is_trading() and fills(bot) > 0, 60):
                 stuck.append(("begun at", seconds, bot.process.poll(), bot.state().get("state"), bot.state().get("halt_reason")))
+        checks.check(names[5], not held, held)
         settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
         guard.end()
         checks.check(names[0], not stuck and bot.process.poll() is None, (stuck, bot.process.poll()))
