@@ -201,6 +201,7 @@ let package = Package(
       "ProgramTests", at: "ProgramTests",
       needs: kit + [
         "MartletJSON", "MartletLive", "MartletBench", "MartletConfiguration", "MartletSecrets",
+        "MartletAlerts", "MartletDashboard", "MartletKernel", "MartletTransport",
       ]),
     tests("LayoutTests", at: "LayoutTests", needs: []),
   ],

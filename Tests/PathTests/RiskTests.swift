@@ -20,6 +20,8 @@ import Testing
     var onInstrument = 0
     var buyLeaves: Int64 = 0
     var ofStrategy = 0
+    var isOpen = true
+    var mayReduce = false
 
     func review(_ gate: inout RiskGate, _ intent: OrderIntent) -> RiskVerdict {
       var portfolio = Portfolio()
@@ -29,11 +31,13 @@ import Testing
             ClientOrderID("a"), abs(net), trade: 1, side: net > 0 ? .buy : .sell), of: instrument,
           at: now)
       }
-      let context = RiskContext(
+      var context = RiskContext(
         now: now, instrument: instrument, reference: reference, freeBase: freeBase,
         freeQuote: freeQuote, position: portfolio.position(Desk.account, InstrumentID(0)),
         workingOnInstrument: onInstrument, workingBuyLeaves: Quantity(quanta: buyLeaves),
         workingOfStrategy: ofStrategy)
+      context.isOpen = isOpen
+      context.mayReduce = mayReduce
       return gate.review(intent, context: context)
     }
   }
@@ -329,6 +333,43 @@ import Testing
         #expect(verdict == disturb(&copy, &same, &there), "seed \(seed)")
       }
       #expect(copy.approvals == gate.approvals && copy.halt == gate.halt, "seed \(seed)")
+    }
+  }
+
+  @Test func whatOnlyReducesPassesInAPauseAndAHaltAndNothingElseDoes() {
+    func reducing(_ side: Side, _ quantity: Int64) -> OrderIntent {
+      var intent = Desk.intent(side, 6_000_000, quantity)
+      intent.isReduceOnly = true
+      intent.timeInForce = .ioc
+      return intent
+    }
+    for (net, side) in [(Int64(1_000), Side.sell), (-1_000, .buy)] {
+      for isHalted in [false, true] {
+        var gate = RiskGate(limits: RiskLimits())
+        if isHalted { gate.halt(.operatorRequest, at: Desk.time(0)) }
+        var moment = Moment()
+        moment.net = net
+        moment.isOpen = false
+        moment.mayReduce = true
+        func rule(_ intent: OrderIntent) -> RiskRule? {
+          guard case .refused(_, let numbers) = moment.review(&gate, intent) else { return nil }
+          return numbers.rule
+        }
+        #expect(rule(reducing(side, 1_000)) == nil)
+        #expect(rule(reducing(side, 500)) == nil)
+        // More than there is would open the other way; the other side would grow it.
+        #expect(rule(reducing(side, 1_100)) == .inventory)
+        #expect(rule(reducing(side.opposite, 500)) == .inventory)
+        // The same without the mark, and the mark without the right to.
+        #expect(rule(Desk.intent(side, 6_000_000, 500)) == (isHalted ? .halt : .instrument))
+        moment.mayReduce = false
+        #expect(rule(reducing(side, 500)) == (isHalted ? .halt : .instrument))
+        // Every other rule holds for it, too.
+        moment.mayReduce = true
+        #expect(rule(reducing(side, 50)) == .quantityGrid)
+        moment.reference = nil
+        #expect(rule(reducing(side, 500)) == .reference)
+      }
     }
   }
 }

@@ -18,4 +18,17 @@ public enum SystemClock {
     return Timestamp(
       nanoseconds: Int64(reading.tv_sec) * 1_000_000_000 + Int64(reading.tv_nsec))
   }
+
+  /// Lets the calling thread wait; for programs that have nothing else to do.
+  public static func sleep(_ span: TimeSpan) {
+    guard span > .zero else { return }
+    var left = timespec(
+      tv_sec: Int(span.nanoseconds / 1_000_000_000), tv_nsec: Int(span.nanoseconds % 1_000_000_000))
+    while true {
+      var rest = timespec()
+      // Filled in with what is left when a signal comes.
+      guard unsafe nanosleep(&left, &rest) != 0, errno == EINTR else { return }
+      left = rest
+    }
+  }
 }

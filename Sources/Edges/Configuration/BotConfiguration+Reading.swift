@@ -87,7 +87,9 @@ extension BotConfiguration {
 
     var alertsReader = root.table("alerts")
     let alerts = BotConfiguration.readAlerts(
-      &alertsReader, besides: folder ?? ".martlet/bot/journal")
+      &alertsReader,
+      in: BotConfiguration.stateFolder(of: name ?? "bot", journal: folder ?? ".martlet/bot/journal")
+    )
     alertsReader.finish()
     root.finish()
 
@@ -109,10 +111,10 @@ extension BotConfiguration {
   }
 
   private static func readAlerts(
-    _ reader: inout TableReader, besides journal: String
+    _ reader: inout TableReader, in state: String
   ) -> Alerts? {
     let file = reader.string(
-      "file", default: parent(of: journal) + "/alerts.jsonl", check: checkPath)
+      "file", default: state + "/alerts.jsonl", check: checkPath)
     let long = TimeSpan.seconds(1)...TimeSpan.seconds(86_400)
     let interval = reader.duration("repeat", in: long, default: "15m")
     let doubt = reader.duration("doubt", in: long, default: "10s")

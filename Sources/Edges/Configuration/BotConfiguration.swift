@@ -211,8 +211,15 @@ public struct BotConfiguration: Equatable, Sendable {
   public var dashboardPort: UInt16?
   public var alerts: Alerts
 
-  /// What belongs to this bot stands beside its journal: alerts, nonces, the control socket.
-  public var stateFolder: String { BotConfiguration.parent(of: journalFolder) }
+  /// Where what belongs to this bot stands: alerts, the control socket.
+  public var stateFolder: String { BotConfiguration.stateFolder(of: name, journal: journalFolder) }
+
+  /// The folder that holds `journal`, or one of the bot's name beside a journal that is called
+  /// otherwise, which may be one of several there.
+  static func stateFolder(of name: String, journal: String) -> String {
+    let parent = parent(of: journal)
+    return journal.hasSuffix("/journal") ? parent : parent + "/" + name
+  }
 
   /// The folder that a path lies in.
   static func parent(of path: String) -> String {

@@ -11,7 +11,7 @@ internal import MartletVenueKit
 /// is not state: it was carried out and journaled.
 extension Kernel: Snapshotting where Session: ~Copyable {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("kernel-1")
+    snapshot.section("kernel-2")
     snapshot.write(trace.sequence)
     snapshot.write(now)
     snapshot.write(isReady)
@@ -41,6 +41,10 @@ extension Kernel: Snapshotting where Session: ~Copyable {
       snapshot.write(slot.wakeAt)
       slot.strategy.write(to: &snapshot)
     }
+    snapshot.write(flattening != nil)
+    snapshot.write(flattening?.endsAt ?? .zero)
+    snapshot.write(flattening?.nextAt ?? .zero)
+    snapshot.write(flattening?.orders ?? 0)
     session.write(to: &snapshot)
   }
 
@@ -48,7 +52,7 @@ extension Kernel: Snapshotting where Session: ~Copyable {
   ///
   /// - Throws: also when the snapshot is of a kernel with other instruments or strategies.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("kernel-1")
+    try snapshot.section("kernel-2")
     trace = TraceID(try snapshot.read())
     now = try snapshot.timestamp()
     isReady = try snapshot.bool()
@@ -91,6 +95,12 @@ extension Kernel: Snapshotting where Session: ~Copyable {
       strategies[index].shown = nil
       try strategies[index].strategy.read(from: &snapshot)
     }
+    let isFlattening = try snapshot.bool()
+    let endsAt = try snapshot.timestamp()
+    let nextAt = try snapshot.timestamp()
+    let placed = try snapshot.read(UInt32.self)
+    flattening =
+      isFlattening ? Flattening(endsAt: endsAt, nextAt: nextAt, orders: placed) : nil
     try session.read(from: &snapshot)
   }
 }

@@ -68,7 +68,7 @@ extension Kernel where Session: ~Copyable {
   }
 
   /// One intent: noted, judged, and either opened and handed to the session or refused.
-  private mutating func consider(_ intent: OrderIntent, _ market: Int) {
+  mutating func consider(_ intent: OrderIntent, _ market: Int) {
     note(.intent(intent))
     fold()
     let context = riskContext(for: intent, market)
@@ -108,6 +108,7 @@ extension Kernel where Session: ~Copyable {
       workingBuyLeaves: working.buyLeaves,
       workingOfStrategy: orders.workingCount(of: intent.strategy))
     context.isOpen = isReady && !isPaused && !isStopping
+    context.mayReduce = isReady && !isStopping
     return context
   }
 
@@ -150,20 +151,27 @@ extension Kernel where Session: ~Copyable {
 
   // MARK: Stopping, in its three strengths
 
-  mutating func obey(_ command: OperatorCommand) {
+  /// - Parameter who: asked for it, as text; empty for a program's own end.
+  mutating func obey(_ command: OperatorCommand, by who: Span<UInt8>) {
     switch command {
     case .pause:
       isPaused = true
       note(.paused(true))
     case .resume:
       isPaused = false
+      if flattening != nil { endFlatten(isWhole: false) }
       note(.paused(false))
       if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }
     case .halt: halt(.operatorRequest)
     case .rearm:
-      if risk.rearm(by: "operator", at: now) { note(.rearmed) }
+      let name = InlineText(who.extracting(0..<min(who.count, InlineText.capacity)))
+      if risk.rearm(by: name.flatMap { $0.isEmpty ? nil : $0 } ?? "operator", at: now) {
+        note(.rearmed)
+      }
       if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }
+    case .flatten: beginFlatten()
     case .stop:
+      if flattening != nil { endFlatten(isWhole: false) }
       isStopping = true
       retreat()
       session.receive(.stop, bytes: Span(), at: now, events: &events, effects: &effects)

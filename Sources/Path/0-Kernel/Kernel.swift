@@ -56,6 +56,8 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   /// Private side connected and reconciled.
   public internal(set) var isReady = false
   public internal(set) var isPaused = false
+  /// Set while inventory is being brought back on an operator's word.
+  public internal(set) var flattening: Flattening?
   public internal(set) var isStopping = false
   /// Stop was carried out: nothing of ours rests at the venue.
   public internal(set) var isStopped = false
@@ -103,6 +105,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public var nextDeadline: Timestamp {
     var next = min(session.nextDeadline, orders.nextDeadline)
     for index in strategies.indices { next = min(next, strategies[index].wakeAt) }
+    if let flattening { next = min(next, flattening.nextAt) }
     return next
   }
 
@@ -134,7 +137,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       orders.advance(to: now, effects: &orderEffects)
       drain()
       wakeStrategies()
-    case .command(let command): obey(command)
+    case .command(let command): obey(command, by: bytes)
     case .settings(let strategy): change(strategy, to: bytes)
     }
 
@@ -144,6 +147,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       index += 1
     }
     wakeOnBooks()
+    if flattening != nil { flattenOn() }
     session.flush(at: now, effects: &effects)
   }
 

@@ -7,7 +7,7 @@ public import MartletVenueKit
   case venue(VenueInput)
   /// A deadline that `nextDeadline` named has come.
   case timer
-  /// A person, or a program on a person's behalf.
+  /// A person, or a program on a person's behalf; who it is comes beside, as text.
   case command(OperatorCommand)
   /// Other settings for a strategy that trades; they come beside, as the strategy writes them.
   case settings(StrategyID)
@@ -24,6 +24,8 @@ public import MartletVenueKit
   case halt = 4
   /// Lift a halt.
   case rearm = 5
+  /// Pause, cancel what is ours, and bring the inventory back to what it was at the start.
+  case flatten = 6
 }
 
 /// Kinds of journal records, version 1. Frozen: a number never changes its meaning.

@@ -43,6 +43,8 @@ public import MartletVenueKit
   case notice(VenueNotice)
   /// A strategy was given other settings, and took them or did not.
   case settings(StrategyID, isTaken: Bool)
+  /// A flatten ended, with nothing left that the venue would take, or given up.
+  case flattened(isWhole: Bool)
 }
 
 /// Notes as journal payloads, version 1: trace, tag, fields as little-endian words.
@@ -162,6 +164,9 @@ public enum NoteCoding {
       payload.append(30)
       payload.append(word: strategy.index)
       payload.append(isTaken ? 1 : 0)
+    case .flattened(let isWhole):
+      payload.append(31)
+      payload.append(isWhole ? 1 : 0)
     }
   }
 
@@ -303,6 +308,7 @@ public enum NoteCoding {
         return nil
       }
       return .settings(StrategyID(index), isTaken: isTaken)
+    case 31: return flag(&cursor).map { .flattened(isWhole: $0) }
     default: return nil
     }
   }

@@ -10,6 +10,9 @@ public struct RiskContext: ~Copyable {
   /// False while nothing may be placed whatever the instrument: not ready, paused, stopping. For an
   /// order that is what a halted market is: not now.
   public var isOpen = true
+  /// Whether what only reduces inventory may be placed even so, in a pause or a halt: an operator's
+  /// flatten.
+  public var mayReduce = false
   public var reference: ReferencePrice?
   /// What the account may use of base and quote, working orders taken off; nil while unknown.
   public var freeBase: Amount?

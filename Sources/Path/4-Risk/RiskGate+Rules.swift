@@ -8,11 +8,27 @@ typealias Objection = (reason: RefusalReason, numbers: RiskNumbers)
 extension RiskGate {
   /// The first rule that speaks against an intent, if any.
   mutating func objection(to intent: OrderIntent, _ context: borrowing RiskContext) -> Objection? {
-    if let halt {
+    // The reduce-only verdict: it may do less than any other order, and is let through when they are
+    // not. Every rule after these two holds for it as for all.
+    var isReduction = false
+    if intent.isReduceOnly, let instrument = context.instrument {
+      let held = context.position.held(instrument.scale)
+      let most = intent.side == .sell ? held : -held
+      let (units, overflow) = Int128(intent.quantity.quanta).multipliedReportingOverflow(
+        by: instrument.scale.quantityFactor)
+      if overflow || units > most.units {
+        return object(
+          .inventory, .positionLimit, .baseAmount, limit: max(most.units, 0),
+          found: overflow ? Int128.max : units)
+      }
+      isReduction = context.mayReduce
+    }
+    if let halt, !isReduction {
       return object(
         .halt, .halted, .none, limit: Int128(halt.reason.rawValue), found: 0)
     }
-    guard context.isOpen, let instrument = context.instrument, instrument.id == intent.instrument,
+    guard context.isOpen || isReduction, let instrument = context.instrument,
+      instrument.id == intent.instrument,
       instrument.rules.isTrading
     else {
       return object(.instrument, .instrumentUnavailable, .none, limit: 0, found: 0)

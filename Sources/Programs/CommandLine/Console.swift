@@ -5,6 +5,7 @@ enum Console {
   static func out(_ text: String) { write(text, to: 1) }
   static func note(_ text: String) { write(text + "\n", to: 2) }
 
+  static func ask(_ text: String) { write(text, to: 2) }
   static func fail(_ text: String) { write("martlet: " + text + "\n", to: 2) }
 
   private static func write(_ text: String, to descriptor: Int32) {

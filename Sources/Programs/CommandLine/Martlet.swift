@@ -2,11 +2,12 @@ import Glibc
 
 /// The one entry point: finds the command, reads its words strictly, runs it.
 @main enum Martlet {
-  static let commands: [Command] = [
-    DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
-    JournalCommand.command, ConfigCommand.command, KeysCommand.command, AlertCommand.command,
-    BenchCommand.command,
-  ]
+  static let commands: [Command] =
+    [
+      DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
+      JournalCommand.command, ConfigCommand.command, KeysCommand.command, AlertCommand.command,
+      PanicCommand.command, ReconcileCommand.command, BenchCommand.command,
+    ] + ControlCommand.commands
 
   /// What `./martlet` itself runs, listed here so that help and suggestions are whole.
   private static let launched = [

@@ -36,7 +36,8 @@ struct RecordText {
     let bytes = payload.extracting(start..<payload.count)
     switch input {
     case .timer, .venue(.timer): return "input    timer"
-    case .command(let command): return "input    command \(command)"
+    case .command(let command):
+      return "input    command \(command)\(bytes.isEmpty ? "" : " by " + String(bytes))"
     case .settings(let strategy): return "input    other settings for strategy \(strategy.index)"
     case .venue(.frame(let stream)): return "input    frame \(stream.index) \(String(bytes))"
     case .venue(.response(let request, let status)):
@@ -97,6 +98,7 @@ struct RecordText {
     case .notice(let notice): return "notice: \(notice)"
     case .settings(let strategy, let isTaken):
       return "strategy \(strategy.index) \(isTaken ? "took" : "did not take") other settings"
+    case .flattened(let isWhole): return isWhole ? "flat" : "not flat: given up"
     }
   }
 

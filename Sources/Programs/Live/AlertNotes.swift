@@ -48,6 +48,8 @@ extension LiveAlerts {
     case .venueRefused(let id, let reason, let code):
       raise(.orderRefused, "\(reason)", "order \(id) (venue's code \(code))", at: now)
     case .refused(let intent, let reason, let numbers):
+      // A halt, a pause and a closed market are told as what they are.
+      if numbers.rule == .halt || numbers.rule == .instrument { return }
       // Without the price: twenty levels refused alike are one thing to know.
       raise(
         .riskRefused, "\(market(intent.instrument)) \(intent.side) \(reason)",
@@ -62,6 +64,9 @@ extension LiveAlerts {
           .venueContradiction, "\(fill.clientOrderID)",
           "a fill of an order of ours that this run does not know: booked", at: now)
       }
+    case .flattened(isWhole: true): break
+    case .flattened(isWhole: false):
+      raise(.flattenIncomplete, "inventory", "some of it could not be traded back", at: now)
     case .intent, .approved, .cancel, .position, .paused, .settings: break
     }
   }

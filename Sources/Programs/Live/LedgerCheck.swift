@@ -6,25 +6,11 @@ internal import MartletSecrets
 internal import MartletTransport
 internal import MartletVenueKit
 
-/// What our own books say at the end of a run.
-struct OwnLedger {
-  var assets: [(asset: InlineText, total: Amount, fees: Amount)]
-  var fills: UInt64
-  /// Signed sum of our fills, in base units.
-  var traded: Amount
-  var market: InlineText
-  /// What our client order ids begin with.
-  var prefix: InlineText
-  /// By the venue's clock, in whole seconds: fills before it are an earlier run's.
-  var since: Timestamp
-  /// Fills of that second and later that are an earlier run's too.
-  var earlier: [TradeID]
-}
-
 /// Asks the venue for its own ledger, over a connection and with code of its own, and compares it
 /// with ours to the last digit.
 struct LedgerCheck: ~Copyable {
   private var questions: SignedQuestions
+  private static let maxQuestions = 20
 
   init(_ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
     questions = try SignedQuestions(venue, signer: signer, nonces: nonces)
@@ -38,26 +24,29 @@ struct LedgerCheck: ~Copyable {
       var differences: [String] = []
       let balances = try post("/api/v4/trade-account/balance", "")
       for entry in own.assets {
-        let told = balances["\(entry.asset)"]
+        let told = balances["\(entry.name)"]
         let total = try amount(told?["available"]) + amount(told?["freeze"])
         if total != entry.total {
-          differences.append("\(entry.asset): own \(entry.total), exchange \(total)")
+          differences.append(
+            "\(entry.name): own \(entry.total), exchange \(total) (its row: \(told.map { "\($0)" } ?? "none"))"
+          )
         }
       }
-      let orders = try post("/api/v4/orders", "\"market\":\"\(own.market)\",\"limit\":100,")
-      let resting = (orders.elements ?? []).filter { isOwn($0, own) }.count
-      if resting > 0 { differences.append("\(resting) of our orders still rest at the exchange") }
+      try compareOrders(own, &differences)
       let deals = try deals(own)
       if UInt64(deals.count) != own.fills {
         differences.append("fills: own \(own.fills), exchange \(deals.count)")
       }
-      if deals.traded != own.traded {
-        differences.append("traded: own \(own.traded), exchange \(deals.traded)")
+      for market in own.markets {
+        let told = deals.traded.first { $0.name == market.name }?.traded ?? .zero
+        if told != market.traded {
+          differences.append("traded on \(market.name): own \(market.traded), exchange \(told)")
+        }
       }
       for entry in own.assets {
-        let told = deals.fees.first { $0.asset == "\(entry.asset)" }?.amount ?? .zero
+        let told = deals.fees.first { $0.asset == "\(entry.name)" }?.amount ?? .zero
         if told != entry.fees {
-          differences.append("fees in \(entry.asset): own \(entry.fees), exchange \(told)")
+          differences.append("fees in \(entry.name): own \(entry.fees), exchange \(told)")
         }
       }
       return differences.isEmpty
@@ -67,27 +56,62 @@ struct LedgerCheck: ~Copyable {
     }
   }
 
+  /// Ours that rest there and not here, the reverse, and those of which another rest is open.
+  private mutating func compareOrders(
+    _ own: OwnLedger, _ differences: inout [String]
+  ) throws(Fault) {
+    var found: [String] = []
+    for market in own.markets {
+      for row in try rows("/api/v4/orders", market.name) where isOwn(row, own) {
+        let id = row["clientOrderId"]?.text ?? ""
+        found.append(id)
+        let left = try amount(row["left"])
+        if let order = own.orders.first(where: { $0.id == id }) {
+          if order.left != left {
+            differences.append(
+              "order \(id): own \(order.left) left, exchange \(left) (its row: \(row))")
+          }
+        } else {
+          differences.append("order \(id): rests at the exchange and not here (its row: \(row))")
+        }
+      }
+    }
+    var asked = 0
+    for order in own.orders where !found.contains(order.id) {
+      var text =
+        "order \(order.id): \(order.state) here, \(order.side) \(order.left) at \(order.price)"
+        + " \(order.market), and not among the exchange's open orders"
+      // How they ended is asked of some; the rest ended likewise or can be asked for by hand.
+      if asked < LedgerCheck.maxQuestions {
+        asked += 1
+        let row = try post(
+          "/api/v4/trade-account/order/history",
+          "\"market\":\"\(order.market)\",\"clientOrderId\":\"\(order.id)\",")
+        text += " (its history: \(String("\(row)".prefix(400))))"
+      }
+      differences.append(text)
+    }
+  }
+
   private mutating func deals(
     _ own: OwnLedger
-  ) throws(Fault) -> (count: Int, traded: Amount, fees: [(asset: String, amount: Amount)]) {
+  ) throws(Fault) -> (
+    count: Int, traded: [OwnLedger.Market], fees: [(asset: String, amount: Amount)]
+  ) {
     var count = 0
-    var traded = Amount.zero
+    var traded: [OwnLedger.Market] = []
     var fees: [(asset: String, amount: Amount)] = []
-    var offset = 0
-    let page = 100
-    while true {
-      let reply = try post(
-        "/api/v4/trade-account/executed-history",
-        "\"market\":\"\(own.market)\",\"limit\":\(page),\"offset\":\(offset),")
-      let rows = reply.elements ?? []
-      for row in rows where isOwn(row, own) {
+    for market in own.markets {
+      var sum = Amount.zero
+      for row in try rows("/api/v4/trade-account/executed-history", market.name)
+      where isOwn(row, own) {
         let time = try amount(row["time"])
         guard time.units >= Int128(own.since.nanoseconds) * powerOfTen(11),
           !own.earlier.contains(where: { "\($0.low)" == row["id"]?.text })
         else { continue }
         count += 1
         let size = try amount(row["amount"])
-        traded = row["side"]?.text == "sell" ? traded - size : traded + size
+        sum = row["side"]?.text == "sell" ? sum - size : sum + size
         let asset = row["feeAsset"]?.text ?? ""
         let fee = try amount(row["fee"])
         if let index = fees.firstIndex(where: { $0.asset == asset }) {
@@ -96,8 +120,25 @@ struct LedgerCheck: ~Copyable {
           fees.append((asset, fee))
         }
       }
-      if rows.count < page { return (count, traded, fees) }
-      offset += page
+      traded.append(OwnLedger.Market(name: market.name, traded: sum))
+    }
+    return (count, traded, fees)
+  }
+
+  /// All rows of a market's list, page by page.
+  private mutating func rows(
+    _ path: String, _ market: InlineText
+  ) throws(Fault) -> [JSONValue] {
+    var rows: [JSONValue] = []
+    let page = 100
+    while true {
+      let reply = try post(
+        path, "\"market\":\"\(market)\",\"limit\":\(page),\"offset\":\(rows.count),")
+      guard let found = reply.elements else {
+        throw Fault(description: "\(path): expected a list, found \(reply)")
+      }
+      rows += found
+      if found.count < page { return rows }
     }
   }
 

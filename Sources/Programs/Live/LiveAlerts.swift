@@ -110,13 +110,15 @@ final class LiveAlerts {
 
   /// Looks at what only time tells. To be called several times a second.
   func look(_ bot: LiveBot, at now: Timestamp) {
-    for doubt in doubts where now - doubt.since >= settings.doubt {
-      set(
-        .orderInDoubt, "\(doubt.order)",
-        "in doubt for longer than \(TableReader.text(settings.doubt)): asking the venue", "",
-        holds: true, at: now)
+    lookAtDoubts(at: now)
+    if bot.isListening {
+      for market in bot.markets {
+        lookAtMarket(
+          "\(market.symbol)", bookAt: market.bookAt, tradedAt: market.tradedAt,
+          since: bot.listeningSince, at: now)
+      }
+      lookAtPrivate(owedSince: bot.privateOwedSince, at: now)
     }
-    if bot.isListening { lookAtStreams(bot, at: now) }
     for asset in table.active(.ledgerDiffers) where bot.isEven(asset) {
       clear(.ledgerDiffers, asset, "the ledgers agree again", at: now)
     }
@@ -127,24 +129,40 @@ final class LiveAlerts {
     for alert in table.due(at: now) { tell(alert) }
   }
 
-  /// By data and not by the state of any connection: a stream that says nothing is dead.
-  private func lookAtStreams(_ bot: LiveBot, at now: Timestamp) {
-    for market in bot.markets {
-      let name = "\(market.symbol)"
-      let begun = max(market.bookAt, bot.listeningSince)
+  /// Tells of orders that have been in doubt for too long.
+  func lookAtDoubts(at now: Timestamp) {
+    for doubt in doubts where now - doubt.since >= settings.doubt {
       set(
-        .bookSilent, name, "no book data for \(TableReader.text(settings.bookSilent))",
-        "the book is told again", holds: now - begun >= settings.bookSilent, at: now)
-      let traded = max(market.tradedAt, bot.listeningSince)
-      set(
-        .tradesSilent, name, "no trade told for \(TableReader.text(settings.tradesSilent))",
-        "trades are told again", holds: now - traded >= settings.tradesSilent, at: now)
+        .orderInDoubt, "\(doubt.order)",
+        "in doubt for longer than \(TableReader.text(settings.doubt)): asking the venue", "",
+        holds: true, at: now)
     }
-    let owed = bot.privateOwedSince
+  }
+
+  /// By data and not by the state of any connection: a stream that says nothing is dead.
+  ///
+  /// - Parameter since: when it began to be listened to.
+  func lookAtMarket(
+    _ name: String, bookAt: Timestamp, tradedAt: Timestamp, since: Timestamp, at now: Timestamp
+  ) {
+    set(
+      .bookSilent, name, "no book data for \(TableReader.text(settings.bookSilent))",
+      "the book is told again", holds: now - max(bookAt, since) >= settings.bookSilent, at: now)
+    set(
+      .tradesSilent, name, "no trade told for \(TableReader.text(settings.tradesSilent))",
+      "trades are told again", holds: now - max(tradedAt, since) >= settings.tradesSilent,
+      at: now)
+  }
+
+  /// A private stream is rightly quiet while nothing happens: it is silent when a reply tells of an
+  /// order and the stream does not.
+  ///
+  /// - Parameter owedSince: when the reply came; `distantFuture` when the stream owes nothing.
+  func lookAtPrivate(owedSince: Timestamp, at now: Timestamp) {
     set(
       .privateSilent, "private",
       "a reply's order is not on the private stream after \(TableReader.text(settings.privateSilent))",
       "the stream tells our orders again",
-      holds: owed < now && now - owed >= settings.privateSilent, at: now)
+      holds: owedSince < now && now - owedSince >= settings.privateSilent, at: now)
   }
 }

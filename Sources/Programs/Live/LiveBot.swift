@@ -8,6 +8,7 @@ internal import MartletModel
 internal import MartletOrders
 internal import MartletPortfolio
 internal import MartletRecord
+internal import MartletRisk
 internal import MartletSecrets
 internal import MartletStrategies
 internal import MartletTransport
@@ -30,12 +31,9 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Where a person is told what happens.
   let alerts: LiveAlerts
   private let hasPrivateStream: Bool
-  /// Fills of an earlier run's orders that were told to this one: they are in the balances it began
-  /// with.
-  ///
-  /// - Bounds: `maxEarlierFills`; only those around the start are told.
-  private var earlierFills: [TradeID] = []
-  private static let maxEarlierFills = 4096
+  private var earlier = EarlierFills()
+  /// How the last flatten ended.
+  private(set) var lastFlattenWasWhole = false
   /// Called after each step.
   var onStep: (() -> Void)?
   /// Called once, when clock, rules, prices and balances of the venue are known: nothing that could
@@ -155,17 +153,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   private func takeNotes() {
     let notes = driver.kernel.notes
+    earlier.take(notes)
     for index in notes.indices {
-      if case .fill(let fill) = notes[index].note {
-        // One that is booked moves a position.
-        let next = index + 1 < notes.count ? notes[index + 1].note : nil
-        guard case .position? = next else {
-          if earlierFills.count < LiveBot.maxEarlierFills { earlierFills.append(fill.tradeID) }
-          continue
-        }
-        earlierFills.removeAll { $0 == fill.tradeID }
-      }
       history.take(notes[index].note)
+      if case .flattened(let isWhole) = notes[index].note { lastFlattenWasWhole = isWhole }
       alerts.take(
         notes[index].note, at: driver.kernel.now, isStopping: driver.kernel.isStopping
       ) { isKnown(notes[index].note) }
@@ -436,19 +427,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   /// What our own books say, for the comparison with the venue's.
   func ownLedger(_ plan: BotPlan) -> OwnLedger {
-    var ledger = OwnLedger(
-      assets: [], fills: driver.kernel.counts.fills, traded: .zero, market: "",
-      prefix: plan.ownPrefix, since: driver.kernel.session.epoch, earlier: earlierFills)
-    guard let instrument = driver.kernel.markets.first?.instrument else { return ledger }
-    ledger.market = instrument.symbol
-    for asset in [instrument.base, instrument.quote] {
-      if let entry = driver.kernel.portfolio.ledger(driver.kernel.account, asset) {
-        ledger.assets.append((asset, entry.expected, entry.fees))
-      }
-    }
-    let position = driver.kernel.portfolio.position(driver.kernel.account, instrument.id)
-    ledger.traded = instrument.scale.amount(of: position.net)
-    return ledger
+    OwnLedger(driver.kernel, prefix: plan.ownPrefix, earlier: earlier.trades)
   }
 
   /// Why a strategy trades nothing, when its settings do not fit its instrument.
@@ -475,6 +454,12 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   /// The venue refused our key: nothing private is asked any more.
   var isKeyRefused: Bool { driver.kernel.session.phase == .halted }
+
+  /// Why trading is halted; nil when it is not.
+  var haltReason: HaltReason? { driver.kernel.risk.halt?.reason }
+  var isPaused: Bool { driver.kernel.isPaused }
+  var isStopping: Bool { driver.kernel.isStopping }
+  var isFlattening: Bool { driver.kernel.flattening != nil }
 
   /// Nothing more will come of this run.
   var isOver: Bool { driver.kernel.isStopped || journalFault != nil }

@@ -85,7 +85,7 @@ public final class LiveProgram {
     case is SecretsFault, is VenueAddress.Fault: .misconfigured
     case is OtherBots: .refused
     // Two that write one journal, or use one key, would spoil each other's.
-    case JournalFault.inUse, NonceFault.inUse, KeyLockFault.inUse: .refused
+    case JournalFault.inUse, NonceFault.inUse, KeyLockFault.inUse, LocalFault.inUse: .refused
     case is KeyLockFault: .misconfigured
     case JournalFault.notAJournal, JournalFault.folderMissing, JournalFault.permission,
       JournalFault.newerVersion, NonceFault.permission, NonceFault.folderMissing,
@@ -116,6 +116,15 @@ public final class LiveProgram {
       venueTime: startedAt, at: SystemClock.monotonic(),
       file: try NonceFile(
         lock, former: configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
+    makeFolders(configuration.journalFolder)
+    makeFolders(configuration.stateFolder)
+    let control = LiveControl(loop, plan: plan, credentials: credentials, nonces: nonces)
+    defer { control.stop() }
+    do throws(LocalFault) { try control.listen() } catch {
+      if case .inUse = error { throw error }
+      // A bot that trades is worth more than one that can be asked.
+      complain("control socket: \(error); no command reaches this run")
+    }
     let sink = try openJournal(of: plan, at: startedAt)
     let shape = TerminalShape.of(descriptor: 1)
     let alerts = try LiveAlerts(
@@ -141,9 +150,11 @@ public final class LiveProgram {
         .ofOtherBots()
     }
     onSignal = { course.heard($0) }
+    control.serve(bot, reporter)
     reporter.begin()
     course.run(for: options.duration, isOrphaned: options.isOrphaned)
     onSignal = nil
+    control.stop()
 
     let isClean = bot.isOver && bot.journalFault == nil && course.failure == nil
     let doubt = isClean ? nil : doubt(bot, course, deadMan)
@@ -203,7 +214,6 @@ public final class LiveProgram {
   /// Begins a journal, or goes on behind what an earlier run left, with this run's first record.
   private func openJournal(of plan: BotPlan, at now: Timestamp) throws -> JournalFileSink {
     let folder = plan.configuration.journalFolder
-    makeFolders(folder)
     var sink = JournalFileSink(
       writer: try JournalWriter.open(
         folder: folder, options: JournalOptions(build: options.build), at: now))

@@ -120,7 +120,10 @@ public struct World<
     tell(.venue(.start), [])
   }
 
-  public mutating func command(_ command: OperatorCommand) { tell(.command(command), []) }
+  /// - Parameter who: asked for it, as the control socket says it.
+  public mutating func command(_ command: OperatorCommand, by who: String = "") {
+    tell(.command(command), Array(who.utf8))
+  }
 
   /// Gives a strategy other settings, as it writes them.
   public mutating func change(_ strategy: StrategyID, to settings: [UInt8]) {

@@ -110,6 +110,21 @@ bool cmartlet_is_numeric_address(const char *_Nonnull text);
 // Whether `text` is a numeric IPv4 or IPv6 address of this machine's loopback.
 bool cmartlet_is_loopback_address(const char *_Nonnull text);
 
+// MARK: Sockets of this machine (AF_UNIX)
+
+// The most bytes that a socket's path may have.
+enum { CMARTLET_LOCAL_PATH_LIMIT = 107 };
+// Makes a socket at `path`, for its owner alone (0600), and listens; -EADDRINUSE when something is
+// there, -ENAMETOOLONG when the path is longer than the limit.
+int cmartlet_local_listen(const char *_Nonnull path, int backlog);
+// A connection, or an errno negated (-EAGAIN: none waits).
+int cmartlet_local_accept(int listener);
+// Connects and gives a BLOCKING descriptor whose reads and writes end after `seconds`; or an errno
+// negated (-ECONNREFUSED: nobody listens there any more).
+int cmartlet_local_connect(const char *_Nonnull path, int seconds);
+// Who is at the other end, as the kernel noted it when it connected. 0 or an errno negated.
+int cmartlet_local_peer(int descriptor, uint32_t *_Nonnull user, int32_t *_Nonnull process);
+
 // MARK: Files
 
 // Maps `count` bytes of a file at `offset` (a multiple of the page size), shared; writable or not.

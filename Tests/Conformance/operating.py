@@ -1,0 +1,334 @@
+"""An operator's words to a bot that trades over TLS: every command, what the book shows after it, nonsense on the control
+socket, other users, the death of the process; and the alerts that reach a person meanwhile."""
+import glob
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+
+from demo_processes import MARTLET, configure, orders, run
+from fault_proxy import FaultProxy
+from local_exchange import Checks, Exchange, ROOT, until
+
+LOT = 0.00001
+
+
+class Bot:
+    """A bot as a process of its own, with its control socket in `folder`."""
+
+    def __init__(self, folder, exchange, proxy=None):
+        self.folder = folder
+        path = configure(folder, exchange, more='[alerts]\nrepeat = "1m"\ndoubt = "1s"\nbook_silent = "3s"\ntrades_silent = "6s"\n')
+        text = open(path).read().replace("bot-journal", "journal")
+        text = text.replace("key = ", f'ca = "{exchange.ca}"\nbackoff_first = "200ms"\nbackoff_max = "4s"\nkey = ', 1)
+        if proxy:
+            text = text.replace(f":{exchange.port}", f":{proxy.port}")
+        with open(path, "w") as file:
+            file.write(text)
+        self.path = path
+        self.journal = os.path.join(folder, "journal")
+        self.control = os.path.join(folder, "control")
+        self.alerts_path = os.path.join(folder, "alerts.jsonl")
+        self.process = None
+
+    def start(self):
+        self.errors = open(os.path.join(self.folder, "errors"), "a")
+        self.process = subprocess.Popen([MARTLET, "run", self.path, "--json"], stdout=subprocess.DEVNULL, stderr=self.errors, cwd=ROOT)
+        return until(lambda: self.is_trading(20), 30)
+
+    def say(self, *words, **options):
+        return run(*words, "--bot", self.folder, **options)
+
+    def status(self):
+        code, out, _ = self.say("status", "--json")
+        return json.loads(out) if code == 0 else {}
+
+    def is_trading(self, count):
+        status = self.status()
+        return status.get("state") == "trading" and status.get("orders_working") == count
+
+    def is_back(self):
+        status = self.status()
+        return status.get("state") == "trading" and status.get("orders_working", 0) > 0
+
+    def placed(self):
+        return self.status().get("counts", {}).get("orders_placed", -1)
+
+    def alerts(self):
+        try:
+            with open(self.alerts_path) as file:
+                return [json.loads(line) for line in file]
+        except OSError:
+            return []
+
+    def told(self, code, event="raised"):
+        return [alert for alert in self.alerts() if alert["code"] == code and alert["event"] == event]
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.errors.close()
+        return code
+
+
+def own(exchange, prefix="mt"):
+    return [row for row in orders(exchange) if (row.get("clientOrderId") or "").startswith(prefix)]
+
+
+def total(exchange, asset="DBTC"):
+    row = exchange.post("/api/v4/trade-account/balance")[asset]
+    return float(row["available"]) + float(row["freeze"])
+
+
+def commands(checks):
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        baseline = total(exchange)
+        code, _, err = bot.say("status")
+        checks.check("without a bot, status ends with 2 and says so", code == 2 and "no bot runs here" in err, (code, err))
+        checks.check("a bot trades", bot.start(), open(os.path.join(folder, "errors")).read())
+        code, out, err = bot.say("status")
+        checks.check("status shows state, orders, position and dead-man",
+                     code == 0 and all(word in out for word in ("trading", "20 working", "position", "cancels in")), (code, out, err))
+        watch = subprocess.Popen([MARTLET, "status", "--watch", "--json", "--bot", folder], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        lines = [json.loads(watch.stdout.readline()) for _ in range(2)]
+        watch.send_signal(signal.SIGINT)
+        checks.check("status --watch tells each second until Ctrl-C", watch.wait(timeout=10) == 0 and lines[1]["now_ms"] > lines[0]["now_ms"], lines)
+
+        code, out, _ = bot.say("pause")
+        before, resting = bot.placed(), len(own(exchange))
+        time.sleep(3)
+        checks.check("pause places nothing, and what rests stays",
+                     code == 0 and "paused" in out and bot.placed() == before and bot.status()["state"] == "paused" and resting > 0
+                     and len(own(exchange)) > 0, (out, before, bot.placed()))
+        code, out, _ = bot.say("pause")
+        checks.check("pause twice is no more than once", code == 0 and "already" in out, (code, out))
+        code, out, err = bot.say("reconcile", "--json")
+        checks.check("reconcile of a running bot finds its books equal to the exchange's", code == 0 and json.loads(out)["differences"] == [],
+                     (code, out, err))
+        code, _, _ = bot.say("resume")
+        checks.check("resume trades on", code == 0 and until(lambda: bot.is_trading(20), 20) and bot.placed() > before, (code, before, bot.placed()))
+        code, out, err = bot.say("reconcile")
+        checks.check("reconcile of a bot that trades compares one moment, or says that it could not",
+                     code == 0 and "equal" in out or code == 1 and "traded meanwhile" in out, (code, out, err))
+
+        code, out, err = bot.say("halt", "--reason", "the test says so")
+        left = bot.status().get("dead_man_left_ms")
+        checks.check("halt takes every order off and keeps the dead-man armed", code == 0 and own(exchange) == [] and left and left > 0, (code, out, err, left))
+        code, _, err = bot.say("resume")
+        checks.check("resume does not lift a halt: 3", code == 3 and "rearm" in err, (code, err))
+        code, _, err = bot.say("rearm")
+        checks.check("rearm without --yes is refused: 3", code == 3 and "--yes" in err and bot.status()["state"] == "halted", (code, err))
+        time.sleep(1)
+        checks.check("a halt holds", own(exchange) == [])
+        code, _, _ = bot.say("rearm", "--yes")
+        checks.check("M122 rearm --yes lifts it, and trading goes on", code == 0 and until(lambda: bot.is_trading(20), 20))
+        code, out, _ = bot.say("rearm", "--yes")
+        checks.check("rearm of what is not halted does nothing", code == 0 and "not halted" in out, (code, out))
+
+        code, _, err = bot.say("flatten")
+        checks.check("flatten without --yes is refused: 3", code == 3 and "--yes" in err, (code, err))
+        code, out, err = bot.say("flatten", "--yes")
+        checks.check("flatten leaves no order of ours and the inventory as at the start",
+                     code == 0 and own(exchange) == [] and abs(total(exchange) - baseline) < LOT and bot.status()["state"] == "paused",
+                     (code, out, err, total(exchange) - baseline))
+        bot.say("resume")
+        checks.check("after a flatten, resume trades again", until(lambda: bot.is_trading(20), 20))
+
+        code, _, err = run("panic", bot.path)
+        checks.check("panic is refused while a process holds the key: 3", code == 3 and len(own(exchange)) > 0, (code, err))
+        code, _, err = run("paus")
+        checks.check("an unknown word names the nearest", code == 2 and "pause" in err, (code, err))
+        socket_abuse(checks, bot)
+        users(checks, bot)
+
+        printed = subprocess.run([MARTLET, "journal", "print", bot.journal, "--contains", "input    command"], capture_output=True, text=True,
+                                 timeout=60, cwd=ROOT).stdout.splitlines()
+        asked = [line.split("command ", 1)[1] for line in printed]
+        wanted = ["pause", "pause", "resume", "halt", "rearm", "flatten", "resume"]
+        checks.check("every word that changes something stands in the journal with who said it",
+                     [line.split()[0] for line in asked] == wanted
+                     and all(re.search(rf"by uid {os.getuid()} pid \d+", line) for line in asked) and "the test says so" in asked[3], asked)
+        mode = stat.S_IMODE(os.stat(bot.alerts_path).st_mode)
+        checks.check("M122 the halt and its end are in the file of alerts, which is for its owner alone",
+                     mode == 0o600 and len(bot.told("halted")) == 1 and len(bot.told("halted", "cleared")) == 1
+                     and len(bot.told("operator-action")) == 7, (oct(mode), bot.alerts()))
+
+        death(checks, bot, exchange)
+
+
+def ask(path, data, shut=False):
+    """What the socket says to some bytes, until it ends or has said a line."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(path)
+        answer = b""
+        try:
+            client.sendall(data)
+            if shut:
+                client.shutdown(socket.SHUT_WR)
+            while not answer.endswith(b"\n") and (chunk := client.recv(65536)):
+                answer += chunk
+        except OSError:
+            pass
+        return answer
+
+
+def socket_abuse(checks, bot):
+    nonsense = [b"\n", b"hello\n", b"{}\n", b"[]\n", b'{"do":1}\n', b'{"do":"bye"}\n', b"\xff\xfe\x00\n", b'{"do":"status"\n', b"[" * 4000 + b"\n",
+                b'{"do":"rearm","yes":"true"}\n', b'{"do":"flatten","yes":1}\n', b"x" * 1_000_000, b"y" * 5000 + b"\n"]
+    answers = [ask(bot.control, data) for data in nonsense]
+    checks.check("nonsense and lines without end are refused, each with a reason",
+                 all(answer == b"" or json.loads(answer)["ok"] is False for answer in answers[:9] + answers[11:])
+                 and all(answer for answer in answers[:9]), answers)
+    began = time.monotonic()
+    answer = ask(bot.control, b'{"do":"st')
+    checks.check("half a line is given up in its time", b"in time" in answer and time.monotonic() - began < 9, answer)
+    checks.check("half a line with its end closed is no request", ask(bot.control, b'{"do":"halt"', shut=True) == b"")
+    results = []
+
+    def one():
+        results.append(ask(bot.control, b'{"do":"status"}\n'))
+
+    threads = [threading.Thread(target=one) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answered = [answer for answer in results if answer.startswith(b'{"ok":true')]
+    busy = [answer for answer in results if b"busy" in answer]
+    checks.check("of 100 clients at once each is served or told to try again", len(results) == 100 and len(answered) >= 16
+                 and len(answered) + len(busy) + results.count(b"") == 100, (len(answered), len(busy), results[:2]))
+    checks.check("and the bot trades all the same, unmoved by any of it",
+                 until(lambda: bot.is_trading(20), 20) and bot.status()["state"] == "trading", bot.status().get("state"))
+
+
+def users(checks, bot):
+    checks.check("the socket is for its owner alone", stat.S_IMODE(os.stat(bot.control).st_mode) == 0o600)
+    if os.getuid() != 0:
+        return checks.skip("another user is turned away", "needs the right to become another user")
+    before = os.stat(bot.folder).st_mode
+    os.chmod(bot.folder, 0o755)
+
+    def nobody():
+        """What another user's process is told."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+                answer = b"no answer"
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(10)
+                    client.connect(bot.control)
+                    client.sendall(b'{"do":"halt"}\n')
+                    answer = client.recv(4096)
+            except OSError as error:
+                answer = str(error).encode()
+            os.write(writing, answer)
+            os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        with os.fdopen(reading) as file:
+            return file.read()
+
+    closed = nobody()
+    os.chmod(bot.control, 0o666)
+    opened = nobody()
+    os.chmod(bot.control, 0o600)
+    os.chmod(bot.folder, before)
+    checks.check("another user is turned away by the file's mode, and by the kernel's word where the mode was widened",
+                 "denied" in closed and "another user" in opened and bot.status()["state"] == "trading", (closed, opened))
+
+
+def death(checks, bot, exchange):
+    exchange.post("/api/v4/order/new", {"market": "DBTC_DUSDT", "side": "buy", "amount": "0.001", "price": "30000", "clientOrderId": "byhand-1"})
+    bot.process.kill()
+    bot.process.wait()
+    code, _, err = bot.say("status")
+    checks.check("after kill -9, status ends with 2 and says that the process died", code == 2 and "ended without a word" in err, (code, err))
+    code, out, err = run("panic", bot.path, "--json")
+    result = json.loads(out.strip().splitlines()[-1])
+    checks.check("panic after kill -9 leaves the book free of our orders and others' alone",
+                 code == 0 and result["left"] == 0 and result["canceled"] > 0 and [row["clientOrderId"] for row in orders(exchange)] == ["byhand-1"],
+                 (code, out, err[-500:]))
+    code, out, err = run("panic", bot.path)
+    checks.check("panic twice finds nothing", code == 0 and "no open order" in out, (code, out, err))
+    code, out, err = run("reconcile", bot.path)
+    checks.check("reconcile shows what the journal cannot know, each order with its history", code == 1 and "its history: " in out and "CANCELED" in out,
+                 (code, out[:600], err))
+    checks.check("the bot starts again on what a dead process left", bot.start())
+    checks.check("SIGTERM ends it in order, its socket gone", bot.end() == 0 and not os.path.exists(bot.control))
+    code, out, err = run("reconcile", bot.path, "--json")
+    checks.check("reconcile from the journal alone finds both books equal", code == 0 and json.loads(out)["ok"] is True, (code, out, err))
+    code, out, err = run("replay", "--verify", "--json", bot.journal)
+    checks.check("the journal of all this replays bit for bit", code == 0 and json.loads(out)["identical"] is True, (code, out, err))
+    checks.check("no secret in any alert or message",
+                 not any("conformance-secret" in open(path, errors="replace").read() for path in (bot.alerts_path, os.path.join(bot.folder, "errors"))))
+
+
+def alerts(checks):
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder, FaultProxy(exchange.port) as proxy:
+        bot = Bot(folder, exchange, proxy)
+        code, out, err = run("alert", "test", bot.path)
+        checks.check("alert test arrives in the file and on standard error", code == 0 and len(bot.told("test")) == 1 and " test bot:" in err, (code, out, err))
+        checks.check("a bot trades through the proxy", bot.start(), open(os.path.join(folder, "errors")).read())
+
+        # Nothing moves, and nobody is told: every connection stays open.
+        stall = threading.Thread(target=proxy.stall, args=(14,))
+        stall.start()
+        silent = until(lambda: bot.told("book-silent"), 10)
+        is_connected = all(link["state"] == "up" for link in bot.status()["connections"])
+        checks.check("M101 a silent book raises an alarm while its connection is up", silent and is_connected, (silent, is_connected))
+        quiet = until(lambda: bot.told("trades-silent"), 10)
+        is_connected = all(link["state"] == "up" for link in bot.status()["connections"])
+        checks.check("M101 and so do silent trades", quiet and is_connected, (quiet, is_connected))
+        stall.join()
+        checks.check("M101 and is cleared when it is told again", until(lambda: bot.told("book-silent", "cleared") and bot.told("trades-silent", "cleared"), 30),
+                     bot.alerts())
+        checks.check("M73 a refresh that fails twice reaches a person, and so does its end",
+                     bot.told("dead-man-refresh") and until(lambda: bot.told("dead-man-refresh", "cleared"), 30), bot.alerts())
+        checks.check("and the bot trades again", until(lambda: bot.is_back(), 40), bot.status().get("state"))
+
+        refuse = threading.Thread(target=proxy.refuse, args=(12,))
+        refuse.start()
+        exhausted = until(lambda: bot.told("retries-exhausted"), 15)
+        refuse.join()
+        checks.check("M89 retries that run out reach a person by both ways, with what failed and how often",
+                     exhausted and re.search(r"failed \d+ times", exhausted[0]["what"]) and exhausted[0]["severity"] == "critical"
+                     and "retries-exhausted" in open(os.path.join(folder, "errors")).read(), exhausted)
+        checks.check("M89 and when they go well again", until(lambda: bot.told("retries-exhausted", "cleared"), 40), bot.alerts())
+        checks.check("the bot trades again after that", until(lambda: bot.is_back(), 75), bot.status().get("state"))
+
+        # A folder where the file should be: alerts go on by the other way, and trading does.
+        os.remove(bot.alerts_path)
+        os.mkdir(bot.alerts_path)
+        bot.say("pause")
+        failed = until(lambda: "alert-sink" in open(os.path.join(folder, "errors")).read(), 10)
+        os.rmdir(bot.alerts_path)
+        bot.say("resume")
+        checks.check("a sink that fails is told by the other, and trading goes on",
+                     failed and until(lambda: bot.told("alert-sink", "cleared"), 10) and until(lambda: bot.is_back(), 20), bot.alerts())
+        told = [(alert["code"], alert["subject"]) for alert in bot.alerts() if alert["event"] == "raised"]
+        checks.check("each line has its code, subject, what was done and what to do",
+                     all(alert["bot"] == "bot" and alert["what"] and (alert["event"] == "cleared" or alert["done"] and alert["do"]) for alert in bot.alerts()), told)
+        checks.check("it ends in order, its ledger equal", bot.end() == 0, open(os.path.join(folder, "errors")).read()[-500:])
+
+
+def main():
+    checks = Checks()
+    commands(checks)
+    alerts(checks)
+    checks.end()
+
+
+if __name__ == "__main__":
+    main()

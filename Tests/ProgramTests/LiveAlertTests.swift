@@ -1,0 +1,139 @@
+import MartletAlerts
+import MartletBase
+import MartletDashboard
+import MartletKernel
+import MartletModel
+import MartletTransport
+import MartletVenueKit
+import Testing
+
+@testable import MartletLive
+
+/// What each thing that a run notes becomes for a person.
+@Suite struct LiveAlertTests {
+  static func moment(_ seconds: Int64) -> Timestamp {
+    Timestamp(nanoseconds: 1_764_000_000_000_000_000) + .seconds(seconds)
+  }
+
+  /// Alerts of a plan with standard settings whose file cannot be made: they are read where the page
+  /// reads them.
+  static func alerts(_ loop: EventLoop) throws -> LiveAlerts {
+    let text = """
+      [bot]
+      name = "bot"
+      valuation = "DUSDT"
+      [venue.whitebit]
+      [[strategy]]
+      kind = "grid"
+      market = "DBTC_DUSDT"
+      [alerts]
+      file = "/dev/null/alerts.jsonl"
+      """
+    let plan = try BotPlan(
+      configurationText: Array(text.utf8), file: "test.toml", seed: 1, build: "test")
+    return try LiveAlerts(loop, plan: plan, showsOnTerminal: true, now: { moment(0) })
+  }
+
+  static func take(_ note: KernelNote, _ alerts: LiveAlerts, at second: Int64) {
+    alerts.take(note, at: moment(second), isStopping: false, isKnownOrder: { true })
+  }
+
+  @Test("M89: every task whose tries run out reaches a person, and its end")
+  func retriesThatRunOut() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    for (index, task) in RetriedTask.allCases.enumerated() {
+      let order = ClientOrderID(task == .inquiry ? "mtAAAA1" : "")
+      Self.take(
+        .notice(.retriesExhausted(task, tries: 5, order: order)), alerts, at: Int64(index))
+      #expect(alerts.active(.retriesExhausted).count == 1)
+      #expect(alerts.shown.last?.severity == .critical)
+      Self.take(.notice(.retriesSucceeded(task, order: order)), alerts, at: Int64(index))
+      #expect(alerts.active(.retriesExhausted).isEmpty)
+      #expect(alerts.shown.last?.text.contains("cleared") == true)
+    }
+  }
+
+  @Test("M122: every halt is told with its reason, and once that it was lifted")
+  func halts() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    for raw in UInt8(1)...9 {
+      let reason = try #require(HaltReason(rawValue: raw))
+      Self.take(.halted(reason), alerts, at: Int64(raw))
+      #expect(alerts.isActive(.halted, "trading"))
+      let text = alerts.shown.reversed().first { $0.text.hasPrefix("halted") }?.text
+      #expect(text.map { $0.count > 20 } == true)
+      Self.take(.rearmed, alerts, at: Int64(raw))
+      #expect(!alerts.isActive(.halted, "trading"))
+    }
+    #expect(alerts.isActive(.keyRefused, "key") == false)
+  }
+
+  @Test("M101: a silent book, silent trades and a private stream that owes news are told and end")
+  func silence() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    let start = Self.moment(0)
+    func look(_ second: Int64, book: Int64, trade: Int64, owed: Int64?) -> [Bool] {
+      alerts.lookAtMarket(
+        "DBTC_DUSDT", bookAt: Self.moment(book), tradedAt: Self.moment(trade), since: start,
+        at: Self.moment(second))
+      alerts.lookAtPrivate(
+        owedSince: owed.map(Self.moment) ?? .distantFuture, at: Self.moment(second))
+      return [
+        alerts.isActive(.bookSilent, "DBTC_DUSDT"), alerts.isActive(.tradesSilent, "DBTC_DUSDT"),
+        alerts.isActive(.privateSilent, "private"),
+      ]
+    }
+    #expect(look(14, book: 0, trade: 0, owed: nil) == [false, false, false])
+    #expect(look(15, book: 0, trade: 0, owed: nil) == [true, false, false])
+    #expect(look(599, book: 599, trade: 0, owed: 590) == [false, false, false])
+    #expect(look(600, book: 600, trade: 0, owed: 590) == [false, true, true])
+    #expect(look(601, book: 601, trade: 601, owed: nil) == [false, false, false])
+    #expect(alerts.shown.count == 6)
+  }
+
+  @Test func doubtIsToldWhenItLastsAndEndsWithTheOrdersFate() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    func view(_ state: OrderState) -> KernelNote {
+      .order(
+        OrderView(
+          clientOrderID: ClientOrderID("mtAAAA1"), instrument: InstrumentID(0), side: .buy,
+          price: Price(quanta: 1), quantity: Quantity(quanta: 1), cumulative: .zero, state: state,
+          tag: 0))
+    }
+    Self.take(view(.inDoubt), alerts, at: 0)
+    alerts.lookAtDoubts(at: Self.moment(9))
+    #expect(alerts.shown.isEmpty)
+    alerts.lookAtDoubts(at: Self.moment(10))
+    alerts.lookAtDoubts(at: Self.moment(11))
+    #expect(alerts.shown.count == 1 && alerts.isActive(.orderInDoubt, "mtAAAA1"))
+    Self.take(view(.open), alerts, at: 12)
+    #expect(alerts.shown.count == 2 && !alerts.isActive(.orderInDoubt, "mtAAAA1"))
+    // Short doubt is no news.
+    Self.take(view(.inDoubt), alerts, at: 20)
+    Self.take(view(.open), alerts, at: 21)
+    #expect(alerts.shown.count == 2)
+  }
+
+  @Test func contradictionsOfTheVenueAreTold() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    let id = ClientOrderID("mtAAAA1")
+    Self.take(.ledgerDifference(asset: "DBTC", own: .zero, told: Amount(units: 1)), alerts, at: 0)
+    #expect(alerts.active(.ledgerDiffers) == ["DBTC"])
+    for raw in [UInt8(1), 2, 4, 8] { Self.take(.alarm(id, raw), alerts, at: 1) }
+    let fill = Fill(
+      account: AccountID(0), instrument: InstrumentID(0), clientOrderID: ClientOrderID("mtAAAA2"),
+      venueOrderID: VenueOrderID(high: 0, low: 1), tradeID: TradeID(high: 0, low: 1), side: .buy,
+      price: Price(quanta: 1), quantity: Quantity(quanta: 1), fee: .zero, feeAsset: "DUSDT",
+      role: .maker, exchangeTime: .zero, source: .stream)
+    alerts.take(.fill(fill), at: Self.moment(2), isStopping: false, isKnownOrder: { false })
+    let told = alerts.shown.map(\.text)
+    #expect(told.contains { $0.hasPrefix("venue-contradiction mtAAAA1") })
+    #expect(told.contains { $0.hasPrefix("venue-contradiction mtAAAA2") })
+    #expect(told.contains { $0.hasPrefix("order-stuck mtAAAA1") })
+  }
+}
