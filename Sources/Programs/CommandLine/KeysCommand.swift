@@ -14,7 +14,7 @@ enum KeysCommand {
       names. A configuration uses one with key = "keyring:NAME".
 
       add     reads a key and its secret at the terminal, where nothing of them is shown, or
-              KEY:SECRET from a pipe; they are never given on the command line
+              KEY:SECRET from a pipe; they are never given on the command line: keys add main
       list    shows names, venues, slots, fingerprints and when each was added; needs no passphrase
       remove  takes one out
       test    asks the venue what the key may do, and says what the venue does not tell. This build
@@ -29,7 +29,7 @@ enum KeysCommand {
       .init("--passphrase-file", "FILE", "a file of mode 0600 whose line is the passphrase"),
       .init("--json", nil, "one object on standard output, nothing else there"),
     ],
-    positional: 1...64, example: "./martlet keys add main", run: run)
+    positional: 1...64, example: "./martlet keys list", run: run)
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
     let verb = arguments.positional[0]
