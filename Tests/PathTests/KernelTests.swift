@@ -427,7 +427,7 @@ import Testing
       .retriesSucceeded(.stream, order: ClientOrderID("")),
       .clockSkewed(offset: .zero - span, allowed: span), .clockBack(offset: span),
       .proofFailed(.noTrade, order: order, trade: TradeID(high: 1, low: 2)),
-      .proofHeld(fills: 77),
+      .proofHeld(fills: 77), .fieldRefused("amount", order: order, code: 32),
     ]
     for notice in notices {
       var payload = ByteBuffer()

@@ -43,6 +43,11 @@ enum NoticeCoding {
     case .proofHeld(let fills):
       payload.append(9)
       payload.append(word: fills)
+    case .fieldRefused(let field, let order, let code):
+      payload.append(10)
+      payload.append(counted: field)
+      payload.append(counted: order.text)
+      payload.append(word: code)
     }
   }
 
@@ -80,6 +85,11 @@ enum NoticeCoding {
       else { return nil }
       return .proofFailed(gap, order: ClientOrderID(order), trade: TradeID(high: high, low: low))
     case 9: return cursor.word(Int64.self, in: bytes).map { .proofHeld(fills: $0) }
+    case 10:
+      guard let field = cursor.text(in: bytes), let order = cursor.text(in: bytes),
+        let code = cursor.word(Int32.self, in: bytes)
+      else { return nil }
+      return .fieldRefused(field, order: ClientOrderID(order), code: code)
     default: return nil
     }
   }

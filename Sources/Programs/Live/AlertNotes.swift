@@ -129,6 +129,7 @@ extension LiveAlerts {
     case .clockSkewed: raise(.clockSkew, "clock", what, at: now)
     case .clockBack: clear(.clockSkew, "clock", what, at: now)
     case .proofFailed(_, _, let trade): raise(.fillUnproven, "\(trade.low)", what, at: now)
+    case .fieldRefused(let field, _, _): raise(.orderRefused, "\(field)", what, at: now)
     case .proofHeld: raise(.fillsProven, "fills", what, at: now)
     }
   }

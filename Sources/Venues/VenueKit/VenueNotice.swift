@@ -68,6 +68,8 @@ public import MartletModel
   case clockSkewed(offset: TimeSpan, allowed: TimeSpan)
   /// The clocks agree again: orders may be placed.
   case clockBack(offset: TimeSpan)
+  /// The venue refused an order for what stands in this field of it, as it calls the field.
+  case fieldRefused(InlineText, order: ClientOrderID, code: Int32)
   /// An execution without all that must stand beside it.
   case proofFailed(ProofGap, order: ClientOrderID, trade: TradeID)
   /// So many executions since the last proof, each with its order and its trade.
@@ -77,7 +79,7 @@ public import MartletModel
   public var isUrgent: Bool {
     switch self {
     case .breakerOpened, .retriesExhausted, .clockSkewed, .proofFailed: true
-    case .slowed, .breakerClosed, .retriesSucceeded, .clockBack, .proofHeld: false
+    case .slowed, .breakerClosed, .retriesSucceeded, .clockBack, .fieldRefused, .proofHeld: false
     }
   }
 }
@@ -108,6 +110,8 @@ extension VenueNotice: CustomStringConvertible {
     case .clockBack(let offset):
       "this machine's clock is within \(VenueNotice.seconds(offset)) of the venue's:"
         + " orders may be placed again"
+    case .fieldRefused(let field, let order, let code):
+      "order \(order) was refused for its field “\(field)” (venue's code \(code)): not sent again"
     case .proofFailed(let gap, let order, let trade):
       "fill \(trade.low) of \(order): \(gap.words)"
     case .proofHeld(let fills):

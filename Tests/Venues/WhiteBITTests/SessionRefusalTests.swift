@@ -83,6 +83,38 @@ import WhiteBITWire
     }
   }
 
+  @Test(
+    "M84: each field that the venue finds wrong is told by name and code; the order ends, and is not sent again"
+  )
+  func fieldsAreNamed() throws {
+    for (code, status) in [(30, 422), (31, 422), (32, 422), (32, 400), (33, 422)]
+      as [(Int32, UInt16)]
+    {
+      let venue = SessionHarness()
+      venue.bringUp()
+      venue.forget()
+      let ids = venue.place([SessionHarness.intent()])
+      try venue.answer(
+        "/api/v4/order/new",
+        #"{"code":\#(code),"message":"Validation failed","errors":{"amount":["is wrong","and small"],"price":["is wrong"]}}"#,
+        status: status)
+      for _ in 0..<5 {
+        venue.settle()
+        venue.advance(by: .seconds(20))
+      }
+      #expect(venue.refusals.map(\.0) == ids && venue.refusals[0].2 == code)
+      let notices = venue.events.compactMap {
+        if case .notice(let notice) = $0 { notice } else { nil }
+      }
+      #expect(
+        notices == [
+          .fieldRefused("amount", order: ids[0], code: code),
+          .fieldRefused("price", order: ids[0], code: code),
+        ])
+      #expect(venue.targets.filter { $0.contains("/order/") } == ["/api/v4/order/new"])
+    }
+  }
+
   @Test("M87: nothing is placed again after any 4xx, alone or in a batch, nor asked for again")
   func placementsAreNotRepeated() throws {
     for status in UInt16(400)...499 {

@@ -533,6 +533,7 @@ extension WhiteBITSession {
       doubt(order.id, of: order.instrument, sentAt: order.sentAt, at: now, events: &events)
     case .refused(let reason, let code):
       refuse(order.id, reason, code: code, events: &events)
+      tellFields(of: verdict, order.id, code: code, events: &events)
       if reason == .insufficientBalance { want(.balances, at: now) }
       // Risk knew the rules when it approved: the venue's may be others by now.
       if reason.isAboutRules { want(.markets, at: now + configuration.rulesRecheck) }
@@ -547,6 +548,21 @@ extension WhiteBITSession {
         doubt(order.id, of: order.instrument, sentAt: order.sentAt, at: now, events: &events)
       }
     case .stop(let code): refuse(order.id, .unauthorized, code: code, events: &events)
+    }
+  }
+
+  /// The fields that the venue names, each once, for a person: what to fix stands there.
+  private func tellFields(
+    of verdict: Faults.Verdict, _ id: ClientOrderID, code: Int32, events: inout VenueEvents
+  ) {
+    guard let entries = verdict.error?.entries else { return }
+    var last = ""
+    for entry in entries.prefix(8) where entry.field != last {
+      last = entry.field
+      // A name too long for any field of an order is none.
+      if let field = InlineText(entry.field) {
+        events.append(.notice(.fieldRefused(field, order: id, code: code)))
+      }
     }
   }
 
