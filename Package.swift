@@ -145,6 +145,7 @@ let package = Package(
         "MartletHistory", "MartletSimulation", "MartletLive",
         "MartletJournalFile", "MartletSecrets", "MartletClock", "MartletJSON", "WhiteBITSession",
         "WhiteBITWire", "WhiteBITDesk", "CMartletLinux", "CMartletCrypto", "CMartletAllocations",
+        "MartletTransport",
       ]),
     .executableTarget(
       name: "MartletCommandLine",

@@ -18,7 +18,7 @@ public final class BenchSuite {
   public static let names = [
     "fill-to-signed", "fill-to-signed-long", "quiet-step", "depth-20", "book-row", "json-scan",
     "client-order-id", "risk-review", "order-queue", "sign", "journal-append-660", "snapshot",
-    "replay",
+    "replay", "depth-streams",
   ]
 
   /// What each does, for help.
@@ -35,6 +35,7 @@ public final class BenchSuite {
     case "order-queue": "one order of a burst of 1,000 through the queue for the quota"
     case "sign": "one order's body encoded and signed"
     case "journal-append-660": "a record of 660 bytes made safe from kill -9"
+    case "depth-streams": "100 markets told ten times a second each, over TLS, to one core"
     case "snapshot": "a trading bot's whole state written"
     case "replay": "one journal record folded and compared"
     default: ""
@@ -42,6 +43,8 @@ public final class BenchSuite {
   }
 
   let effort: Effort
+  /// How long `depth-streams` is told of its markets.
+  let streamSeconds: Int
   /// Path of the bundled recording.
   private let recordingPath: String
   /// A folder for journals, ours alone; what is made there is removed.
@@ -53,8 +56,11 @@ public final class BenchSuite {
   /// p50 of the last `fill-to-signed`, in nanoseconds.
   public internal(set) var fillToSignedP50: Double?
 
-  public init(recording path: String, folder: String, effort: Effort = .full) {
+  public init(
+    recording path: String, folder: String, effort: Effort = .full, streamSeconds: Int = 10
+  ) {
     recordingPath = path
+    self.streamSeconds = streamSeconds
     self.folder = folder
     self.effort = effort
   }
@@ -72,6 +78,7 @@ public final class BenchSuite {
     case "order-queue": try orderQueue()
     case "sign": sign()
     case "journal-append-660": try journalAppend()
+    case "depth-streams": try depthStreams()
     case "snapshot": try snapshot()
     case "replay": try replay()
     default: throw Fault("no benchmark \(name)")

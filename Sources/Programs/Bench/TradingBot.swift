@@ -49,13 +49,24 @@ struct TradingBot: ~Copyable {
     var options = JournalOptions(build: "bench")
     options.segmentBytes = segmentMegabytes << 20
     options.sync = .atClose
+    let bot = try TradingBot.open(
+      day.plan.makeKernel(), after: day.entries[..<day.opening], journal: path, options)
+    guard bot.driver.kernel.orders.workingCount == RecordedDay.levels, bot.driver.kernel.isReady
+    else { throw BenchSuite.Fault("the recorded day did not fold to a trading bot") }
+    return bot
+  }
+
+  /// A bot that has lived through `entries`, the journal of a bot that was made alike.
+  static func open(
+    _ kernel: consuming Kernel<WhiteBITSession, BuiltInStrategy>,
+    after entries: ArraySlice<MemoryJournal.Entry>, journal path: String, _ options: JournalOptions
+  ) throws -> TradingBot {
     let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
     let nonces = NonceClock(
       venueTime: RecordedDay.start, at: RecordedDay.start, file: try NonceFile(path + ".nonce"))
     var bot = TradingBot(
-      driver: KernelDriver(kernel: day.plan.makeKernel(), sink: MappedJournal(writer: writer)),
-      nonces: nonces)
-    for entry in day.entries[..<day.opening] where entry.kind == JournalKind.input {
+      driver: KernelDriver(kernel: kernel, sink: MappedJournal(writer: writer)), nonces: nonces)
+    for entry in entries where entry.kind == JournalKind.input {
       guard let (input, start) = InputCoding.read(entry.payload.span) else {
         throw BenchSuite.Fault("an unreadable input in the recorded day")
       }
@@ -63,8 +74,6 @@ struct TradingBot: ~Copyable {
       try bot.driver.feed(
         input, bytes: entry.payload.span.extracting(start..<entry.payload.count), at: bot.now)
     }
-    guard bot.driver.kernel.orders.workingCount == RecordedDay.levels, bot.driver.kernel.isReady
-    else { throw BenchSuite.Fault("the recorded day did not fold to a trading bot") }
     return bot
   }
 
@@ -84,6 +93,8 @@ struct TradingBot: ~Copyable {
   }
 
   mutating func pass(_ span: TimeSpan) { now = now + span }
+  /// Never back.
+  mutating func set(_ time: Timestamp) { now = max(now, time) }
 
   /// What one input costs the live loop: journal, fold, journal, and every request signed.
   mutating func step(_ input: KernelInput, _ bytes: Span<UInt8>) throws(BotFault) {

@@ -1,11 +1,14 @@
 import Glibc
 import MartletBench
 
-/// `bench [NAME] [--json]`
+/// `bench [NAME] [--minutes N] [--json]`
 enum BenchCommand {
   static let command = Command(
-    name: "bench", usage: "[NAME] [--json]", does: purpose,
-    options: [.init("--json", nil, "one object a benchmark on standard output")],
+    name: "bench", usage: "[NAME] [--minutes N] [--json]", does: purpose,
+    options: [
+      .init("--minutes", "N", "how long depth-streams runs, up to 60; default ten seconds"),
+      .init("--json", nil, "one object a benchmark on standard output"),
+    ],
     positional: 0...1, example: "./martlet bench depth-20", run: run)
 
   private static let purpose =
@@ -22,6 +25,7 @@ enum BenchCommand {
       let hint = Arguments.nearest(to: wanted, among: names).map { "; did you mean \($0)?" } ?? ""
       throw Arguments.Misuse(message: "no benchmark “\(wanted)”\(hint)")
     }
+    let minutes = try arguments.integer("--minutes", default: 0, in: 0...60)
     guard let recording = Installation.bundledRecording, let root = Installation.root else {
       Console.fail("bench: the bundled recording is not near \(Installation.program)")
       return .failed
@@ -33,7 +37,8 @@ enum BenchCommand {
     }
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     defer { unsafe rmdir(folder) }
-    let suite = BenchSuite(recording: recording, folder: folder)
+    let suite = BenchSuite(
+      recording: recording, folder: folder, streamSeconds: minutes > 0 ? minutes * 60 : 10)
     let isJSON = arguments.has("--json")
     if !isJSON { Console.out(BenchResult.header + "\n") }
     var isFit = true
