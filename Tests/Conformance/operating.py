@@ -229,7 +229,10 @@ def users(checks, bot):
                 with socket.socket(socket.AF_UNIX) as client:
                     client.settimeout(10)
                     client.connect(bot.control)
-                    client.sendall(b'{"do":"halt"}\n')
+                    try:
+                        client.sendall(b'{"do":"halt"}\n')
+                    except BrokenPipeError:
+                        pass  # Turned away before a word was said; why can be read.
                     answer = client.recv(4096)
             except OSError as error:
                 answer = str(error).encode()
@@ -251,6 +254,11 @@ def users(checks, bot):
 
 def death(checks, bot, exchange):
     exchange.post("/api/v4/order/new", {"market": "DBTC_DUSDT", "side": "buy", "amount": "0.001", "price": "30000", "clientOrderId": "byhand-1"})
+    bot.say("halt")
+    code, out, err = run("panic", bot.path, "--even-if-running")
+    checks.check("panic beside a process that holds the key asks the exchange all the same, and disturbs no nonce",
+                 code == 0 and "going on even so" in out and "no open order" in out and bot.say("rearm", "--yes")[0] == 0
+                 and until(lambda: bot.is_back(), 20) and not bot.told("nonce-refused"), (code, out, err))
     bot.process.kill()
     bot.process.wait()
     code, _, err = bot.say("status")
@@ -271,6 +279,10 @@ def death(checks, bot, exchange):
     checks.check("reconcile from the journal alone finds both books equal", code == 0 and json.loads(out)["ok"] is True, (code, out, err))
     code, out, err = run("replay", "--verify", "--json", bot.journal)
     checks.check("the journal of all this replays bit for bit", code == 0 and json.loads(out)["identical"] is True, (code, out, err))
+    code, out, err = run("panic", bot.path, "--flatten", "--json")
+    result = json.loads(out.strip().splitlines()[-1])
+    checks.check("panic --flatten sells what is free of the base asset, or says what is left",
+                 code == 0 and total(exchange) < LOT or code == 1 and "run it again" in err and result["sold"], (code, out, err[-500:], total(exchange)))
     checks.check("no secret in any alert or message",
                  not any("conformance-secret" in open(path, errors="replace").read() for path in (bot.alerts_path, os.path.join(bot.folder, "errors"))))
 
