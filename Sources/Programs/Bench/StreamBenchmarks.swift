@@ -87,7 +87,11 @@ private final class WatchedMarkets: @unchecked Sendable {
     try write(issuer.certificate, to: authority)
     let loop = try EventLoop()
     let teller = StreamTeller(loop, markets.rounds, count: rounds)
-    let server = try HTTPServer(loop, tls: try TLSContext(identity), delegate: teller)
+    var configuration = HTTPServer.Configuration()
+    // A bot has nothing to say here for as long as it lasts.
+    configuration.webSocketIdleTimeout = nil
+    let server = try HTTPServer(
+      loop, tls: try TLSContext(identity), configuration: configuration, delegate: teller)
     port.store(Int(server.port), ordering: .releasing)
     while !isOver.load(ordering: .acquiring) { loop.turn(waitingAtMost: .milliseconds(20)) }
     server.stop()
