@@ -24,6 +24,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case orderStuck = "order-stuck"
   case orderRefused = "order-refused"
   case riskRefused = "risk-refused"
+  case tradeBalanceShort = "trade-balance-short"
   case orderNeverArrived = "order-never-arrived"
   case venueContradiction = "venue-contradiction"
   case ledgerDiffers = "ledger-differs"
@@ -53,7 +54,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .quotaBreaker, .retriesExhausted, .clockSkew, .flattenIncomplete:
       .critical
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
-      .orderInDoubt, .orderRefused, .riskRefused, .orderNeverArrived, .ledgerUnchecked, .quota,
+      .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
+      .ledgerUnchecked, .quota,
       .nonceRefused,
       .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .marketClosed,
       .strategyIdle, .alertSink:
@@ -70,6 +72,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .retriesExhausted, .clockSkew, .marketClosed, .strategyIdle, .alertSink:
       true
     case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
+      .tradeBalanceShort,
       .orderNeverArrived,
       .venueContradiction, .ledgerUnchecked, .fillUnproven, .fillsProven, .quota, .nonceRefused,
       .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .flattenIncomplete,
@@ -176,6 +179,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "our own Risk did not let an order through: a balance, a limit, the market's rules",
         "has sent nothing; the strategy asks again, ever more seldom",
         "look at the rule named: transfer funds, or change the limit or the strategy"
+      )
+    case .tradeBalanceShort:
+      (
+        "the trade balance lacks one of the two assets that a strategy trades",
+        "starts all the same, with the orders that it can pay for",
+        "move some from the main balance, or nothing if that is meant"
       )
     case .orderNeverArrived:
       (

@@ -22,11 +22,6 @@ extension BotConfiguration {
     let mode: Mode? = bot.choice("mode", default: .paper)
     let profile: Profile? = bot.choice("profile", default: .standard)
     let valuation = bot.string("valuation", check: BotConfiguration.checkAsset)
-    if mode == .live {
-      log.refusal(
-        bot.name("mode"), at: bot.position(of: "mode"),
-        "this build does not trade on real venues yet; expected mode = \"paper\"")
-    }
     bot.finish()
 
     var venues = root.table("venue")
@@ -34,7 +29,7 @@ extension BotConfiguration {
     if !venueReader.exists, !venues.exists {
       log.problem("venue", at: nil, "expected a table [venue.whitebit], found nothing")
     }
-    let venue = BotConfiguration.readVenue(&venueReader)
+    let venue = BotConfiguration.readVenue(&venueReader, mode)
     venueReader.finish()
     venues.finish()
 
@@ -74,6 +69,7 @@ extension BotConfiguration {
 
     var riskReader = root.table("risk")
     let risk = BotConfiguration.readRisk(&riskReader)
+    if mode == .live { BotConfiguration.refuseWhatIsNotHeld(&riskReader) }
     riskReader.finish()
 
     var journal = root.table("journal")
@@ -127,7 +123,22 @@ extension BotConfiguration {
       privateSilent: own)
   }
 
-  private static func readVenue(_ reader: inout TableReader) -> Venue? {
+  /// Limits that a bot on a real venue would be trusted to and this build does not hold.
+  private static func refuseWhatIsNotHeld(_ reader: inout TableReader) {
+    for key in notHeld where reader.has(key) {
+      reader.log.refusal(
+        reader.name(key), at: reader.position(of: key),
+        "this build reads this limit and does not hold it, so no live bot may lean on it; remove it, and"
+          + " use max_inventory and max_order_notional")
+    }
+  }
+
+  static let notHeld = [
+    "max_position_pct", "halt_exposure_pct", "max_drawdown_pct", "breaker_loss_pct",
+    "breaker_window", "max_margin_pct",
+  ]
+
+  private static func readVenue(_ reader: inout TableReader, _ mode: Mode?) -> Venue? {
     let endpoint: Endpoint? = reader.choice("endpoint", default: .local)
     let key = reader.reference("key")
     let spotKey = reader.reference("spot_key")
@@ -147,22 +158,28 @@ extension BotConfiguration {
       "clock_tolerance", in: .seconds(1)...(.seconds(300)), default: "5s")
     let quotaShare = reader.integer("quota_share_pct", in: 1...100, default: 90)
     let queue = reader.integer("queue", in: 1...4_096, default: 4_096)
-    let isCustom = endpoint == .custom
     let rest = readURL(
-      "rest", schemes: ["https", "http"], default: isCustom ? nil : localREST, endpoint, &reader)
+      "rest", schemes: ["https", "http"], default: standard(endpoint)?.rest, endpoint, mode,
+      &reader)
     let websocket = readURL(
-      "websocket", schemes: ["wss", "ws"], default: isCustom ? nil : localWebSocket, endpoint,
+      "websocket", schemes: ["wss", "ws"], default: standard(endpoint)?.websocket, endpoint, mode,
       &reader)
     let authorities = readAuthorities(endpoint, rest, &reader)
     let pins = reader.strings("pins", atMost: 16) { text in
       isDigest(text)
         ? nil : "the SHA-256 of a public key in base64, 44 characters, as openssl prints it"
     }
-    if endpoint == .global || endpoint == .eu {
+    if let endpoint, endpoint == .global || endpoint == .eu, mode == .paper {
       reader.log.refusal(
         reader.name("endpoint"), at: reader.position(of: "endpoint"),
-        "this build does not trade on real venues yet; expected endpoint = \"local\", or \"custom\" "
-          + "with a host of this machine")
+        "mode = \"paper\" trades on this machine alone; expected endpoint = \"local\", found"
+          + " \"\(endpoint.rawValue)\"; mode = \"live\" in [bot] is for real money")
+    }
+    if endpoint == .local, mode == .live {
+      reader.log.refusal(
+        reader.name("endpoint"), at: reader.position(of: "endpoint"),
+        "mode = \"live\" trades on the venue, and the local exchange is none; expected endpoint ="
+          + " \"global\" or \"eu\", or mode = \"paper\" in [bot]")
     }
     guard let endpoint, let feed, let pingInterval, let backoffFirst, let backoffMax,
       let clockTolerance, let quotaShare, let queue, let rest, let websocket, let pins
@@ -197,10 +214,23 @@ extension BotConfiguration {
     }
   }
 
-  /// The base of all requests or the socket's URL, which must be on this machine.
+  /// Where an endpoint is; nil for one that the file tells.
+  ///
+  /// - Source: WhiteBIT docs, hosts; reference 1.1. The socket's older global host,
+  ///   api.whitebit.com, refuses connections from 2027-03-01.
+  private static func standard(_ endpoint: Endpoint?) -> (rest: String, websocket: String)? {
+    switch endpoint {
+    case .local, nil: (localREST, localWebSocket)
+    case .global: ("https://whitebit.com", "wss://wss.whitebit.com/ws")
+    case .eu: ("https://whitebit.eu", "wss://api.whitebit.eu/ws")
+    case .custom: nil
+    }
+  }
+
+  /// The base of all requests or the socket's URL; on paper it must be on this machine.
   private static func readURL(
     _ key: String, schemes: [String], default fallback: String?, _ endpoint: Endpoint?,
-    _ reader: inout TableReader
+    _ mode: Mode?, _ reader: inout TableReader
   ) -> String? {
     if endpoint == .global || endpoint == .eu {
       // The venue's own hosts are known; nobody names them.
@@ -217,11 +247,18 @@ extension BotConfiguration {
       return nil
     }
     guard let text, let url = EndpointURL(text) else { return nil }
-    if !url.isLoopback {
+    if !url.isLoopback, mode != .live {
       reader.log.refusal(
         reader.name(key), at: reader.position(of: key),
-        "this build does not trade on real venues yet; expected a host of this machine, such as "
-          + "\"\(sample)\", found \(TableReader.quoted(url.host))")
+        "mode = \"paper\" trades on this machine alone; expected a host of it, such as "
+          + "\"\(sample)\", found \(TableReader.quoted(url.host)); mode = \"live\" in [bot] is for real"
+          + " money")
+    }
+    if !url.isLoopback, mode == .live, url.scheme == "http" || url.scheme == "ws" {
+      reader.problem(
+        key,
+        "expected \"\(schemes[0])://…\", for only a host of this machine may be reached without"
+          + " TLS, found \(TableReader.quoted(text))")
     }
     return text.hasSuffix("/") ? String(text.dropLast()) : text
   }

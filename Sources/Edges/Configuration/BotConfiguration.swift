@@ -7,7 +7,7 @@ public struct BotConfiguration: Equatable, Sendable {
   public enum Mode: String, CaseIterable, Sendable {
     /// Fills come from the local exchange.
     case paper
-    /// Fills come from the venue. Refused by this build.
+    /// Fills come from the venue, and so does the money.
     case live
   }
 
@@ -26,11 +26,11 @@ public struct BotConfiguration: Equatable, Sendable {
   public enum Endpoint: String, CaseIterable, Sendable {
     /// The local exchange.
     case local
-    /// The venue's own hosts. Refused by this build.
+    /// The venue's own hosts; live alone.
     case global
-    /// The venue's hosts in Europe. Refused by this build.
+    /// The venue's hosts in Europe; live alone.
     case eu
-    /// Hosts given by `rest` and `websocket`; on this machine alone in this build.
+    /// Hosts given by `rest` and `websocket`; on paper of this machine alone.
     case custom
   }
 

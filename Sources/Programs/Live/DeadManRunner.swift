@@ -24,6 +24,8 @@ final class DeadManRunner {
     case event(String)
     case raised(AlertCode, String)
     case cleared(AlertCode, String)
+    /// The venue will not let our key count down.
+    case refused(KeyProblem?)
     /// Every market's timer as it is now.
     case covers([WhiteBITDeadMan.Cover])
   }
@@ -36,6 +38,12 @@ final class DeadManRunner {
   private let commands: Mailbox<DeadManWorker.Command>
   private var thread: SystemThread?
   private var isAbandoned = false
+  /// The venue refused the key for the dead-man's requests.
+  private(set) var isRefused = false
+  /// Why, in the venue's words as we understand them.
+  private(set) var keyProblem: KeyProblem?
+  /// Called when `isRefused` becomes true.
+  var onRefused: (() -> Void)?
   /// Turns with the kernel's loop: one that waits for news is idle and not hung.
   private var pulse: LoopTimer?
   /// What alerts call it.
@@ -118,6 +126,10 @@ final class DeadManRunner {
         .deadManLost, DeadManRunner.subject, "not armed any more: canceling our orders",
         at: bot.now())
       bot.feed(.venue(.deadManLost))
+    case .refused(let problem):
+      isRefused = true
+      keyProblem = problem
+      onRefused?()
     case .covers(let covers): self.covers = covers
     case .event(let text): bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
     case .raised(let code, let text):
@@ -193,6 +205,8 @@ private final class DeadManWorker: @unchecked Sendable {
   }
 
   private var isEnding = false
+  /// What the venue's last refusal of the key was about.
+  private var keyProblem: KeyProblem?
 
   /// Lets the machine act until it waits for a time.
   private func turn() {
@@ -231,6 +245,7 @@ private final class DeadManWorker: @unchecked Sendable {
         headers: headers, body: body)
       switch outcome {
       case .replied(let status, _, let reply):
+        if let problem = KeyProblem(status: status, body: reply.span) { keyProblem = problem }
         machine.response(
           request.id, status: status, body: reply.span, at: clock.now(), effects: &effects,
           outcomes: &outcomes)
@@ -258,8 +273,11 @@ private final class DeadManWorker: @unchecked Sendable {
       case .observed: break
       case .missing: tell(.raised(.deadManMissing, "the venue counts no timer: set again"))
       case .unauthorized(let status, let code):
-        tell(.raised(.keyRefused, "the key was refused: HTTP \(status), code \(code)"))
+        var text = "the key was refused: HTTP \(status), code \(code)"
+        if let keyProblem { text += ": \(keyProblem)" }
+        tell(.raised(.keyRefused, text))
         tell(.lost)
+        tell(.refused(keyProblem))
       case .disarmed: tell(.event("disarmed"))
       case .disarmFailed:
         tell(.event("a timer could not be removed; it runs out by itself"))

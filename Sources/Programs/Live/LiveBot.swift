@@ -14,6 +14,7 @@ internal import MartletStrategies
 internal import MartletTransport
 internal import MartletVenueKit
 internal import WhiteBITSession
+internal import WhiteBITWire
 
 /// One bot's kernel with its world around it: journal, sockets, clock, on one thread.
 ///
@@ -34,6 +35,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private var earlier = EarlierFills()
   /// How the last flatten ended.
   private(set) var lastFlattenWasWhole = false
+  /// Why the venue would not act for our key, as it first said.
+  private(set) var keyProblem: KeyProblem?
   /// Called after each step.
   var onStep: (() -> Void)?
   /// Called once, when clock, rules, prices and balances of the venue are known: nothing that could
@@ -340,6 +343,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     _ client: RESTClient, replied request: UInt64, status: UInt16, head: Span<UInt8>,
     body: Span<UInt8>
   ) {
+    if status != 200, keyProblem == nil { keyProblem = KeyProblem(status: status, body: body) }
     let input = KernelInput.venue(.response(RequestID(request), status: status))
     guard let index = secretRequests.firstIndex(of: request) else { return feed(input, body) }
     secretRequests.remove(at: index)
@@ -450,6 +454,12 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   func isEven(_ asset: String) -> Bool {
     guard let asset = InlineText(asset), driver.kernel.orders.isQuiescent else { return false }
     return driver.kernel.portfolio.difference(driver.kernel.account, asset) == .zero
+  }
+
+  /// What the venue says that the trade account has of an asset, what orders hold included. What it
+  /// does not speak of it does not have.
+  func tradeBalance(of asset: InlineText) -> Amount {
+    driver.kernel.portfolio.ledger(driver.kernel.account, asset)?.told?.total ?? .zero
   }
 
   /// The venue refused our key: nothing private is asked any more.

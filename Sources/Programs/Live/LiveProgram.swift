@@ -164,7 +164,7 @@ public final class LiveProgram {
     if let failure = course.failure {
       // A run that is started again and again must not set ever more nonces aside.
       try? nonces.settle()
-      let fault = fault(for: failure, bot: bot, plan: plan, venue: venue)
+      let fault = fault(for: failure, bot: bot, deadMan: deadMan, plan: plan, venue: venue)
       bot.keep(JournalKind.end, Array("\(fault)".utf8))
       bot.sync()
       reporter.end()
@@ -255,7 +255,8 @@ public final class LiveProgram {
 
   /// What a failure before the first order is, for whoever wrote the configuration.
   private func fault(
-    for failure: RunCourse.Failure, bot: LiveBot, plan: BotPlan, venue: VenueAddress
+    for failure: RunCourse.Failure, bot: LiveBot, deadMan: DeadManRunner, plan: BotPlan,
+    venue: VenueAddress
   ) -> any Error {
     let log = ConfigurationLog(file: options.configurationPath)
     let settings = BotConfiguration.check(
@@ -276,9 +277,17 @@ public final class LiveProgram {
     case .keyRefused:
       add(
         plan.configuration.whitebit.key == nil ? "venue.whitebit.spot_key" : "venue.whitebit.key",
-        "the exchange refused it; expected a KEY:SECRET that it knows, with the right to read"
-          + " balances and to trade, found one without: check"
-          + " \(plan.configuration.whitebit.key ?? plan.configuration.whitebit.spotKey ?? "it")")
+        "the exchange refused it: "
+          + ((deadMan.keyProblem ?? bot.keyProblem).map { "\($0)" }
+            ?? "expected a KEY:SECRET that it knows, with the right to read balances and to trade")
+          + ", where it is now: \(plan.configuration.whitebit.key ?? plan.configuration.whitebit.spotKey ?? "nowhere")"
+      )
+    case .noFunds:
+      for shortage in MarketFit.shortages(
+        of: plan.configuration, markets: bot.markets, balance: { bot.tradeBalance(of: $0) })
+      where shortage.isEmpty {
+        add(shortage.key, shortage.text)
+      }
     case .unfit:
       let configuration = plan.configuration
       let isListed = !bot.markets.contains { $0.instrument == nil }

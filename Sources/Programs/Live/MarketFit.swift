@@ -73,6 +73,42 @@ enum MarketFit {
     return rows.compactMap { $0["name"]?.text }
   }
 
+  /// What the trade account lacks for each strategy, in words: `isEmpty` when it lacks everything.
+  ///
+  /// - Parameter balance: what the trade account has of an asset.
+  static func shortages(
+    of configuration: BotConfiguration, markets: [KernelMarket],
+    balance: (InlineText) -> Amount
+  ) -> [(key: String, text: String, isEmpty: Bool)] {
+    var found: [(key: String, text: String, isEmpty: Bool)] = []
+    for (index, strategy) in configuration.strategies.enumerated() {
+      switch strategy {
+      case .grid(let grid):
+        guard let instrument = markets.first(where: { $0.symbol == grid.market })?.instrument else {
+          continue
+        }
+        let (base, quote) = (balance(instrument.base), balance(instrument.quote))
+        let move = "move some from the main balance to the trade balance"
+        let key = "strategy[\(index)].market"
+        if base == .zero && quote == .zero {
+          let text =
+            "the trade balance has no \(instrument.quote) to buy with and no \(instrument.base) to"
+            + " sell; expected some of one at least: \(move), on the venue's page or in its app"
+          found.append((key, text, true))
+        } else if base == .zero {
+          let text =
+            "no \(instrument.base) in the trade balance: sells wait until something was bought, or \(move)"
+          found.append((key, text, false))
+        } else if quote == .zero {
+          let text =
+            "no \(instrument.quote) in the trade balance: buys wait until something was sold, or \(move)"
+          found.append((key, text, false))
+        }
+      }
+    }
+    return found
+  }
+
   private static func unknown(_ name: String, among listed: [String]) -> String {
     var text = "expected a market that the exchange lists, found \"\(name)\""
     if let meant = nearest(to: name, among: listed) {

@@ -1,5 +1,7 @@
 internal import MartletAlerts
 internal import MartletBase
+internal import MartletConfiguration
+internal import MartletDashboard
 internal import MartletKernel
 internal import MartletTransport
 internal import MartletVenueKit
@@ -14,6 +16,8 @@ final class RunCourse {
     /// Orders of other Martlet bots rest in our markets; their client order ids.
     case otherBots([String])
     case question(any Error)
+    /// Nothing in the trade balance that any strategy could trade.
+    case noFunds
     case deadMan(any Error)
   }
 
@@ -53,6 +57,7 @@ final class RunCourse {
     giveUp = LoopTimer(loop) { loop.stop() }
     bot.onStep = { [unowned self] in stepped() }
     bot.onPrepared = { [unowned self] in prepared() }
+    deadMan.onRefused = { [unowned self] in deadManRefused() }
   }
 
   /// Runs until all is over.
@@ -77,6 +82,7 @@ final class RunCourse {
     for timer in [end, giveUp, orphanWatch] { timer?.disarm() }
     bot.onStep = nil
     bot.onPrepared = nil
+    deadMan.onRefused = nil
   }
 
   /// Takes what rests off and ends when the venue says that nothing of ours is left, or when it is
@@ -113,10 +119,28 @@ final class RunCourse {
     if bot.isOver || (isHalted && (isStopping || !isPrepared)) { loop.stop() }
   }
 
+  /// It cannot be armed, and nothing is placed without it: there is no reason to go on.
+  private func deadManRefused() {
+    guard !bot.mayRest, failure == nil, !isStopping else { return }
+    failure = .keyRefused
+    loop.stop()
+  }
+
   private func prepared() {
     isPrepared = true
     guard MarketFit.problems(of: plan.configuration, markets: bot.markets).isEmpty else {
       failure = .unfit
+      return loop.stop()
+    }
+    let shortages = MarketFit.shortages(of: plan.configuration, markets: bot.markets) {
+      bot.tradeBalance(of: $0)
+    }
+    for shortage in shortages where !shortage.isEmpty {
+      bot.alerts.raise(.tradeBalanceShort, shortage.key, shortage.text, at: bot.now())
+    }
+    // With nothing to trade with, there is no reason to run; other strategies may have some.
+    guard shortages.filter(\.isEmpty).count < plan.configuration.strategies.count else {
+      failure = .noFunds
       return loop.stop()
     }
     do {

@@ -415,22 +415,54 @@ import Testing
 
   // MARK: Safety
 
-  @Test func realVenuesAreRefusedAndThatIsNoMistake() {
+  static func live(_ endpoint: String, more: String = "") -> String {
+    least.replacing("name = \"b\"", with: "name = \"b\"\nmode = \"live\"")
+      .replacing("[venue.whitebit]", with: "[venue.whitebit]\nendpoint = \(endpoint)") + more
+  }
+
+  @Test func paperRefusesRealVenuesAndThatIsNoMistake() {
     let texts = [
-      Self.replacing("mode", with: "mode = \"live\""),
-      Self.replacing("endpoint", with: "endpoint = \"global\""),
-      Self.replacing("endpoint", with: "endpoint = \"eu\""),
+      (Self.replacing("endpoint", with: "endpoint = \"global\""), "on this machine alone"),
+      (Self.replacing("endpoint", with: "endpoint = \"eu\""), "on this machine alone"),
+      (Self.live("\"local\""), "the local exchange is none"),
     ]
-    for text in texts {
+    for (text, words) in texts {
       let report = Self.check(text)
       #expect(report.problems.isEmpty && report.configuration == nil)
       #expect(report.refusals.count == 1)
-      #expect(report.refusals[0].message.contains("this build does not trade on real venues yet"))
+      #expect(report.refusals.first?.message.contains(words) == true)
       #expect(report.fault?.exitCode == 3)
     }
     // A mistake beside it has to be mended first.
-    let both = Self.check(texts[0].replacing("levels", with: "levles"))
+    let both = Self.check(texts[0].0.replacing("levels", with: "levles"))
     #expect(both.fault?.exitCode == 2 && both.refusals.count == 1)
+  }
+
+  @Test func liveKnowsTheVenuesHosts() throws {
+    for (endpoint, rest, socket) in [
+      ("global", "https://whitebit.com", "wss://wss.whitebit.com/ws"),
+      ("eu", "https://whitebit.eu", "wss://api.whitebit.eu/ws"),
+    ] {
+      let venue = try #require(Self.check(Self.live("\"\(endpoint)\"")).configuration?.whitebit)
+      #expect(venue.rest == rest && venue.websocket == socket && venue.authorities == nil)
+    }
+    let custom = Self.live(
+      "\"custom\"\nrest = \"https://colo.example.com\"\nwebsocket = \"wss://colo.example.com/ws\"")
+    #expect(Self.check(custom).configuration?.mode == .live)
+    let plain = Self.check(custom.replacing("wss:", with: "ws:"))
+    #expect(plain.problems.map { $0.key } == ["venue.whitebit.websocket"])
+  }
+
+  @Test func liveRefusesLimitsThatNobodyHolds() {
+    for key in [
+      "max_position_pct", "halt_exposure_pct", "max_drawdown_pct", "breaker_loss_pct",
+      "breaker_window", "max_margin_pct",
+    ] {
+      let limit = "\n[risk]\n\(key) = \"\(key == "breaker_window" ? "5m" : "5")\"\n"
+      let report = Self.check(Self.live("\"global\"", more: limit))
+      #expect(report.refusals.map { $0.key } == ["risk.\(key)"], "\(report.problems)")
+      #expect(Self.check(Self.least + limit).fault == nil)
+    }
   }
 
   @Test func aCustomHostMustBeThisMachine() throws {
