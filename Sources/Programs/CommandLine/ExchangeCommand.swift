@@ -23,6 +23,7 @@ enum ExchangeCommand {
       .init(
         "--account", "KEY:SECRET", "opens an account, or @FILE of mode 0600 with that; may repeat"),
       .init("--balance", "ASSET=AMOUNT", "money of the account before it; may repeat"),
+      .init("--read-only", nil, "the account before it has a key without the right to trade"),
       .init(
         "--ca", "FILE", "where to write that certificate; default .martlet/exchange/PORT/ca.pem"),
       .init("--plain", nil, "http and ws without TLS, loopback only"),
@@ -92,6 +93,11 @@ enum ExchangeCommand {
     for (name, value) in arguments.given {
       if name == "--account" {
         accounts.append(try account(value))
+      } else if name == "--read-only" {
+        guard !accounts.isEmpty else {
+          throw Arguments.Misuse(message: "--read-only stands before any --account")
+        }
+        accounts[accounts.count - 1].mayTrade = false
       } else if name == "--balance" {
         guard !accounts.isEmpty else {
           throw Arguments.Misuse(message: "--balance \(value) stands before any --account")

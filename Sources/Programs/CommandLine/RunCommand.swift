@@ -5,17 +5,22 @@ import MartletLive
 /// `run CONFIG.toml`
 enum RunCommand {
   static let command = Command(
-    name: "run", usage: "CONFIG.toml [--for 60s] [--passphrase-file FILE] [--json]",
+    name: "run",
+    usage: "CONFIG.toml [--for 60s] [--passphrase-file FILE] [--i-understand] [--json]",
     does: """
       Runs a bot as its configuration says until it is told to stop: Ctrl-C, SIGTERM or a terminal
       that closes cancels its orders, compares its ledger with the venue's, and ends; Ctrl-C again
-      ends it at once and leaves what rests to the venue's kill-switch. This build trades on the local
-      exchange only, and says so when a configuration names another.
+      ends it at once and leaves what rests to the venue's kill-switch. With mode = "paper" it trades on
+      the local exchange only. With mode = "live" it trades real money, and refuses to before somebody
+      has said once, with --i-understand, to know what its key may do: see Docs/RealMoney.md.
       """,
     options: [
       .init("--for", "TIME", "stop after this long, such as 60s or 5m"),
       .init(
         "--passphrase-file", "FILE", "opens the key store; else MARTLET_PASSPHRASE, or asked for"),
+      .init(
+        "--i-understand", nil,
+        "mode = \"live\", once for a key: it trades real money, and you know what the key may do"),
       .init("--json", nil, "one object on standard output at the end, nothing else there"),
       .init("--parent", "PID", "stop when this process is no longer the parent"),
     ],
@@ -32,6 +37,7 @@ enum RunCommand {
       configurationPath: arguments.positional[0], build: BuildIdentity.text)
     options.duration = try arguments.duration("--for").map { .milliseconds($0) }
     options.passphraseFile = arguments.last("--passphrase-file")
+    options.isUnderstood = arguments.has("--i-understand")
     options.isJSON = arguments.has("--json")
     let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))
     if parent > 0 { options.isOrphaned = { getppid() != pid_t(parent) } }

@@ -13,6 +13,8 @@ public final class LocalExchange {
     public var key: String
     public var secret: String
     public var balances: [(asset: String, amount: Amount)]
+    /// Whether its key has the right to trade.
+    public var mayTrade = true
     public init(key: String, secret: String, balances: [(asset: String, amount: Amount)] = []) {
       self.key = key
       self.secret = secret
@@ -84,6 +86,7 @@ public final class LocalExchange {
             description: "account \(account.key): there are as many as there may be",
             isMisuse: true)
         }
+        desk.setKey(account.key, mayTrade: account.mayTrade)
       }
       server = try ExchangeServer(
         loop, desk: desk, address: options.address, port: options.port, tls: options.tls,

@@ -28,6 +28,8 @@ public final class LiveProgram {
     /// Nothing but one object at the end on standard output.
     public var isJSON = false
     public var build: String
+    /// A person says to know what live trading with this key means.
+    public var isUnderstood = false
     /// The file of the sealed store's passphrase; nil takes it from elsewhere.
     public var passphraseFile: String?
     public init(configurationPath: String, build: String) {
@@ -46,6 +48,9 @@ public final class LiveProgram {
     /// Told twice to end, and it did not wait for the venue.
     case interrupted
   }
+
+  /// Nobody has said yet to know what live trading with this key means.
+  private struct ConsentMissing: Error, CustomStringConvertible { let description: String }
 
   /// Another bot's orders rest where this one would trade.
   private struct OtherBots: Error, CustomStringConvertible { let description: String }
@@ -83,7 +88,7 @@ public final class LiveProgram {
       if case .refused = fault { .refused } else { .misconfigured }
     case SecretsFault.passphrase(.interrupted): .interrupted
     case is SecretsFault, is VenueAddress.Fault: .misconfigured
-    case is OtherBots: .refused
+    case is OtherBots, is ConsentMissing: .refused
     // Two that write one journal, or use one key, would spoil each other's.
     case JournalFault.inUse, NonceFault.inUse, KeyLockFault.inUse, LocalFault.inUse: .refused
     case is KeyLockFault: .misconfigured
@@ -116,6 +121,7 @@ public final class LiveProgram {
       venueTime: startedAt, at: SystemClock.monotonic(),
       file: try NonceFile(
         lock, former: configuration.journalFolder + "/../nonce-\(credentials.fingerprint)"))
+    let consent = try consent(to: plan, credentials, at: startedAt)
     makeFolders(configuration.journalFolder)
     makeFolders(configuration.stateFolder)
     let control = LiveControl(loop, plan: plan, credentials: credentials, nonces: nonces)
@@ -125,7 +131,13 @@ public final class LiveProgram {
       // A bot that trades is worth more than one that can be asked.
       complain("control socket: \(error); no command reaches this run")
     }
-    let sink = try openJournal(of: plan, at: startedAt)
+    var sink = try openJournal(of: plan, at: startedAt)
+    if let consent {
+      var empty = ByteBuffer(capacity: 16)
+      empty.removeAll()
+      _ = try sink.append(
+        kind: JournalKind.consent, at: startedAt, empty, Array(consent.utf8).span)
+    }
     let shape = TerminalShape.of(descriptor: 1)
     let alerts = try LiveAlerts(
       loop, plan: plan,
@@ -198,6 +210,31 @@ public final class LiveProgram {
       "venue.whitebit.ca", at: report.settings.first { $0.key == "venue.whitebit.ca" }?.position,
       message)
     throw ConfigurationFault.problems(log.problems)
+  }
+
+  /// What a person has confirmed of a live bot's key, now or once before; nil on paper.
+  private func consent(
+    to plan: BotPlan, _ credentials: Credentials, at now: Timestamp
+  ) throws -> String? {
+    let configuration = plan.configuration
+    guard configuration.mode == .live else { return nil }
+    let consent = try KeyConsent(credentials, at: configuration.whitebit.rest)
+    if let line = consent.given() { return line }
+    if options.isUnderstood { return try consent.give(at: now, by: configuration.name) }
+    let markets = plan.symbols.map { "\($0)" }.joined(separator: ", ")
+    throw ConsentMissing(
+      description: """
+        \(options.configurationPath): mode = "live" trades real money at \(configuration.whitebit.rest)
+        with \(credentials), and nobody has said yet to know what that means:
+          - the key may trade and may not withdraw; WhiteBIT tells nobody what a key may do, so look at it
+            in the venue's API settings
+          - nothing else uses this key, and no other bot trades \(markets) on this account
+          - the kill-switch cancels every spot order in \(markets) when the bot falls silent for
+            \(configuration.deadMan.timeout.milliseconds / 1_000) s, those placed by hand too
+          - what is still missing between this build and real money is in Docs/RealMoney.md
+        If all of this is so, run once: ./martlet run \(options.configurationPath) --i-understand
+        That is kept with the key's fingerprint in \(consent.path) and in the journal.
+        """)
   }
 
   private func makePlan() throws -> BotPlan {

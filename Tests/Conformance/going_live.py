@@ -1,0 +1,69 @@
+"""What stands between a configuration and real money: a live bot against the local exchange, which stands for the venue."""
+import os
+import re
+import subprocess
+import tempfile
+
+from demo_processes import configure, orders, run
+from local_exchange import Checks, Exchange, KEY, POOR_KEY, POOR_SECRET
+
+
+def live(folder, exchange):
+    """A live configuration whose venue is the local exchange, over TLS."""
+    path = configure(folder, exchange, name="live")
+    text = open(path).read().replace("[bot]", '[bot]\nmode = "live"', 1)
+    with open(path, "w") as file:
+        file.write(text.replace("key = ", f'ca = "{exchange.ca}"\nkey = ', 1))
+    return path
+
+
+def consent(checks):
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_STATE_HOME"] = folder + "/state"
+        path = live(folder, exchange)
+        code, out, err = run("run", path, "--for", "4s", "--json")
+        checks.check("M36 a live bot does not start before somebody said once to know what its key may do", code == 3 and "--i-understand" in err and "may not withdraw" in err, (code, err))
+        checks.check("M36 and has placed nothing and begun no journal", orders(exchange) == [] and not os.path.exists(folder + "/live-journal"), err)
+        code, out, err = run("run", path, "--for", "4s", "--json", "--i-understand")
+        checks.check("with that said it trades, and its ledger is equal", code == 0 and '"reconciled":true' in out, (code, out[-300:], err[-300:]))
+        code, text, _ = run("journal", "print", folder + "/live-journal", "--contains", "consent  ")
+        checks.check("M36 what was said is in the journal, with the key's fingerprint and the venue's address", exchange.rest in text and re.search(r"key [0-9a-f]{12} at ", text) and KEY not in text, text)
+        code, out, err = run("run", path, "--for", "4s", "--json")
+        checks.check("M36 once a key: the next run is not asked", code == 0, (code, err))
+        code, out, err = run("replay", "--verify", folder + "/live-journal")
+        checks.check("and the journal of both replays", code == 0, (code, out, err))
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as other:
+        code, out, err = run("run", live(other, exchange), "--for", "4s", "--json")
+        checks.check("M36 the same key at another address is asked for again", code == 3, (code, err))
+
+
+def preflight(checks):
+    reader = ["--account", "read-only-key:read-only-word", "--balance", "DBTC=1", "--balance", "DUSDT=1000", "--read-only"]
+    with Exchange("--speed", "10", *reader) as exchange, tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_STATE_HOME"] = folder + "/state"
+        path = configure(folder, exchange)
+
+        def with_key(key, secret):
+            with open(os.path.join(folder, "key"), "w") as file:
+                file.write(f"{key}:{secret}\n")
+            return run("run", path, "--for", "6s", "--json")
+
+        code, out, err = with_key(POOR_KEY, POOR_SECRET)
+        checks.check("M40 an empty trade balance is named before the first order, with what to do", code == 2 and "trade balance" in err and "DUSDT" in err and "main balance" in err, (code, err))
+        code, out, err = with_key(KEY, "no-such-word")
+        checks.check("M37 a wrong secret is told as a signature that does not fit", code == 2 and "signature" in err, (code, err))
+        code, out, err = with_key("read-only-key", "read-only-word")
+        checks.check("M40 M37 a key without the right to trade is told as that, before the first order", code == 2 and "lacks the right" in err and "Info + Trading" in err, (code, err))
+        rows = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100})
+        checks.check("M40 and nothing was ever placed", not rows and orders(exchange) == [], rows)
+
+
+def main():
+    checks = Checks()
+    consent(checks)
+    preflight(checks)
+    checks.end()
+
+
+if __name__ == "__main__":
+    main()
