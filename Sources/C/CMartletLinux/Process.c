@@ -1,4 +1,5 @@
 // Clocks, randomness and threads.
+#include <sys/timex.h>
 #include "Internal.h"
 
 #include <pthread.h>
@@ -58,4 +59,10 @@ int cmartlet_processor_count(void) {
   CPU_ZERO(&set);
   if (pthread_getaffinity_np(pthread_self(), sizeof set, &set) != 0) return 1;
   return CPU_COUNT(&set);
+}
+
+int64_t cmartlet_clock_error(void) {
+    struct timex state = {0};
+    int clock = adjtimex(&state);
+    return clock < 0 || clock == TIME_ERROR ? -1 : (int64_t)state.maxerror;
 }

@@ -125,6 +125,11 @@ int cmartlet_local_connect(const char *_Nonnull path, int seconds);
 // Who is at the other end, as the kernel noted it when it connected. 0 or an errno negated.
 int cmartlet_local_peer(int descriptor, uint32_t *_Nonnull user, int32_t *_Nonnull process);
 
+// MARK: Clock
+
+// How far the system says that its calendar may be off, in microseconds; -1 when nothing sets it.
+int64_t cmartlet_clock_error(void);
+
 // MARK: Files
 
 // Maps `count` bytes of a file at `offset` (a multiple of the page size), shared; writable or not.

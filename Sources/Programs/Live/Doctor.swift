@@ -1,0 +1,348 @@
+internal import CMartletLinux
+internal import Glibc
+internal import MartletBase
+internal import MartletClock
+internal import MartletConfiguration
+internal import MartletJSON
+internal import MartletModel
+public import MartletSecrets
+internal import MartletTransport
+internal import MartletVenueKit
+internal import WhiteBITWire
+
+/// Looks at everything that a bot will need, and says of each whether it is there and what to do.
+///
+/// It places and changes nothing. At the venue it asks for the end of an order that cannot exist, which
+/// only a key with the right to trade may ask for.
+public final class Doctor {
+  public enum Level: String, Sendable { case ok, warn, fail }
+
+  public struct Finding: Sendable {
+    /// One word or two, such as `key rights`.
+    public let name: String
+    public let level: Level
+    public let found: String
+    /// Empty when there is nothing to do.
+    public let todo: String
+  }
+
+  public private(set) var findings: [Finding] = []
+  private let heard: (Finding) -> Void
+  private let passphrase: PassphraseSource
+
+  /// - Parameter heard: called with each finding, as it is found.
+  public init(passphrase: PassphraseSource, heard: @escaping (Finding) -> Void) {
+    self.passphrase = passphrase
+    self.heard = heard
+  }
+
+  /// - Parameter path: a bot's configuration; nil looks at the machine alone.
+  public func examine(_ path: String?) {
+    lookAtMachine()
+    guard let path else { return lookAtDisk(".", for: "this folder") }
+    guard let plan = configuration(path) else { return }
+    lookAtDisk(plan.configuration.journalFolder, for: "the journal")
+    let credentials = key(of: plan, path)
+    guard let venue = address(of: plan) else { return }
+    lookAtVenue(plan, venue)
+    lookAtStream(venue)
+    if let credentials { lookAtAccount(plan, venue, credentials) }
+  }
+
+  private func tell(_ name: String, _ level: Level, _ found: String, _ todo: String = "") {
+    let finding = Finding(name: name, level: level, found: found, todo: todo)
+    findings.append(finding)
+    heard(finding)
+  }
+
+  // MARK: The machine
+
+  private func lookAtMachine() {
+    // What nobody sets is marked so by the system itself.
+    let error = cmartlet_clock_error()
+    if error < 0 {
+      tell(
+        "clock", .warn, "nothing on this machine says that it sets the clock",
+        "let NTP set it, such as with chrony; the venue refuses requests more than 5 s off")
+    } else {
+      tell(
+        "clock", .ok,
+        "set by the system, off by at most \(error / 1_000) ms by its own word")
+    }
+    var limit = rlimit()
+    _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    if limit.rlim_cur >= 256 {
+      tell("open files", .ok, "\(limit.rlim_cur) allowed")
+    } else {
+      tell(
+        "open files", .fail, "\(limit.rlim_cur) allowed", "allow 1024 at least: ulimit -n 1024")
+    }
+    do throws(KeyLockFault) {
+      tell("key locks", .ok, "kept in \(try KeyLock.folder())")
+    } catch {
+      tell("key locks", .fail, "\(error)", "make the folder, or name another with XDG_STATE_HOME")
+    }
+  }
+
+  private func lookAtDisk(_ path: String, for what: String) {
+    var folder = path
+    // What is not there yet will be made below the first that is.
+    while unsafe access(folder, F_OK) != 0, let slash = folder.lastIndex(of: "/") {
+      folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
+    }
+    if unsafe access(folder, F_OK) != 0 { folder = "." }
+    guard unsafe access(folder, W_OK | X_OK) == 0 else {
+      return tell(
+        "disk", .fail, "\(folder), where \(what) goes, cannot be written",
+        "give this user the right to, or name another folder")
+    }
+    var status = statvfs()
+    guard unsafe statvfs(folder, &status) == 0 else { return }
+    let free = UInt64(status.f_bavail) * UInt64(status.f_frsize) / 1_048_576
+    let found = "\(free) MB free where \(what) goes"
+    let todo = "make room: a bot that cannot journal stops trading"
+    tell("disk", free < 100 ? .fail : free < 1_024 ? .warn : .ok, found, free < 1_024 ? todo : "")
+  }
+
+  // MARK: The configuration
+
+  private func configuration(_ path: String) -> BotPlan? {
+    do {
+      let plan = try BotPlan(
+        configurationText: BotConfiguration.text(of: path), file: path, seed: 0, build: "")
+      let mode = plan.configuration.mode
+      tell("configuration", .ok, "\(path) is sound, mode \(mode.rawValue)")
+      return plan
+    } catch {
+      tell("configuration", .fail, "\(error)", "mend what is named")
+      return nil
+    }
+  }
+
+  private func key(of plan: BotPlan, _ path: String) -> Credentials? {
+    do {
+      let credentials = try KeyFit.credentials(for: plan, file: path, passphrase: passphrase)
+      tell("key", .ok, "\(credentials), as the configuration names it")
+      guard plan.configuration.mode == .live else { return credentials }
+      if let line = try KeyConsent(credentials, at: plan.configuration.whitebit.rest).given() {
+        tell("consent", .ok, line)
+      } else {
+        tell(
+          "consent", .warn, "nobody has said yet to know what this key may do at this venue",
+          "see Docs/RealMoney.md, then ./martlet run \(path) --i-understand, once")
+      }
+      return credentials
+    } catch {
+      tell("key", .fail, "\(error)", "see ./martlet keys --help")
+      return nil
+    }
+  }
+
+  // MARK: The venue
+
+  private func address(of plan: BotPlan) -> VenueAddress? {
+    do throws(VenueAddress.Fault) {
+      return try VenueAddress(plan.configuration.whitebit)
+    } catch {
+      tell(
+        "venue", .fail, "\(error)",
+        plan.configuration.whitebit.endpoint == .local
+          ? "start ./martlet exchange --venue whitebit --listen 127.0.0.1:8481 first"
+          : "mend what is named")
+      return nil
+    }
+  }
+
+  /// Name, connection, TLS and clock, by one public question.
+  private func lookAtVenue(_ plan: BotPlan, _ venue: VenueAddress) {
+    let rest = plan.configuration.whitebit.rest
+    guard let client = try? BlockingRESTClient(venue.rest, configuration: venue.configuration())
+    else { return }
+    let target = Array("/api/v4/public/time".utf8)
+    let nothing: [UInt8] = []
+    var best: (offset: Int64, doubt: Int64)?
+    // The venue tells whole seconds: several answers, each as wide as a second and its way.
+    var low = Int64.min
+    var high = Int64.max
+    for _ in 0..<5 {
+      let sent = SystemClock.realtime()
+      let outcome = try? client.perform(
+        target: target.span, headers: RESTHeaders(), body: nothing.span, timeout: .seconds(5))
+      let received = SystemClock.realtime()
+      switch outcome {
+      case .replied(200, _, let body)?:
+        guard let value = try? JSONValue(body.span), let text = value["time"]?.text,
+          let time = Int64(text)
+        else {
+          return tell("venue", .fail, "\(rest) does not answer as WhiteBIT does", "check rest")
+        }
+        low = max(low, time * 1_000 - received.milliseconds)
+        high = min(high, time * 1_000 + 1_000 - sent.milliseconds)
+        best = ((low + high) / 2, max((high - low) / 2, 1))
+        var pause = timespec(tv_sec: 0, tv_nsec: 170_000_000)
+        _ = unsafe nanosleep(&pause, nil)
+      case .replied(let status, _, _)?:
+        return tell(
+          "venue", .fail, "\(rest) answers with HTTP \(status)", "look at its status page")
+      case .failed(let fault)?:
+        return tell("venue", .fail, "\(rest): \(fault)", "check address, network and certificates")
+      case nil: return tell("venue", .fail, "\(rest) cannot be asked", "check the address")
+      }
+    }
+    tell(
+      "venue", .ok,
+      "\(rest) answers" + (rest.hasPrefix("https") ? ", over TLS 1.3" : ", without TLS"))
+    guard let best else { return }
+    let tolerance = plan.configuration.whitebit.clockTolerance.milliseconds
+    let found = "the venue's clock is \(best.offset) ms from ours, give or take \(best.doubt) ms"
+    let certain = max(abs(best.offset) - best.doubt, 0)
+    if certain > tolerance / 2 {
+      tell(
+        "clock at venue", .fail, found,
+        "set this machine's clock: the venue takes \(tolerance) ms, and nothing is placed beyond half of it"
+      )
+    } else if certain > tolerance / 5 {
+      tell("clock at venue", .warn, found, "let NTP set this machine's clock")
+    } else {
+      tell("clock at venue", .ok, found)
+    }
+  }
+
+  private func lookAtStream(_ venue: VenueAddress) {
+    do {
+      let probe = try StreamProbe(venue)
+      if let fault = probe.run() {
+        tell("stream", .fail, fault, "check websocket, network and certificates")
+      } else {
+        tell("stream", .ok, "opens")
+      }
+    } catch {
+      tell("stream", .fail, "\(error)", "check websocket")
+    }
+  }
+
+  // MARK: The account
+
+  private func lookAtAccount(_ plan: BotPlan, _ venue: VenueAddress, _ credentials: Credentials) {
+    let now = SystemClock.realtime()
+    do {
+      let lock = try KeyLock(credentials, for: "doctor", at: now)
+      let nonces = NonceClock(
+        venueTime: now, at: SystemClock.monotonic(), file: try NonceFile(lock))
+      defer { try? nonces.settle() }
+      var questions = try SignedQuestions(venue, signer: Signer(credentials), nonces: nonces)
+      guard let balances = ask(&questions, "balances", "/api/v4/trade-account/balance", "") else {
+        return
+      }
+      tell("key reads", .ok, "the venue knows the key")
+      lookAtRights(&questions, plan)
+      lookAtFunds(balances, plan)
+      tell(
+        "key withdraws", plan.configuration.mode == .live ? .warn : .ok,
+        "WhiteBIT tells nobody whether a key may withdraw",
+        plan.configuration.mode == .live
+          ? "look at the key in the venue's API settings: it must not" : "")
+    } catch let fault as KeyLockFault {
+      tell("account", .warn, "\(fault)", "stop that bot to have the account looked at too")
+    } catch {
+      tell("account", .fail, "\(error)", "look at the network")
+    }
+  }
+
+  /// - Returns: nil when it was refused, which has been told.
+  private func ask(
+    _ questions: inout SignedQuestions, _ name: String, _ path: String, _ fields: String
+  ) -> JSONValue? {
+    do throws(SignedQuestions.Fault) {
+      switch try questions.post(path, fields) {
+      case .told(let value): return value
+      case .refused(let status, let words):
+        let bytes = Array(words.utf8)
+        let problem = KeyProblem(status: UInt16(clamping: status), body: bytes.span)
+        tell(
+          name, .fail, problem?.what ?? "\(path): HTTP \(status) \(words)",
+          problem?.remedy ?? "look at the venue's status page")
+      }
+    } catch { tell(name, .fail, "\(error)", "look at the network") }
+    return nil
+  }
+
+  private func lookAtRights(_ questions: inout SignedQuestions, _ plan: BotPlan) {
+    guard let market = plan.symbols.first else { return }
+    do throws(SignedQuestions.Fault) {
+      // Number 1 was somebody else's, long ago: with the right to trade it is “not found”.
+      let answer = try questions.post(
+        "/api/v4/order/cancel", "\"market\":\"\(market)\",\"orderId\":1,")
+      switch answer {
+      case .told: tell("key trades", .ok, "may cancel orders")
+      case .refused(let status, let words):
+        let bytes = Array(words.utf8)
+        if let problem = KeyProblem(status: UInt16(clamping: status), body: bytes.span) {
+          tell("key trades", .fail, problem.what, problem.remedy)
+        } else {
+          tell("key trades", .ok, "may cancel orders, and so place them")
+        }
+      }
+    } catch { tell("key trades", .fail, "\(error)", "look at the network") }
+    if ask(
+      &questions, "kill-switch", "/api/v4/order/kill-switch/status", "\"market\":\"\(market)\",")
+      != nil
+    {
+      tell("kill-switch", .ok, "its timers can be read")
+    }
+    if ask(&questions, "stream token", "/api/v4/profile/websocket_token", "") != nil {
+      tell("stream token", .ok, "given")
+    }
+  }
+
+  private func lookAtFunds(_ balances: JSONValue, _ plan: BotPlan) {
+    for market in plan.symbols {
+      for asset in "\(market)".split(separator: "_") {
+        let held = ["available", "freeze"].compactMap { balances["\(asset)"]?[$0]?.text }
+          .compactMap { try? Amount($0) }.reduce(Amount.zero) { $0 + $1 }
+        if held == .zero {
+          tell(
+            "funds", .warn, "the trade balance has no \(asset)",
+            "move some from the main balance, unless that is meant")
+        } else {
+          tell("funds", .ok, "\(held) \(asset) in the trade balance")
+        }
+      }
+    }
+  }
+}
+
+/// Opens a stream once.
+private final class StreamProbe: WebSocketClientDelegate {
+  private let loop: EventLoop
+  private var client: WebSocketClient?
+  private var timer: LoopTimer?
+  private var fault: String?
+  private static let patience = TimeSpan.seconds(10)
+
+  init(_ venue: VenueAddress) throws(SystemFault) {
+    loop = try EventLoop(timers: 16)
+    client = WebSocketClient(loop, venue.websocket, tls: venue.tls, delegate: self)
+    timer = LoopTimer(loop) { [unowned self] in
+      fault = "no answer"
+      loop.stop()
+    }
+  }
+
+  /// - Returns: why it does not open; nil when it does.
+  func run() -> String? {
+    do throws(SystemFault) { try client?.connect() } catch { return "\(error)" }
+    timer?.arm(after: StreamProbe.patience)
+    loop.run()
+    timer?.disarm()
+    client?.drop()
+    return fault
+  }
+
+  func webSocketOpened(_ client: WebSocketClient) { loop.stop() }
+  func webSocket(_ client: WebSocketClient, received message: Span<UInt8>, isText: Bool) {}
+  func webSocket(_ client: WebSocketClient, closed end: ConnectionEnd) {
+    fault = "\(end)"
+    loop.stop()
+  }
+}
