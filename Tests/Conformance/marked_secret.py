@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import string
+import stat
 import subprocess
 import tempfile
 import time
@@ -76,7 +77,9 @@ def finder(checks):
 
 
 def files(folder):
-    return [os.path.join(above, name) for above, _, names in os.walk(folder) for name in names]
+    """Every file with content of its own; a socket has none."""
+    found = [os.path.join(above, name) for above, _, names in os.walk(folder) for name in names]
+    return [path for path in found if not stat.S_ISSOCK(os.lstat(path).st_mode)]
 
 
 class Search:
@@ -116,6 +119,9 @@ def memory(pid):
         for start, end, rights, hidden, name in mappings:
             # Shared files are searched as files, and the program's own text is as it was built; dumps have neither.
             if not rights.startswith("r") or rights.endswith("s") or rights.startswith("r-x"):
+                continue
+            # A library's constants that nobody can write: eight bytes of many megabytes may be anything.
+            if rights == "r--p" and name.startswith("/"):
                 continue
             try:
                 content = os.pread(file.fileno(), end - start, start)

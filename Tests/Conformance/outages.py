@@ -26,7 +26,8 @@ class Bot:
             self.page = free.getsockname()[1]
         path = configure(folder, exchange, more=f"[dashboard]\nport = {self.page}\n")
         text = open(path).read().replace(f":{exchange.port}", f":{proxy.port}")
-        text = text.replace("key = ", f'ca = "{exchange.ca}"\nkey = ', 1)
+        if exchange.ca:
+            text = text.replace("key = ", f'ca = "{exchange.ca}"\nkey = ', 1)
         text = re.sub(r'timeout = .*\nrefresh = .*\ngrace = .*', f'timeout = "{TIMEOUT}s"\nrefresh = "20s"\ngrace = "40s"', text)
         with open(path, "w") as file:
             file.write(change(text))

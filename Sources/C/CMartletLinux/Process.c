@@ -1,11 +1,11 @@
 // Clocks, randomness and threads.
-#include <sys/timex.h>
 #include "Internal.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/timex.h>
 #include <time.h>
 
 #include "CMartletLinux.h"
