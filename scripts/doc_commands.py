@@ -10,7 +10,9 @@ would be pasted: it must end by itself, or be a server that goes on. Prints `ok`
 import glob
 import os
 import re
+import signal
 import subprocess
+import time
 import sys
 import tempfile
 
@@ -76,19 +78,49 @@ def commands():
 
 # Examples that go on until they are told to stop, and those that other steps of the gate run.
 SERVERS, ELSEWHERE = {"exchange"}, {"test", "verify"}
+# Those that speak with a running bot, in an order that makes sense, and what is for a bot that has died.
+BESIDE, AFTER = ["status", "pause", "resume", "halt", "rearm", "reload", "flatten", "reconcile"], ["panic"]
+
+
+def example_of(word):
+    text = run(f"./martlet {word} --help")[1]
+    return "\n".join(line.strip() for line in text.partition("\nexample:")[2].strip().split("\n"))
+
+
+def tried(word, body, wanted=0):
+    code, output = run(body)
+    return word, "" if code == wanted else f"its example exits {code}:\n{body}\n{output[-1500:]}"
+
+
+def beside_a_bot():
+    """The examples that need a running bot, beside a demo's; then those for when it was killed, while its exchange goes on."""
+    demo = subprocess.Popen(["./martlet", "demo", "--port", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            code, output = run("./martlet status")
+            if code == 0 and "trading" in output:
+                break
+            time.sleep(0.1)
+        for word in BESIDE:
+            yield tried(word, example_of(word))
+        for child in open(f"/proc/{demo.pid}/task/{demo.pid}/children").read().split():
+            if b"\0run\0" in open(f"/proc/{child}/cmdline", "rb").read():
+                os.kill(int(child), signal.SIGKILL)
+        for word in AFTER:
+            yield tried(word, example_of(word))
+    finally:
+        demo.terminate()
+        demo.wait(timeout=90)
 
 
 def examples():
     """What is wrong with each command's example, by name; empty when nothing is."""
+    yield from beside_a_bot()
     for word in re.findall(r"^  ([a-z-]+)", run("./martlet --help")[1], re.M):
-        text = run(f"./martlet {word} --help")[1]
-        example = "\n".join(line.strip() for line in text.partition("\nexample:")[2].strip().split("\n"))
-        if word in ELSEWHERE or not example:
+        example = example_of(word)
+        if word in ELSEWHERE or word in BESIDE or word in AFTER or not example:
             continue
-        body = f"timeout 3 {example}" if word in SERVERS else example
-        code, output = run(body)
-        wanted = 124 if word in SERVERS else 0
-        yield word, "" if code == wanted else f"its example exits {code}:\n{example}\n{output[-1500:]}"
+        yield tried(word, f"timeout 3 {example}", 124) if word in SERVERS else tried(word, example)
 
 
 def main():

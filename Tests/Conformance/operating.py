@@ -1,5 +1,6 @@
 """An operator's words to a bot that trades over TLS: every command, what the book shows after it, nonsense on the control
 socket, other users, the death of the process; and the alerts that reach a person meanwhile."""
+import collections
 import glob
 import json
 import os
@@ -335,9 +336,48 @@ def alerts(checks):
         checks.check("it ends in order, its ledger equal", bot.end() == 0, open(os.path.join(folder, "errors")).read()[-500:])
 
 
+def reloading(checks):
+    """Other settings for a grid that trades: what the book has before and after."""
+    with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        began = bot.start()
+        text = open(bot.path).read()
+
+        def say(changed):
+            with open(bot.path, "w") as file:
+                file.write(changed)
+            return bot.say("reload")
+
+        before = {row["clientOrderId"] for row in orders(exchange)}
+        code, out, err = say(text.replace("levels = 10", "levels = 12"))
+        wide = until(lambda: len(orders(exchange)) >= 24, 10)
+        after = {row["clientOrderId"] for row in orders(exchange)}
+        checks.check("reload: two more levels a side are placed, and what rested stays", began and code == 0 and wide and len(before & after) >= 18, (code, out, err, len(before & after)))
+        code, out, err = bot.say("reload")
+        checks.check("reload: an unchanged file changes nothing", code == 0 and "nothing has changed" in out, (code, out, err))
+        code, out, err = say(text.replace("levels = 10", "levels = 8"))
+        narrow = until(lambda: len(orders(exchange)) <= 16 and bot.is_trading(16), 10)
+        last = {row["clientOrderId"] for row in orders(exchange)}
+        checks.check("reload: fewer levels take the outer orders off and leave the others", code == 0 and narrow and len(before & last) >= 14, (code, out, err, len(before & last)))
+        code, out, err = say(text.replace('spacing = "10"', 'spacing = "0.001"'))
+        checks.check("reload: a spacing between two ticks is refused, with the key", code == 2 and "spacing" in err and "tick" in err, (code, err))
+        code, out, err = say(text.replace("[risk]", "[risk]\nmax_orders = 7") if "[risk]" in text else text + '\n[risk]\nmax_orders = 7\n')
+        checks.check("reload: another change needs a restart, and says so", code == 2 and "start it again" in err, (code, err))
+        code, out, err = say(text.replace("levels", "levles"))
+        checks.check("reload: a file that cannot be read changes nothing", code == 2 and "levels" in err and bot.is_trading(16), (code, err))
+        code, out, err = say(text.replace("levels = 10", "levels = 8").replace('amount = "0.001"', 'amount = "0.002"'))
+        sized = until(lambda: {row["amount"] for row in orders(exchange)} == {"0.002"} and bot.is_trading(16), 15)
+        checks.check("reload: another amount replaces untouched orders one for one", code == 0 and sized, (code, err, collections.Counter(row["amount"] for row in orders(exchange))))
+        bot.process.send_signal(signal.SIGTERM)
+        checks.check("and the ledger is the exchange's at the end", bot.process.wait(timeout=40) == 0, open(os.path.join(folder, "errors")).read()[-500:])
+        code, out, err = run("replay", "--verify", bot.journal)
+        checks.check("and its journal replays, reloads and all", code == 0, (code, out, err))
+
+
 def main():
     checks = Checks()
     commands(checks)
+    reloading(checks)
     alerts(checks)
     checks.end()
 

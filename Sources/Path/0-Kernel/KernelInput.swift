@@ -46,6 +46,6 @@ public enum JournalKind {
   public static let snapshot: UInt16 = 7
   /// The program ended on purpose; totals follow as text.
   public static let end: UInt16 = 8
-  /// What a person has confirmed before the program may trade, as text.
+  /// What a person has told the program that is no input of the kernel, as text.
   public static let consent: UInt16 = 9
 }

@@ -5,7 +5,7 @@ import MartletTransport
 
 /// `status`, `pause`, `resume`, `halt`, `rearm`, `flatten`: a word to a running bot.
 enum ControlCommand {
-  static let commands = [status, pause, resume, halt, rearm, flatten]
+  static let commands = [status, pause, resume, halt, rearm, flatten, reload]
 
   private static let bot = Arguments.Option(
     "--bot", "NAME",
@@ -68,6 +68,16 @@ enum ControlCommand {
     run: { arguments throws(Arguments.Misuse) in
       send("flatten", arguments, confirming: "cancel all orders and trade the inventory back")
     })
+
+  private static let reload = Command(
+    name: "reload", usage: "[--bot NAME] [--json]",
+    does: """
+      Has a running bot read its configuration's file again. Levels, spacing and amount of a strategy
+      change while it trades: only orders that no longer fit are moved. Anything else in the file must be
+      as it was; what does not fit the market is refused, and nothing changes.
+      """,
+    options: [bot, json], positional: 0...0, example: "./martlet reload",
+    run: { arguments throws(Arguments.Misuse) in send("reload", arguments) })
 
   // MARK: Asking
 

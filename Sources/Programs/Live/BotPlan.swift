@@ -97,6 +97,14 @@ public struct BotPlan: Sendable {
   /// What our client order ids begin with.
   public var ownPrefix: InlineText { InlineText("mt\(tag)") ?? tag }
 
+  static func settings(of strategy: BotConfiguration.Strategy) -> BuiltInSettings {
+    switch strategy {
+    case .grid(let grid):
+      .grid(
+        GridSettings(levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount))
+    }
+  }
+
   public func makeKernel() -> Kernel<WhiteBITSession, BuiltInStrategy> {
     let symbols = symbols
     var session = WhiteBITConfiguration(
@@ -125,10 +133,7 @@ public struct BotPlan: Sendable {
         Kernel<WhiteBITSession, BuiltInStrategy>.StrategySlot(
           id: StrategyID(UInt16(index)),
           instrument: InstrumentID(UInt16(symbols.firstIndex(of: grid.market) ?? 0)),
-          strategy: BuiltInStrategy(
-            .grid(
-              GridSettings(
-                levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount))))
+          strategy: BuiltInStrategy(BotPlan.settings(of: strategy)))
       }
     }
     return Kernel(

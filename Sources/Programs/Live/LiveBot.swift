@@ -1,6 +1,7 @@
 internal import MartletAlerts
 internal import MartletBase
 internal import MartletClock
+internal import MartletConfiguration
 internal import MartletDashboard
 internal import MartletJournalFile
 internal import MartletKernel
@@ -117,6 +118,15 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   func now() -> Timestamp { clock.now() }
+
+  /// Gives a strategy other settings.
+  ///
+  /// - Returns: whether it took them.
+  func change(_ index: Int, to strategy: BotConfiguration.Strategy) -> Bool {
+    let settings = BotPlan.settings(of: strategy)
+    feed(.settings(StrategyID(UInt16(index))), settings.coded().span)
+    return driver.kernel.strategies[index].strategy.settings == settings
+  }
 
   // MARK: Inputs
 

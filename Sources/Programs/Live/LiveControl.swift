@@ -29,7 +29,9 @@ final class LiveControl: LocalServerDelegate {
     let until: LoopTime
   }
 
-  enum Verb: String, CaseIterable { case status, pause, resume, halt, rearm, flatten, reconcile }
+  enum Verb: String, CaseIterable {
+    case status, pause, resume, halt, rearm, flatten, reconcile, reload
+  }
 
   /// What a thread of its own found at the venue.
   private struct Comparison: Sendable {
@@ -41,6 +43,10 @@ final class LiveControl: LocalServerDelegate {
 
   private let loop: EventLoop
   private let plan: BotPlan
+  /// The file that the bot was started with, which a reload reads again.
+  private let configurationPath: String
+  /// As last taken: what the file said at the start, or at a reload since.
+  private var strategies: [BotConfiguration.Strategy]
   private let credentials: Credentials
   private let nonces: NonceClock
   private var bot: LiveBot?
@@ -51,9 +57,14 @@ final class LiveControl: LocalServerDelegate {
   private var results: Mailbox<Comparison>?
   private var comparing: SystemThread?
 
-  init(_ loop: EventLoop, plan: BotPlan, credentials: Credentials, nonces: NonceClock) {
+  init(
+    _ loop: EventLoop, plan: BotPlan, configurationPath: String, credentials: Credentials,
+    nonces: NonceClock
+  ) {
     self.loop = loop
     self.plan = plan
+    self.configurationPath = configurationPath
+    strategies = plan.configuration.strategies
     self.credentials = credentials
     self.nonces = nonces
     timer = LoopTimer(loop) { [weak self] in self?.look() }
@@ -134,6 +145,7 @@ final class LiveControl: LocalServerDelegate {
       }
       act(.flatten, request, client, bot)
       wait(client, verb, LiveControl.flattenPatience)
+    case .reload: reload(request, client, bot)
     case .reconcile:
       guard comparing == nil else { return refuse(client, 1, "a comparison is under way") }
       compare(client, bot, left: LiveControl.comparisons)
@@ -152,6 +164,61 @@ final class LiveControl: LocalServerDelegate {
     act(.rearm, request, client, bot)
     let pause = bot.isPaused ? "; still paused" : ""
     answer(client, "rearmed: the halt is lifted\(pause)")
+  }
+
+  /// Reads the configuration's file again and gives each strategy what it says of it now.
+  private func reload(_ request: JSONValue, _ client: LocalClient, _ bot: LiveBot) {
+    let wanted: BotConfiguration
+    do throws(ConfigurationFault) {
+      wanted = try BotConfiguration.load(configurationPath)
+    } catch {
+      return refuse(client, 2, "\(error)")
+    }
+    var same = wanted
+    same.strategies = plan.configuration.strategies
+    guard same == plan.configuration, wanted.strategies.count == strategies.count,
+      zip(wanted.strategies, strategies).allSatisfy({ LiveControl.isReloadable($0, $1) })
+    else {
+      return refuse(
+        client, 2,
+        "\(configurationPath): only levels, spacing and amount of a strategy change while it trades; put"
+          + " the rest back, or stop the bot and start it again")
+    }
+    let problems = MarketFit.problems(of: wanted, markets: bot.markets)
+    guard problems.isEmpty else {
+      return refuse(
+        client, 2,
+        problems.map { "\(configurationPath): \($0.key): \($0.message)" }.joined(separator: "; "))
+    }
+    let before = bot.driver.kernel.counts
+    var changed = 0
+    for index in wanted.strategies.indices where wanted.strategies[index] != strategies[index] {
+      guard bot.change(index, to: wanted.strategies[index]) else {
+        return refuse(client, 1, "strategy[\(index)] did not take its new settings")
+      }
+      strategies[index] = wanted.strategies[index]
+      changed += 1
+    }
+    let who = "uid \(client.user) pid \(client.process)"
+    bot.keep(JournalKind.consent, Array("reload of \(changed) strategies by \(who)".utf8))
+    bot.alerts.raise(
+      .operatorAction, "reload \(client.process)", "reload of \(changed) by \(who)", at: bot.now())
+    let moved = bot.driver.kernel.counts.placed - before.placed
+    answer(
+      client,
+      changed == 0
+        ? "nothing has changed in \(configurationPath)"
+        : "reloaded: \(changed) strategy(s) took other settings, \(moved) orders placed at once; what no"
+          + " longer fits is being canceled, and the rest follows")
+  }
+
+  private static func isReloadable(
+    _ wanted: BotConfiguration.Strategy, _ present: BotConfiguration.Strategy
+  ) -> Bool {
+    switch (wanted, present) {
+    case (.grid(let wanted), .grid(let present)):
+      wanted.venue == present.venue && wanted.market == present.market
+    }
   }
 
   private func isConfirmed(_ request: JSONValue) -> Bool { request["yes"] == .bool(true) }
@@ -206,7 +273,7 @@ final class LiveControl: LocalServerDelegate {
         } else {
           left.append(one)
         }
-      case .status, .pause, .resume, .rearm, .reconcile: break
+      case .status, .pause, .resume, .rearm, .reconcile, .reload: break
       }
     }
     waiting = left

@@ -124,7 +124,9 @@ public final class LiveProgram {
     let consent = try consent(to: plan, credentials, at: startedAt)
     makeFolders(configuration.journalFolder)
     makeFolders(configuration.stateFolder)
-    let control = LiveControl(loop, plan: plan, credentials: credentials, nonces: nonces)
+    let control = LiveControl(
+      loop, plan: plan, configurationPath: options.configurationPath, credentials: credentials,
+      nonces: nonces)
     defer { control.stop() }
     do throws(LocalFault) { try control.listen() } catch {
       if case .inUse = error { throw error }
