@@ -257,7 +257,6 @@ private final class StreamReader: WebSocketClientDelegate {
         throw BenchSuite.Fault("the book of market \(market) is not trusted")
       }
     }
-    guard bot.driver.kernel.isReady else { throw BenchSuite.Fault("the bot is not ready") }
   }
 
   private func time(at now: LoopTime) -> Timestamp {
