@@ -21,24 +21,29 @@ from outages import Bot
 # Longer than any two of these in a row, so that the kill-switch never ends what a living bot has resting.
 FAULTS = {"cut": 30, "corrupt": 12, "stall": 12, "drip": 10, "half-open": 8, "refuse": 12, "burst": 6, "still": 10}
 SAMPLE = 5.0
+# The exchange remembers so many finished orders of an account, and as many fills, and forgets the oldest; each takes some 400 bytes.
+HISTORY, RECORD = 10_000, 0.7
 
 
 class Process:
     """Memory and file descriptors of a process, over its life."""
 
     def __init__(self, name, pid):
-        self.name, self.pid, self.rss, self.files = name, pid, [], []
+        self.name, self.pid, self.rss, self.files, self.kept = name, pid, [], [], []
 
-    def sample(self):
+    def sample(self, kept=0):
+        """`kept` is how many finished orders and fills it remembers by right."""
         try:
             with open(f"/proc/{self.pid}/statm") as file:
                 self.rss.append(int(file.read().split()[1]) * 4)
             self.files.append(len(os.listdir(f"/proc/{self.pid}/fd")))
+            self.kept.append(kept)
         except (OSError, IndexError):
             pass  # It has just ended.
 
     def growth(self):
-        """Mean KiB of the last quarter less that of the second, and the same of open files; None for a short life."""
+        """Mean KiB of the last quarter less that of the second, the same of open files and of what it remembers, and the KiB of the
+        second quarter; None for a short life."""
         if len(self.rss) < 60:
             return None
         quarter = len(self.rss) // 4
@@ -46,7 +51,7 @@ class Process:
         def mean(values, at):
             return statistics.fmean(values[at * quarter:(at + 1) * quarter])
 
-        return mean(self.rss, 3) - mean(self.rss, 1), mean(self.files, 3) - mean(self.files, 1), mean(self.rss, 1)
+        return *(mean(values, 3) - mean(values, 1) for values in (self.rss, self.files, self.kept)), mean(self.rss, 1)
 
 
 class Watch:
@@ -80,7 +85,8 @@ class Watch:
 
     def _sample(self):
         while not self.is_over.wait(SAMPLE):
-            for process in self.processes[:1] + self.processes[1:][-1:]:
+            self.processes[0].sample(min(len(self.orders), HISTORY) + min(len(self.fills), HISTORY))
+            for process in self.processes[1:][-1:]:
                 process.sample()
 
     def _collect(self):
@@ -274,9 +280,11 @@ def soak(checks, minutes, seed):
             growth = process.growth()
             if growth is None:
                 continue
-            memory, files, before = growth
+            memory, files, kept, before = growth
             checks.tell(f"{process.name}: {before / 1024:.1f} MB, {memory / 1024:+.2f} MB and {files:+.1f} files from the second quarter to the last")
-            checks.check(f"{process.name.split(',')[0]} keeps its memory", memory < max(4096, 0.05 * before), memory)
+            if kept:
+                checks.tell(f"{process.name}: {kept:+.0f} finished orders and fills of those that it remembers by right")
+            checks.check(f"{process.name.split(',')[0]} keeps its memory", memory < max(4096, 0.05 * before) + RECORD * kept, (memory, kept))
             checks.check(f"{process.name.split(',')[0]} keeps no files", files < 8, files)
         checks.tell(f"seed {seed}, {minutes} minutes, {len(rows)} orders, {len(fills)} fills, {lives.count} lives: {dict(trouble.counts)}")
         checks.tell(f"without protection {watch.unguarded} s of {watch.asked / 2:.0f} looked at; trading again after "
