@@ -79,7 +79,7 @@ def commands():
 # Examples that go on until they are told to stop, and those that other steps of the gate run.
 SERVERS, ELSEWHERE = {"exchange"}, {"test", "verify"}
 # Those that speak with a running bot, in an order that makes sense, and what is for a bot that has died.
-BESIDE, AFTER = ["status", "pause", "resume", "halt", "rearm", "reload", "flatten", "reconcile"], ["panic"]
+BESIDE, AFTER = ["status", "halt", "rearm", "flatten", "reconcile", "pause", "resume", "reload"], ["panic"]
 
 
 def example_of(word):
@@ -103,6 +103,12 @@ def beside_a_bot():
             time.sleep(0.1)
         for word in BESIDE:
             yield tried(word, example_of(word))
+        # A demo whose bot has nothing resting ends at once when it is killed, its exchange too.
+        for _ in range(100):
+            code, output = run("./martlet status --json")
+            if code == 0 and '"orders_working":0' not in output.replace(" ", ""):
+                break
+            time.sleep(0.1)
         for child in open(f"/proc/{demo.pid}/task/{demo.pid}/children").read().split():
             if b"\0run\0" in open(f"/proc/{child}/cmdline", "rb").read():
                 os.kill(int(child), signal.SIGKILL)

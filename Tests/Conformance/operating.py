@@ -281,6 +281,8 @@ def death(checks, bot, exchange):
     code, out, err = run("replay", "--verify", "--json", bot.journal)
     checks.check("the journal of all this replays bit for bit", code == 0 and json.loads(out)["identical"] is True, (code, out, err))
     code, out, err = run("panic", bot.path, "--flatten", "--json")
+    checks.check("panic --flatten sells nothing before somebody says yes: 3", code == 3 and "--yes" in err, (code, out, err))
+    code, out, err = run("panic", bot.path, "--flatten", "--yes", "--json")
     result = json.loads(out.strip().splitlines()[-1])
     checks.check("panic --flatten sells what is free of the base asset, or says what is left",
                  code == 0 and total(exchange) < LOT or code == 1 and "run it again" in err and result["sold"], (code, out, err[-500:], total(exchange)))

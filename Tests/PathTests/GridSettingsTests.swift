@@ -132,6 +132,18 @@ import Testing
     #expect(harness.working.count == 6)
   }
 
+  @Test("slots that wait after refusals ask at once under other settings")
+  func waitingSlotsAskAtOnce() throws {
+    var harness = try GridSlotTests.laidOut()
+    harness.refuses = { $0.quantity > Quantity(quanta: 1_000) ? .insufficientBalance : nil }
+    harness.change(to: Self.settings(amount: "0.005"))
+    harness.endCanceled()
+    #expect(harness.working.isEmpty && harness.strategy.summary.waiting == 6)
+    harness.pass(.seconds(100))
+    harness.change(to: Self.settings(amount: "0.001"))
+    #expect(harness.working.count == 6)
+  }
+
   @Test("settings that do not fit are refused, and nothing is touched")
   func refuses() throws {
     var harness = try GridSlotTests.laidOut(instrument: GridHarness.instrument(tick: 10))

@@ -1,3 +1,4 @@
+import Glibc
 import MartletBase
 import MartletJSON
 import MartletLive
@@ -5,18 +6,20 @@ import MartletLive
 /// `panic CONFIG.toml`
 enum PanicCommand {
   static let command = Command(
-    name: "panic", usage: "CONFIG.toml [--flatten] [--even-if-running] [--json]",
+    name: "panic", usage: "CONFIG.toml [--flatten --yes] [--even-if-running] [--json]",
     does: """
       Cancels every open order whose client id has this bot's prefix, straight at the venue, without the
       bot's journal or process, and prints each step with what the venue said. Ends with 1 when one of
       them still rests.
 
       It sells nothing: on spot nothing is borrowed, and without the journal it is not known what of the
-      balance the bot began with. --flatten sells all of each market's base asset that is free. It is
-      refused (3) while a process holds the key: tell that one to halt.
+      balance the bot began with. --flatten sells all of each market's base asset that is free, whoever
+      bought it: it needs --yes, or a typed yes on a terminal. Everything is refused (3) while a process
+      holds the key: tell that one to halt.
       """,
     options: [
       .init("--flatten", nil, "sell all that is free of the base assets, too"),
+      .init("--yes", nil, "--flatten: do it without asking"),
       .init("--even-if-running", nil, "do not mind another process that holds the key"),
       .init("--passphrase-file", "FILE", "the sealed store's passphrase"),
       .init("--json", nil, "one object on standard output at the end, steps on standard error"),
@@ -29,6 +32,19 @@ enum PanicCommand {
     options.evenIfRunning = arguments.has("--even-if-running")
     options.passphraseFile = arguments.last("--passphrase-file")
     let asJSON = arguments.has("--json")
+    if options.flattens && !arguments.has("--yes") {
+      var isConfirmed = false
+      if isatty(0) == 1, isatty(2) == 1 {
+        Console.ask("sell all of the base assets that is free on this account? Type yes: ")
+        isConfirmed = readLine() == "yes"
+      }
+      guard isConfirmed else {
+        Console.fail(
+          "panic: --flatten sells all of the base assets that is free on the account; it needs --yes, or"
+            + " a typed yes; nothing was done")
+        return .unsafe
+      }
+    }
     let result = PanicProgram(
       options, print: { asJSON ? Console.note($0) : Console.out($0 + "\n") }
     ).run()

@@ -28,11 +28,13 @@ public struct BotPlan: Sendable {
     public let description: String
   }
 
-  /// - Parameter file: what messages call the configuration.
+  /// - Parameters:
+  ///   - file: what messages call the configuration.
+  ///   - forPanic: it is only to take orders off.
   public init(
-    configurationText: [UInt8], file: String, seed: UInt64, build: String
+    configurationText: [UInt8], file: String, seed: UInt64, build: String, forPanic: Bool = false
   ) throws(ConfigurationFault) {
-    let report = BotConfiguration.check(configurationText, file: file)
+    let report = BotConfiguration.check(configurationText, file: file, forPanic: forPanic)
     if let fault = report.fault { throw fault }
     guard let configuration = report.configuration else { throw .problems(report.problems) }
     self.configurationText = configurationText

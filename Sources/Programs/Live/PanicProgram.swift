@@ -80,7 +80,7 @@ public struct PanicProgram {
   private func start() throws -> Result {
     let plan = try BotPlan(
       configurationText: BotConfiguration.text(of: options.configurationPath),
-      file: options.configurationPath, seed: 0, build: "")
+      file: options.configurationPath, seed: 0, build: "", forPanic: true)
     let credentials = try KeyFit.credentials(
       for: plan, file: options.configurationPath,
       passphrase: PassphraseSource(file: options.passphraseFile))

@@ -55,6 +55,11 @@ extension GridStrategy {
         around: Self.center(halfQuanta: halfQuanta, spacing: spacing), context.instrument)
       takeOver(context, intents: &intents)
     }
+    // What was refused under the former settings need not be under these.
+    for index in slots.indices where slots[index].phase == .waiting {
+      slots[index].setbacks = 0
+      wakeSlot(index)
+    }
     hasIdle = true
   }
 

@@ -462,6 +462,10 @@ import Testing
       let report = Self.check(Self.live("\"global\"", more: limit))
       #expect(report.refusals.map { $0.key } == ["risk.\(key)"], "\(report.problems)")
       #expect(Self.check(Self.least + limit).fault == nil)
+      // A bot that must not start may still have its orders taken off.
+      let text = Array(Self.live("\"global\"", more: limit).utf8)
+      let panic = BotConfiguration.check(text, file: "bot.toml", forPanic: true)
+      #expect(panic.configuration?.mode == .live)
     }
   }
 
