@@ -179,8 +179,7 @@ public final class Doctor {
         low = max(low, time * 1_000 - received.milliseconds)
         high = min(high, time * 1_000 + 1_000 - sent.milliseconds)
         best = ((low + high) / 2, max((high - low) / 2, 1))
-        var pause = timespec(tv_sec: 0, tv_nsec: 170_000_000)
-        _ = unsafe nanosleep(&pause, nil)
+        SystemClock.sleep(.milliseconds(170))
       case .replied(let status, _, _)?:
         return tell(
           "venue", .fail, "\(rest) answers with HTTP \(status)", "look at its status page")

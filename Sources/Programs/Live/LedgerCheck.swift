@@ -16,13 +16,12 @@ struct LedgerCheck: ~Copyable {
     questions = try SignedQuestions(venue, signer: signer, nonces: nonces)
   }
 
-  /// The venue could not be asked, or answered what cannot be read.
-  struct Fault: Error, CustomStringConvertible { let description: String }
+  typealias Fault = SignedQuestions.Fault
 
   mutating func compare(_ own: OwnLedger) -> RunSummary.Reconciliation {
     do throws(Fault) {
       var differences: [String] = []
-      let balances = try post("/api/v4/trade-account/balance", "")
+      let balances = try questions.value("/api/v4/trade-account/balance", "")
       for entry in own.assets {
         let told = balances["\(entry.name)"]
         let total = try amount(told?["available"]) + amount(told?["freeze"])
@@ -62,7 +61,7 @@ struct LedgerCheck: ~Copyable {
   ) throws(Fault) {
     var found: [String] = []
     for market in own.markets {
-      for row in try rows("/api/v4/orders", market.name) where isOwn(row, own) {
+      for row in try questions.rows("/api/v4/orders", of: market.name) where isOwn(row, own) {
         let id = row["clientOrderId"]?.text ?? ""
         found.append(id)
         let left = try amount(row["left"])
@@ -84,7 +83,7 @@ struct LedgerCheck: ~Copyable {
       // How they ended is asked of some; the rest ended likewise or can be asked for by hand.
       if asked < LedgerCheck.maxQuestions {
         asked += 1
-        let row = try post(
+        let row = try questions.value(
           "/api/v4/trade-account/order/history",
           "\"market\":\"\(order.market)\",\"clientOrderId\":\"\(order.id)\",")
         text += " (its history: \(String("\(row)".prefix(400))))"
@@ -103,7 +102,8 @@ struct LedgerCheck: ~Copyable {
     var fees: [(asset: String, amount: Amount)] = []
     for market in own.markets {
       var sum = Amount.zero
-      for row in try rows("/api/v4/trade-account/executed-history", market.name)
+      for row in try questions.rows(
+        "/api/v4/trade-account/executed-history", of: market.name)
       where isOwn(row, own) {
         let time = try amount(row["time"])
         guard time.units >= Int128(own.since.nanoseconds) * powerOfTen(11),
@@ -125,23 +125,6 @@ struct LedgerCheck: ~Copyable {
     return (count, traded, fees)
   }
 
-  /// All rows of a market's list, page by page.
-  private mutating func rows(
-    _ path: String, _ market: InlineText
-  ) throws(Fault) -> [JSONValue] {
-    var rows: [JSONValue] = []
-    let page = 100
-    while true {
-      let reply = try post(
-        path, "\"market\":\"\(market)\",\"limit\":\(page),\"offset\":\(rows.count),")
-      guard let found = reply.elements else {
-        throw Fault(description: "\(path): expected a list, found \(reply)")
-      }
-      rows += found
-      if found.count < page { return rows }
-    }
-  }
-
   private func isOwn(_ row: JSONValue, _ own: OwnLedger) -> Bool {
     row["clientOrderId"]?.text?.hasPrefix("\(own.prefix)") == true
   }
@@ -152,25 +135,5 @@ struct LedgerCheck: ~Copyable {
     do throws(DecimalText.Fault) { return try Amount(text) } catch {
       throw Fault(description: "the exchange told “\(text)” where an amount was expected")
     }
-  }
-
-  /// - Parameter fields: members of the body, each with its comma behind.
-  private mutating func post(_ path: String, _ fields: String) throws(Fault) -> JSONValue {
-    do throws(SignedQuestions.Fault) {
-      switch try questions.post(path, fields) {
-      case .told(let value): return value
-      case .refused(let status, let words):
-        throw SignedQuestions.Fault(description: "\(path): HTTP \(status) \(words)")
-      }
-    } catch {
-      throw Fault(description: error.description)
-    }
-  }
-}
-
-extension JSONValue {
-  /// The elements of an array; nil for others.
-  fileprivate var elements: [JSONValue]? {
-    if case .array(let elements) = self { elements } else { nil }
   }
 }

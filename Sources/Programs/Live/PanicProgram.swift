@@ -41,6 +41,8 @@ public struct PanicProgram {
 
   /// A list may still show an order whose cancel was answered; so often it is looked at again.
   private static let rounds = 10
+  /// How often a question or a cancel is put when the venue is busy.
+  private static let tries = 5
   /// As many orders as the venue cancels in one request.
   private static let batch = 20
 
@@ -135,7 +137,7 @@ public struct PanicProgram {
           cancel(order, &questions, &result)
         }
       }
-      if round > 0 { pause(.milliseconds(200)) }
+      if round > 0 { SystemClock.sleep(.milliseconds(200)) }
     }
     result.left = try resting(plan, &questions).count
     if result.left > 0 {
@@ -151,9 +153,10 @@ public struct PanicProgram {
       "\(order.row["side"]?.text ?? "") \(order.row["left"]?.text ?? "?") at"
       + " \(order.row["price"]?.text ?? "?") \(order.market)"
     do {
-      let answer = try ask(
-        Endpoint.cancelOrder,
-        "\"market\":\"\(order.market)\",\"clientOrderId\":\"\(order.id)\",", &questions)
+      let answer = try questions.post(
+        "\(Endpoint.cancelOrder.path)",
+        "\"market\":\"\(order.market)\",\"clientOrderId\":\"\(order.id)\",",
+        tries: PanicProgram.tries)
       switch answer {
       case .told(let reply):
         result.canceled += 1
@@ -169,48 +172,16 @@ public struct PanicProgram {
   ) throws -> [Resting] {
     var found: [Resting] = []
     for market in plan.symbols {
-      var offset = 0
-      while true {
-        let answer = try ask(
-          Endpoint.openOrders, "\"market\":\"\(market)\",\"limit\":100,\"offset\":\(offset),",
-          &questions)
-        guard case .told(.array(let rows)) = answer else {
-          throw Fault(description: "open orders of \(market): \(answer)")
+      for row in try questions.rows(
+        "\(Endpoint.openOrders.path)", of: market, tries: PanicProgram.tries)
+      {
+        guard let id = row["clientOrderId"]?.text, id.hasPrefix("\(plan.ownPrefix)") else {
+          continue
         }
-        for row in rows {
-          guard let id = row["clientOrderId"]?.text, id.hasPrefix("\(plan.ownPrefix)") else {
-            continue
-          }
-          found.append(Resting(market: market, id: id, row: row))
-        }
-        if rows.count < 100 { break }
-        offset += rows.count
+        found.append(Resting(market: market, id: id, row: row))
       }
     }
     return found
-  }
-
-  /// Asks once more where the venue refused a nonce or was busy: a question, or a cancel, may be put
-  /// twice.
-  private func ask(
-    _ endpoint: Endpoint, _ fields: String, _ questions: inout SignedQuestions
-  ) throws -> SignedQuestions.Answer {
-    var last: any Error = Fault(description: "\(endpoint.path) was not asked")
-    for attempt in 0..<5 {
-      if attempt > 0 { pause(.milliseconds(100 << Int64(attempt))) }
-      do {
-        let answer = try questions.post("\(endpoint.path)", fields)
-        if case .refused(let status, let words) = answer,
-          status == 429 || status >= 500 || words.contains("Too many requests")
-            || words.contains("nonce")
-        {
-          last = Fault(description: "HTTP \(status) \(words)")
-          continue
-        }
-        return answer
-      } catch { last = error }
-    }
-    throw last
   }
 
   // MARK: Inventory
@@ -229,8 +200,9 @@ public struct PanicProgram {
         let places = rules["stockPrec"]?.text.flatMap({ Int($0) }), (0...18).contains(places),
         let least = rules["minAmount"]?.text.flatMap({ try? Amount($0) })
       else { throw Fault(description: "\(market): the venue does not tell its rules") }
-      guard case .told(let balances) = try ask(.tradeBalance, "", &questions),
-        let free = balances[asset]?["available"]?.text.flatMap({ try? Amount($0) })
+      let balances = try questions.value(
+        "\(Endpoint.tradeBalance.path)", "", tries: PanicProgram.tries)
+      guard let free = balances[asset]?["available"]?.text.flatMap({ try? Amount($0) })
       else { throw Fault(description: "\(asset): the venue does not tell the balance") }
       let lot = powerOfTen(Amount.places - places)
       let amount = Amount(units: free.units / lot * lot)
@@ -283,8 +255,6 @@ public struct PanicProgram {
     case .failed(let fault): throw Fault(description: "\(path): \(fault)")
     }
   }
-
-  private func pause(_ span: TimeSpan) { SystemClock.sleep(span) }
 }
 
 extension Int {

@@ -8,12 +8,11 @@ internal import MartletVenueKit
 
 /// Looks, with a bot's key and beside any bot, which orders rest in its markets.
 public final class RestingOrders {
-  /// The venue could not be asked, or answered what cannot be read.
-  public struct Fault: Error, CustomStringConvertible { public let description: String }
-
   private var questions: SignedQuestions
   private let markets: [InlineText]
   private let prefix: String
+  /// Nobody else uses the key meanwhile; nil where a bot asks with its own.
+  private let lock: KeyLock?
 
   /// - Throws: what is wrong with the configuration or the key, or that a bot uses the key.
   public convenience init(configurationPath: String) throws {
@@ -28,12 +27,14 @@ public final class RestingOrders {
       venueTime: now, at: SystemClock.monotonic(), file: try NonceFile(lock))
     try self.init(
       plan, venue: try VenueAddress(plan.configuration.whitebit), signer: Signer(credentials),
-      nonces: nonces)
+      nonces: nonces, lock: lock)
   }
 
   init(
-    _ plan: BotPlan, venue: VenueAddress, signer: consuming Signer, nonces: NonceClock
+    _ plan: BotPlan, venue: VenueAddress, signer: consuming Signer, nonces: NonceClock,
+    lock: KeyLock? = nil
   ) throws {
+    self.lock = lock
     questions = try SignedQuestions(venue, signer: signer, nonces: nonces)
     markets = plan.symbols
     prefix = "\(plan.ownPrefix)"
@@ -45,8 +46,10 @@ public final class RestingOrders {
     let own = try identifiers().filter { $0.hasPrefix(prefix) }.count
     var last: Int64?
     for market in markets {
-      let timers = try told("/api/v4/order/kill-switch/status", "\"market\":\"\(market)\",")
-      for timer in timers {
+      let timers = try questions.value(
+        "/api/v4/order/kill-switch/status", "\"market\":\"\(market)\",")
+      guard case .array(let rows) = timers else { continue }
+      for timer in rows {
         // Seconds since 1970.
         guard let text = timer["cancellationTime"]?.text, let time = Int64(text) else { continue }
         last = max(last ?? time, time)
@@ -55,18 +58,12 @@ public final class RestingOrders {
     return (own, last.map { max($0 - SystemClock.realtime().seconds, 0) })
   }
 
-  /// Client order ids of everything that rests in the markets, at most `limit` a market; empty for an
-  /// order without one.
+  /// Client order ids of everything that rests in the markets; empty for an order without one.
   func identifiers() throws -> [String] {
     var found: [String] = []
     for market in markets {
-      var offset = 0
-      while offset < RestingOrders.limit {
-        let page = try told(
-          "/api/v4/orders", "\"market\":\"\(market)\",\"limit\":100,\"offset\":\(offset),")
-        found += page.map { $0["clientOrderId"]?.text ?? "" }
-        if page.count < 100 { break }
-        offset += 100
+      found += try questions.rows("/api/v4/orders", of: market).map {
+        $0["clientOrderId"]?.text ?? ""
       }
     }
     return found
@@ -82,18 +79,6 @@ public final class RestingOrders {
         && name.utf8.allSatisfy {
           $0 >= 48 && $0 <= 57 || $0 >= 65 && $0 <= 90 || $0 >= 97 && $0 <= 122
         }
-    }
-  }
-
-  private static let limit = 1_000
-
-  private func told(_ path: String, _ fields: String) throws -> [JSONValue] {
-    switch try questions.post(path, fields) {
-    case .told(.array(let rows)): return rows
-    // The venue's way of saying that there is none.
-    case .told: return []
-    case .refused(let status, let words):
-      throw Fault(description: "\(path): HTTP \(status) \(words)")
     }
   }
 }

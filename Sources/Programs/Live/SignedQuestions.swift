@@ -1,4 +1,3 @@
-internal import Glibc
 internal import MartletBase
 internal import MartletClock
 internal import MartletJSON
@@ -61,6 +60,62 @@ struct SignedQuestions: ~Copyable {
     }
   }
 
+  /// Asks again where the venue refused a nonce or was busy: only for what may be put twice, a question
+  /// or a cancel.
+  ///
+  /// - Parameter tries: 1 or more; each waits twice as long as the one before, from 200 ms.
+  mutating func post(
+    _ path: String, _ fields: String, tries: Int
+  ) throws(Fault) -> Answer {
+    var last = Fault(description: "\(path) was not asked")
+    for attempt in 0..<tries {
+      if attempt > 0 { SystemClock.sleep(.milliseconds(100 << Int64(attempt))) }
+      do throws(Fault) {
+        let answer = try post(path, fields)
+        if case .refused(let status, let words) = answer,
+          status == 429 || status >= 500 || words.contains("Too many requests")
+            || words.contains("nonce")
+        {
+          last = Fault(description: "\(path): HTTP \(status) \(words)")
+          continue
+        }
+        return answer
+      } catch { last = error }
+    }
+    throw last
+  }
+
+  /// What the venue tells.
+  ///
+  /// - Throws: also when it refuses.
+  mutating func value(
+    _ path: String, _ fields: String, tries: Int = 1
+  ) throws(Fault) -> JSONValue {
+    switch try post(path, fields, tries: tries) {
+    case .told(let value): return value
+    case .refused(let status, let words):
+      throw Fault(description: "\(path): HTTP \(status) \(words)")
+    }
+  }
+
+  /// All rows of a market's list, in pages of a hundred.
+  ///
+  /// - Throws: also for an answer that is no list: it is no proof that there are none.
+  mutating func rows(
+    _ path: String, of market: InlineText, tries: Int = 1
+  ) throws(Fault) -> [JSONValue] {
+    var rows: [JSONValue] = []
+    while true {
+      let reply = try value(
+        path, "\"market\":\"\(market)\",\"limit\":100,\"offset\":\(rows.count),", tries: tries)
+      guard case .array(let found) = reply else {
+        throw Fault(description: "\(path): expected a list, found \(reply)")
+      }
+      rows += found
+      if found.count < 100 { return rows }
+    }
+  }
+
   /// How long the first nonce is waited for when runs in quick succession have set many aside.
   private static let patience = TimeSpan.seconds(10)
 
@@ -78,7 +133,7 @@ struct SignedQuestions: ~Copyable {
         }
         left = left - span
         // Nothing else is done on this thread.
-        _ = poll(nil, 0, Int32(span.milliseconds + 1))
+        SystemClock.sleep(span + .milliseconds(1))
       }
     }
   }
