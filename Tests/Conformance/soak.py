@@ -12,11 +12,12 @@ import sys
 import tempfile
 import threading
 import time
+from decimal import Decimal
 
 from demo_processes import MARTLET, orders
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
-from outages import Bot
+from outages import TIMEOUT, Bot
 
 # Longer than any two of these in a row, so that the kill-switch never ends what a living bot has resting.
 FAULTS = {"cut": 30, "corrupt": 12, "stall": 12, "drip": 10, "half-open": 8, "refuse": 12, "burst": 6, "still": 10}
@@ -62,20 +63,30 @@ class Watch:
         self.processes = [Process("exchange", exchange.process.pid)]
         self.unguarded = 0.0
         self.asked = 0
+        # Moments at which a kill-switch ran out over orders that rested, and the least time that was ever left of one.
+        self.fired, self.least = [], None
         # By the exchange's numbers: client order ids, and of fills the same. It forgets the oldest in time.
         self.orders, self.fills = {}, {}
+        # Of orders, by client order id, how much was filled; of fills when they were.
+        self.filled, self.times = {}, {}
         self.is_over = threading.Event()
         self.threads = [threading.Thread(target=work) for work in (self._guard, self._sample, self._collect)]
         for thread in self.threads:
             thread.start()
 
     def _guard(self):
+        ends = None  # When the timer that was last seen over resting orders would run out.
         while not self.is_over.wait(0.5):
             try:
                 # The list first: what is armed only afterwards does not count.
                 resting = [row for row in orders(self.exchange) if row["clientOrderId"].startswith("mt")]
+                timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
+                if ends and not timers and time.time() >= ends:
+                    self.fired.append(ends)
+                ends = max(int(timer["cancellationTime"]) for timer in timers) if resting and timers else None
+                if ends:
+                    self.least = min(ends - time.time(), self.least or TIMEOUT)
                 if resting:
-                    timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
                     again = [row for row in orders(self.exchange) if row["clientOrderId"].startswith("mt")] if not timers else []
                     both = {row["clientOrderId"] for row in resting} & {row["clientOrderId"] for row in again}
                     self.unguarded += 0.5 if both else 0
@@ -107,6 +118,11 @@ class Watch:
                 # One page more than seems needed: what ended meanwhile pushed the rest down.
                 is_new = len(page) == 100 and not fresh.keys() <= kept.keys()
                 kept.update(fresh)
+                for row in page:
+                    if path == "order/history":
+                        self.filled[row.get("clientOrderId", "")] = Decimal(row["dealStock"])
+                    else:
+                        self.times[row["id"]] = float(row["time"])
                 offset += 90
 
     def end(self):
@@ -125,6 +141,8 @@ class Lives:
         self.watch = watch
         self.count = 0
         self.errors = []
+        # When it was last sure to live and to hear everything, and when it did again.
+        self.deaths = []
         self._follow()
 
     def _follow(self):
@@ -141,13 +159,18 @@ class Lives:
         self.bot.process = subprocess.Popen([MARTLET, "run", self.path, "--json"], stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, text=True, cwd=ROOT)
         self._follow()
+        if until(self.bot.is_trading, 120):
+            self.deaths[-1][1] = time.time()
 
     def kill(self):
+        # It may not yet have come back from the last outage.
+        self.deaths.append([time.time() - 60, float("inf")])
         self.bot.process.kill()
         self.bot.process.wait()
 
     def stop(self):
         """Its exit code and its last line."""
+        self.deaths.append([time.time(), float("inf")])
         self.bot.process.send_signal(signal.SIGTERM)
         out = self.bot.process.stdout.read()
         return self.bot.process.wait(timeout=90), out.strip().splitlines()[-1:]
@@ -202,10 +225,14 @@ class Trouble:
 
 
 def booked(journal):
-    """Trade numbers that the journal's lives booked: a fill that moved a position."""
+    """Trade numbers that the journal's lives booked, each a fill that moved a position; those it was told of; and by client order
+    id how much was filled and the state, as it last knew them."""
     process = subprocess.Popen([MARTLET, "journal", "print", journal], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    found, told, last = [], set(), None
+    found, told, last, known = [], set(), None, {}
     for line in process.stdout:
+        order = re.search(r"note +\[\d+\] order (\S+) .* filled (\S+): (\S+)", line)
+        if order:
+            known[order.group(1)] = Decimal(order.group(2)), order.group(3)
         fill = re.search(r"note +\[\d+\] fill (\d+) of (\S+):", line)
         if fill:
             last = int(fill.group(1))
@@ -216,7 +243,7 @@ def booked(journal):
         elif " note " in line:
             last = None
     process.wait()
-    return found, told
+    return found, told, known
 
 
 def soak(checks, minutes, seed):
@@ -266,16 +293,26 @@ def soak(checks, minutes, seed):
         left = orders(exchange)
         checks.check("none is left, and each has its end", left == [], left)
         fills = watch.fills
-        known, told = booked(lives.bot.journal)
+        known, told, ends = booked(lives.bot.journal)
         checks.check("no fill was booked twice", len(known) == len(set(known)), [number for number, count in collections.Counter(known).items() if count > 1][:5])
         checks.check("no fill was booked that the exchange does not have", set(known) <= set(fills), sorted(set(known) - set(fills))[:5])
         unseen = set(fills) - told
         checks.tell(f"{len(fills)} fills, {len(known)} booked while they mattered, {len(unseen)} while the bot was dead and in its next balances")
-        checks.check("every fill of a living bot is in its journal", not unseen or trouble.counts["kill -9"] > 0, sorted(unseen)[:5])
+        lost = [number for number in unseen if not any(died <= watch.times[number] <= back for died, back in lives.deaths)]
+        checks.check("every fill of a living bot is in its journal", not lost and len(told) > 0, lost[:5])
+        open_ends = {name: end for name, end in ends.items() if end[1] not in ("filled", "canceled", "rejected", "expired")}
+        checks.tell(f"{len(ends)} orders in its journal: {dict(collections.Counter(state for _, state in ends.values()))}")
+        checks.check("every order's end is known, but for those that ended while it was dead",
+                     not open_ends or trouble.counts["kill -9"] * 20 >= len(open_ends), list(open_ends.items())[:5])
+        other = [(name, end, watch.filled.get(name)) for name, end in ends.items()
+                 if name not in open_ends and end[0] != watch.filled.get(name, 0)]
+        checks.check("and each was filled as the exchange says", not other and watch.filled, other[:5])
         for words in (["journal", "verify"], ["replay", "--verify"]):
             done = subprocess.run([MARTLET, *words, lives.bot.journal], capture_output=True, text=True, cwd=ROOT)
             checks.check(f"{' '.join(words)} holds over all {'lives' if lives.count > 1 else 'of it'}", done.returncode == 0, done.stdout[-300:] + done.stderr[-300:])
         checks.check(f"the kill-switch was armed whenever orders rested", watch.asked > 10 and watch.unguarded == 0, f"{watch.unguarded} s not")
+        checks.check("and never ran out over them", not watch.fired, watch.fired)
+        checks.tell(f"the least that was ever left of it: {watch.least:.1f} s of {TIMEOUT} s")
         for process in watch.processes:
             growth = process.growth()
             if growth is None:
