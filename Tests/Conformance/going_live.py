@@ -1,4 +1,5 @@
 """What stands between a configuration and real money: a live bot against the local exchange, which stands for the venue."""
+import json
 import os
 import re
 import subprocess
@@ -26,15 +27,41 @@ def consent(checks):
         checks.check("M36 and has placed nothing and begun no journal", orders(exchange) == [] and not os.path.exists(folder + "/live-journal"), err)
         code, out, err = run("run", path, "--for", "4s", "--json", "--i-understand")
         checks.check("with that said it trades, and its ledger is equal", code == 0 and '"reconciled":true' in out, (code, out[-300:], err[-300:]))
-        code, text, _ = run("journal", "print", folder + "/live-journal", "--contains", "consent  ")
-        checks.check("M36 what was said is in the journal, with the key's fingerprint and the venue's address", exchange.rest in text and re.search(r"key [0-9a-f]{12} at ", text) and KEY not in text, text)
+        code, text, _ = run("journal", "print", folder + "/live-journal", "--contains", "operator consent: ")
+        checks.check("M36 what was said is in the journal, with the key's fingerprint, the venue's address and the market",
+                     re.search(r"key [0-9a-f]{12} at " + re.escape(exchange.rest) + " for DBTC_DUSDT: bot live, user ", text) and KEY not in text, text)
         code, out, err = run("run", path, "--for", "4s", "--json")
-        checks.check("M36 once a key: the next run is not asked", code == 0, (code, err))
+        checks.check("M36 once a key and market: the next run is not asked", code == 0, (code, err))
         code, out, err = run("replay", "--verify", folder + "/live-journal")
         checks.check("and the journal of both replays", code == 0, (code, out, err))
+        real(checks, folder, exchange)
     with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as other:
         code, out, err = run("run", live(other, exchange), "--for", "4s", "--json")
         checks.check("M36 the same key at another address is asked for again", code == 3, (code, err))
+
+
+def real(checks, folder, exchange):
+    """From the demo market to one that trades real money, with the key and at the venue that were consented to."""
+    path = os.path.join(folder, "live.toml")
+    text = open(path).read().replace('profile = "demo"\n', "").replace('valuation = "DUSDT"', 'valuation = "USDT"')
+
+    def say(changed, *words):
+        with open(path, "w") as file:
+            file.write(changed)
+        return run("run", path, "--for", "4s", "--json", *words)
+
+    code, out, err = say(text.replace("DBTC_DUSDT", "BTC_USDT"))
+    checks.check("M36 consent on the demo market is none for a real one, which the refusal names", code == 3 and "means for\nBTC_USDT:" in err and "kept for BTC_USDT" in err, (code, err))
+    more = '\n[[strategy]]\nkind = "grid"\nmarket = "BTC_USDT"\n'
+    code, out, err = say(text + more)
+    checks.check("M36 beside a market that was consented to, the new one is named alone", code == 3 and "means for\nBTC_USDT, new beside DBTC_DUSDT:" in err, (code, err))
+    code, out, err = run("doctor", path, "--json")
+    found = [(row["level"], row["found"]) for row in json.loads(out.splitlines()[-1])["findings"] if row["name"] == "consent"]
+    checks.check("M36 and the doctor names the market that lacks it", [level for level, _ in found] == ["ok", "warn"] and "BTC_USDT" in found[1][1], found)
+    code, out, err = say(text.replace("DBTC_DUSDT", "BTC_USDT"), "--i-understand")
+    checks.check("M36 with that said it trades there", code == 0 and '"reconciled":true' in out, (code, out[-300:], err[-600:]))
+    code, out, err = say(text.replace("DBTC_DUSDT", "BTC_USDT"))
+    checks.check("M36 and is not asked again", code == 0, (code, err[-600:]))
 
 
 def preflight(checks):

@@ -121,6 +121,9 @@ def commands(checks):
 
         code, out, err = bot.say("halt", "--reason", "the test says so")
         left = bot.status().get("dead_man_left_ms")
+        text = bot.say("status")[1]
+        checks.check("status shows an operator's reason, as text and as JSON", "the test says so" in text
+                     and bot.status().get("halt_reason") == "an operator said so: the test says so" and "the test says so" in out, (text, out))
         checks.check("halt takes every order off and keeps the dead-man armed", code == 0 and own(exchange) == [] and left and left > 0, (code, out, err, left))
         code, _, err = bot.say("resume")
         checks.check("resume does not lift a halt: 3", code == 3 and "rearm" in err, (code, err))
@@ -372,6 +375,10 @@ def reloading(checks):
         checks.check("reload: another amount replaces untouched orders one for one", code == 0 and sized, (code, err, collections.Counter(row["amount"] for row in orders(exchange))))
         bot.process.send_signal(signal.SIGTERM)
         checks.check("and the ledger is the exchange's at the end", bot.process.wait(timeout=40) == 0, open(os.path.join(folder, "errors")).read()[-500:])
+        lines = run("journal", "print", bot.journal)[1].splitlines()
+        before = [lines[index - 1] for index, line in enumerate(lines) if "input    other settings" in line]
+        checks.check("each reload stands in the journal before what it changed, with who said it",
+                     len(before) == 3 and all(re.search(rf"operator reload of strategy\[0\] by uid {os.getuid()} pid \d+$", line) for line in before), before)
         code, out, err = run("replay", "--verify", bot.journal)
         checks.check("and its journal replays, reloads and all", code == 0, (code, out, err))
 

@@ -130,6 +130,9 @@ import Testing
     run(&driver, frames: [2, 3, 1], from: 10)
     #expect(driver.kernel.risk.halt?.reason == .unauthorized)
     #expect(driver.kernel.counts.placed == placed)
+    #expect(
+      sent(driver.sink.entries) == Array(repeating: "place", count: 4)
+        + Array(repeating: "cancel", count: 4))
   }
 
   @Test(

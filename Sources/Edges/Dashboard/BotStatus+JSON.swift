@@ -56,7 +56,7 @@ private struct Output: ~Copyable {
     text("valuation", status.valuation)
     number("price_places", status.pricePlaces)
     text("state", status.state.word)
-    text("halt_reason", status.state.haltText)
+    text("halt_reason", status.haltText)
     number("since_ms", status.since.milliseconds)
     number("now_ms", status.now.milliseconds)
     number("ends_ms", status.endsAt?.milliseconds)

@@ -100,6 +100,8 @@ public struct BotStatus: Equatable, Sendable {
   public var pricePlaces: Int
 
   public var state: State = .starting
+  /// What an operator gave as the reason of a halt.
+  public var haltWords: String?
   public var since: Timestamp
   public var now: Timestamp
   /// When a run of a set length ends.
@@ -161,6 +163,12 @@ public struct BotStatus: Equatable, Sendable {
     pricePlaces = max(0, Int(scale.price.count))
     self.since = since
     now = since
+  }
+
+  /// Why trading stopped, for people, with an operator's own words; nil when it did not.
+  public var haltText: String? {
+    guard let reason = state.haltText, let haltWords else { return state.haltText }
+    return "\(reason): \(haltWords)"
   }
 
   /// What equity has gained since it was first known.

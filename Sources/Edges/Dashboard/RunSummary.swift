@@ -49,7 +49,7 @@ public struct RunSummary: Equatable, Sendable {
     var head = StyledLine(limit: 1000, hasColor: shape.hasColor)
     head.add("\(status.bot) on \(status.venue) \(status.market)", .bold)
     head.add(", \(duration), \(status.state.word)")
-    if let reason = status.state.haltText { head.add(": \(reason)", .boldRed) }
+    if let reason = status.haltText { head.add(": \(reason)", .boldRed) }
     lines.append(head)
     add("fills") {
       $0.add(Figures.count(counts.fills), .bold)

@@ -37,7 +37,7 @@ public struct StatusBlock: Sendable {
   public static func line(_ status: BotStatus) -> String {
     var line = StyledLine(limit: 400, hasColor: false)
     line.add("\(status.bot) \(status.state.word)")
-    if let reason = status.state.haltText { line.add(" (\(reason))") }
+    if let reason = status.haltText { line.add(" (\(reason))") }
     line.add(" \(Figures.duration(status.now - status.since))")
     line.add(" bid=\(Figures.price(status.bestBid, status))")
     line.add(" ask=\(Figures.price(status.bestAsk, status))")
@@ -355,7 +355,7 @@ private struct Layout {
 
   private func footer() -> [StyledLine] {
     var lines = [StyledLine]()
-    if let reason = status.state.haltText {
+    if let reason = status.haltText {
       lines.append(line { $0.add("halted: \(reason)", .boldRed) })
     } else if let alert = status.alerts.last {
       let style: StyledLine.Style =

@@ -46,6 +46,7 @@ public enum JournalKind {
   public static let snapshot: UInt16 = 7
   /// The program ended on purpose; totals follow as text.
   public static let end: UInt16 = 8
-  /// What a person has told the program that is no input of the kernel, as text.
-  public static let consent: UInt16 = 9
+  /// What a person has told the program that is no input of the kernel, as text: consent to trade with
+  /// a key, and a reload, before it acts.
+  public static let operatorWord: UInt16 = 9
 }

@@ -26,7 +26,7 @@ struct RecordText {
       return "nonce    request \(request) got \(nonce)"
     case JournalKind.deadMan: return "dead-man " + String(payload)
     case JournalKind.snapshot: return "snapshot \(payload.count) bytes"
-    case JournalKind.consent: return "consent  " + String(payload)
+    case JournalKind.operatorWord: return "operator " + String(payload)
     case JournalKind.end: return "end      " + String(payload)
     default: return "kind \(kind), \(payload.count) bytes"
     }

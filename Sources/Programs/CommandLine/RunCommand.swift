@@ -12,7 +12,8 @@ enum RunCommand {
       that closes cancels its orders, compares its ledger with the venue's, and ends; Ctrl-C again
       ends it at once and leaves what rests to the venue's kill-switch. With mode = "paper" it trades on
       the local exchange only. With mode = "live" it trades real money, and refuses to before somebody
-      has said once, with --i-understand, to know what its key may do: see Docs/RealMoney.md.
+      has said once, with --i-understand, to know what its key may do in its markets: see
+      Docs/RealMoney.md.
       """,
     options: [
       .init("--for", "TIME", "stop after this long, such as 60s or 5m"),
@@ -20,7 +21,8 @@ enum RunCommand {
         "--passphrase-file", "FILE", "opens the key store; else MARTLET_PASSPHRASE, or asked for"),
       .init(
         "--i-understand", nil,
-        "mode = \"live\", once for a key: it trades real money, and you know what the key may do"),
+        "mode = \"live\", once for a key and market: it trades real money, and you know what the key may do"
+      ),
       .init("--json", nil, "one object on standard output at the end, nothing else there"),
       .init("--parent", "PID", "stop when this process is no longer the parent"),
     ],

@@ -124,12 +124,16 @@ public final class Doctor {
       let credentials = try KeyFit.credentials(for: plan, file: path, passphrase: passphrase)
       tell("key", .ok, "\(credentials), as the configuration names it")
       guard plan.configuration.mode == .live else { return credentials }
-      if let line = try KeyConsent(credentials, at: plan.configuration.whitebit.rest).given() {
-        tell("consent", .ok, line)
-      } else {
-        tell(
-          "consent", .warn, "nobody has said yet to know what this key may do at this venue",
-          "see Docs/RealMoney.md, then ./martlet run \(path) --i-understand, once")
+      let consent = try KeyConsent(
+        credentials, at: plan.configuration.whitebit.rest, for: plan.symbols.map { "\($0)" })
+      for (market, line) in consent.given() {
+        if let line {
+          tell("consent", .ok, line)
+        } else {
+          tell(
+            "consent", .warn, "nobody has said yet to know what this key may do in \(market) here",
+            "see Docs/RealMoney.md, then ./martlet run \(path) --i-understand, once")
+        }
       }
       return credentials
     } catch {

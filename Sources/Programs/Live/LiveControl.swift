@@ -135,6 +135,7 @@ final class LiveControl: LocalServerDelegate {
     case .halt:
       let was = bot.haltReason != nil
       act(.halt, request, client, bot)
+      if !was { reporter?.haltWords = LiveControl.reason(of: request) }
       if was { return answer(client, "was halted already") }
       wait(client, verb, LiveControl.haltPatience)
     case .rearm: rearm(request, client, bot)
@@ -190,26 +191,26 @@ final class LiveControl: LocalServerDelegate {
         client, 2,
         problems.map { "\(configurationPath): \($0.key): \($0.message)" }.joined(separator: "; "))
     }
+    let changed = wanted.strategies.indices.filter { wanted.strategies[$0] != strategies[$0] }
+    guard !changed.isEmpty else {
+      return answer(client, "nothing has changed in \(configurationPath)")
+    }
+    let names = changed.map { "strategy[\($0)]" }.joined(separator: ", ")
+    let word = "reload of \(names) by uid \(client.user) pid \(client.process)"
+    bot.keep(JournalKind.operatorWord, Array(word.utf8))
+    bot.alerts.raise(.operatorAction, "reload \(client.process)", word, at: bot.now())
     let before = bot.driver.kernel.counts
-    var changed = 0
-    for index in wanted.strategies.indices where wanted.strategies[index] != strategies[index] {
+    for index in changed {
       guard bot.change(index, to: wanted.strategies[index]) else {
         return refuse(client, 1, "strategy[\(index)] did not take its new settings")
       }
       strategies[index] = wanted.strategies[index]
-      changed += 1
     }
-    let who = "uid \(client.user) pid \(client.process)"
-    bot.keep(JournalKind.consent, Array("reload of \(changed) strategies by \(who)".utf8))
-    bot.alerts.raise(
-      .operatorAction, "reload \(client.process)", "reload of \(changed) by \(who)", at: bot.now())
     let moved = bot.driver.kernel.counts.placed - before.placed
     answer(
       client,
-      changed == 0
-        ? "nothing has changed in \(configurationPath)"
-        : "reloaded: \(changed) strategy(s) took other settings, \(moved) orders placed at once; what no"
-          + " longer fits is being canceled, and the rest follows")
+      "reloaded: \(changed.count) strategy(s) took other settings, \(moved) orders placed at once; what"
+        + " no longer fits is being canceled, and the rest follows")
   }
 
   private static func isReloadable(
@@ -228,13 +229,20 @@ final class LiveControl: LocalServerDelegate {
     _ command: OperatorCommand, _ request: JSONValue, _ client: LocalClient, _ bot: LiveBot
   ) {
     var who = "uid \(client.user) pid \(client.process)"
-    if let reason = request["reason"]?.text, !reason.isEmpty {
-      who += ": " + String(reason.prefix(LiveControl.maxReason))
-    }
+    if let reason = LiveControl.reason(of: request) { who += ": " + reason }
     bot.feed(.command(command), Array(who.utf8).span)
     // Each is told: the process differs.
     bot.alerts.raise(
       .operatorAction, "\(command) \(client.process)", "\(command) by \(who)", at: bot.now())
+  }
+
+  /// Why, in the operator's words; a terminal that shows them obeys none of them.
+  private static func reason(of request: JSONValue) -> String? {
+    guard let text = request["reason"]?.text, !text.isEmpty else { return nil }
+    return String(
+      text.prefix(maxReason).map {
+        $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
+      })
   }
 
   // MARK: What takes its time
@@ -357,7 +365,7 @@ final class LiveControl: LocalServerDelegate {
     writer.key("state", into: &line)
     writer.string(text: status.state.word, into: &line)
     writer.key("halt_reason", into: &line)
-    if let reason = status.state.haltText {
+    if let reason = status.haltText {
       writer.string(text: reason, into: &line)
     } else {
       writer.null(into: &line)

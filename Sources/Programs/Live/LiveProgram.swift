@@ -134,11 +134,11 @@ public final class LiveProgram {
       complain("control socket: \(error); no command reaches this run")
     }
     var sink = try openJournal(of: plan, at: startedAt)
-    if let consent {
+    for line in consent {
       var empty = ByteBuffer(capacity: 16)
       empty.removeAll()
       _ = try sink.append(
-        kind: JournalKind.consent, at: startedAt, empty, Array(consent.utf8).span)
+        kind: JournalKind.operatorWord, at: startedAt, empty, Array("consent: \(line)".utf8).span)
     }
     let shape = TerminalShape.of(descriptor: 1)
     let alerts = try LiveAlerts(
@@ -214,20 +214,25 @@ public final class LiveProgram {
     throw ConfigurationFault.problems(log.problems)
   }
 
-  /// What a person has confirmed of a live bot's key, now or once before; nil on paper.
+  /// What a person has confirmed of a live bot's key, now or once before, a line a market; none on paper.
   private func consent(
     to plan: BotPlan, _ credentials: Credentials, at now: Timestamp
-  ) throws -> String? {
+  ) throws -> [String] {
     let configuration = plan.configuration
-    guard configuration.mode == .live else { return nil }
-    let consent = try KeyConsent(credentials, at: configuration.whitebit.rest)
-    if let line = consent.given() { return line }
-    if options.isUnderstood { return try consent.give(at: now, by: configuration.name) }
-    let markets = plan.symbols.map { "\($0)" }.joined(separator: ", ")
+    guard configuration.mode == .live else { return [] }
+    let consent = try KeyConsent(
+      credentials, at: configuration.whitebit.rest, for: plan.symbols.map { "\($0)" })
+    if options.isUnderstood { try consent.give(at: now, by: configuration.name) }
+    let given = consent.given()
+    let new = given.filter { $0.line == nil }.map(\.market)
+    guard !new.isEmpty else { return given.compactMap(\.line) }
+    let markets = new.joined(separator: ", ")
+    let old = given.filter { $0.line != nil }.map(\.market).joined(separator: ", ")
     throw ConsentMissing(
       description: """
         \(options.configurationPath): mode = "live" trades real money at \(configuration.whitebit.rest)
-        with \(credentials), and nobody has said yet to know what that means:
+        with \(credentials), and nobody has said yet to know what that means for
+        \(markets)\(old.isEmpty ? "" : ", new beside \(old)"):
           - the key may trade and may not withdraw; WhiteBIT tells nobody what a key may do, so look at it
             in the venue's API settings
           - nothing else uses this key, and no other bot trades \(markets) on this account
@@ -235,7 +240,7 @@ public final class LiveProgram {
             \(configuration.deadMan.timeout.milliseconds / 1_000) s, those placed by hand too
           - what is still missing between this build and real money is in Docs/RealMoney.md
         If all of this is so, run once: ./martlet run \(options.configurationPath) --i-understand
-        That is kept with the key's fingerprint in \(consent.path) and in the journal.
+        That is kept for \(markets) with the key's fingerprint in \(consent.path) and in the journal.
         """)
   }
 

@@ -27,6 +27,8 @@ final class LiveReporter {
   private var block = StatusBlock()
   private var trail = StatusTrail()
   private var ticks = 0
+  /// What an operator gave as the reason of a halt; shown while it is theirs.
+  var haltWords: String?
 
   // A status takes the kernel's thread some 20 µs.
   private static let interval = TimeSpan.milliseconds(250)
@@ -105,6 +107,7 @@ final class LiveReporter {
     status.now = bot.now()
     status.endsAt = endsAt
     status.state = kernel.state
+    if case .halted(.operatorRequest) = status.state { status.haltWords = haltWords }
     let counts = bot.driver.kernel.counts
     status.counts.fills = counts.fills
     status.counts.ordersPlaced = counts.placed

@@ -63,6 +63,17 @@ import Testing
     #expect(json["alerts"]?[20] == nil)
   }
 
+  @Test func anOperatorsWordsStandBehindTheReasonOfAHalt() throws {
+    var status = try DashboardFixture.status(step: 0)
+    status.haltWords = "a strange price"
+    #expect(try parse(status)["halt_reason"] == .null)
+    status.state = .halted(.operatorRequest)
+    #expect(try parse(status)["halt_reason"]?.text == "an operator said so: a strange price")
+    #expect(StatusBlock.line(status).contains("halted (an operator said so: a strange price)"))
+    status.haltWords = nil
+    #expect(try parse(status)["halt_reason"]?.text == "an operator said so")
+  }
+
   @Test func aTrailKeepsTheWholeRunInBoundedRoom() throws {
     var trail = StatusTrail(capacity: 16, interval: .milliseconds(200))
     var status = try DashboardFixture.status(step: 0)
