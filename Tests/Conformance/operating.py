@@ -1,6 +1,7 @@
 """An operator's words to a bot that trades over TLS: every command, what the book shows after it, nonsense on the control
 socket, other users, the death of the process; and the alerts that reach a person meanwhile."""
 import collections
+import decimal
 import glob
 import json
 import os
@@ -17,7 +18,7 @@ from demo_processes import MARTLET, configure, orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
 
-LOT = 0.00001
+LOT = decimal.Decimal("0.00001")
 
 
 class Bot:
@@ -84,7 +85,7 @@ def own(exchange, prefix="mt"):
 
 def total(exchange, asset="DBTC"):
     row = exchange.post("/api/v4/trade-account/balance")[asset]
-    return float(row["available"]) + float(row["freeze"])
+    return decimal.Decimal(row["available"]) + decimal.Decimal(row["freeze"])
 
 
 def commands(checks):
@@ -142,8 +143,22 @@ def commands(checks):
         checks.check("flatten leaves no order of ours and the inventory as at the start",
                      code == 0 and own(exchange) == [] and abs(total(exchange) - baseline) < LOT and bot.status()["state"] == "paused",
                      (code, out, err, total(exchange) - baseline))
+        left = total(exchange) - baseline
+        checks.check("flatten says what stays because it is below the market's least order, and nothing when nothing does",
+                     f"{abs(left):f} DBTC {'less' if left < 0 else 'more'} than at the start, at least 0.00001 DBTC and 5 DUSDT" in out if left
+                     else "the inventory is as at the start" in out, (out, left))
         bot.say("resume")
         checks.check("after a flatten, resume trades again", until(lambda: bot.is_trading(20), 20))
+
+        bot.say("halt")
+        code, out, err = bot.say("flatten", "--yes")
+        checks.check("flatten of a halted bot trades its inventory back all the same, and leaves it halted",
+                     code == 0 and "flat and paused" in out and abs(total(exchange) - baseline) < LOT and bot.status()["state"] == "halted",
+                     (code, out, err, total(exchange) - baseline))
+        bot.say("rearm", "--yes")
+        still = bot.status()["state"]
+        bot.say("resume")
+        checks.check("and then it is rearmed and resumed, each by its word", still == "paused" and until(lambda: bot.is_trading(20), 20), still)
 
         code, _, err = run("panic", bot.path)
         checks.check("panic is refused while a process holds the key: 3", code == 3 and len(own(exchange)) > 0, (code, err))
@@ -155,14 +170,14 @@ def commands(checks):
         printed = subprocess.run([MARTLET, "journal", "print", bot.journal, "--contains", "input    command"], capture_output=True, text=True,
                                  timeout=60, cwd=ROOT).stdout.splitlines()
         asked = [line.split("command ", 1)[1] for line in printed]
-        wanted = ["pause", "pause", "resume", "halt", "rearm", "flatten", "resume"]
+        wanted = ["pause", "pause", "resume", "halt", "rearm", "flatten", "resume", "halt", "flatten", "rearm", "resume"]
         checks.check("every word that changes something stands in the journal with who said it",
                      [line.split()[0] for line in asked] == wanted
                      and all(re.search(rf"by uid {os.getuid()} pid \d+", line) for line in asked) and "the test says so" in asked[3], asked)
         mode = stat.S_IMODE(os.stat(bot.alerts_path).st_mode)
         checks.check("M122 the halt and its end are in the file of alerts, which is for its owner alone",
-                     mode == 0o600 and len(bot.told("halted")) == 1 and len(bot.told("halted", "cleared")) == 1
-                     and len(bot.told("operator-action")) == 7, (oct(mode), bot.alerts()))
+                     mode == 0o600 and len(bot.told("halted")) == 2 and len(bot.told("halted", "cleared")) == 2
+                     and len(bot.told("operator-action")) == 11, (oct(mode), bot.alerts()))
 
         death(checks, bot, exchange)
 

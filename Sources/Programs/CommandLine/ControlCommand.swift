@@ -62,7 +62,8 @@ enum ControlCommand {
       Pauses, cancels every order of the bot's own, and trades back what fills of this run have added to
       or taken from the inventory it began with: limited orders that end at once, at most one hundredth
       through the best price, each through the risk rules, for up to 60 s. Less than the market's least
-      order stays. The bot stays paused.
+      order stays, and is told. The bot stays paused. A halted bot flattens too, and stays halted: what a
+      halt keeps off is more risk, and this only takes some away.
       """,
     options: [yes, bot, json], positional: 0...0, example: "./martlet flatten --yes",
     run: { arguments throws(Arguments.Misuse) in

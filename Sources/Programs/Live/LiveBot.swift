@@ -1,5 +1,6 @@
 internal import MartletAlerts
 internal import MartletBase
+internal import MartletBook
 internal import MartletClock
 internal import MartletConfiguration
 internal import MartletDashboard
@@ -480,6 +481,31 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   var isPaused: Bool { driver.kernel.isPaused }
   var isStopping: Bool { driver.kernel.isStopping }
   var isFlattening: Bool { driver.kernel.flattening != nil }
+
+  /// What this run's fills have added to each market's base asset or taken from it.
+  var inventory: [FlattenWords.Rest] {
+    markets.compactMap { market in
+      market.instrument.map {
+        FlattenWords.Rest(
+          instrument: $0,
+          held: driver.kernel.portfolio.position(driver.kernel.account, $0.id).held($0.scale))
+      }
+    }
+  }
+
+  /// What a flatten waits for at the moment.
+  var flattenHindrance: String {
+    if let problem = keyProblem, isKeyRefused { return "\(problem)" }
+    if !driver.kernel.isReady { return "the private side is not connected and reconciled" }
+    if workingOrders > 0 { return "\(workingOrders) orders of ours have not ended" }
+    for market in markets {
+      if market.instrument?.rules.isTrading == false { return "\(market.symbol) takes no orders" }
+      if !market.book.isTrusted { return "the book of \(market.symbol) is not known" }
+    }
+    return
+      "no order within a hundredth of the best price sold or bought it all; the alerts name an order"
+      + " that a risk rule or the venue refused"
+  }
 
   /// Nothing more will come of this run.
   var isOver: Bool { driver.kernel.isStopped || journalFault != nil }

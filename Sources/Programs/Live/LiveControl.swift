@@ -273,9 +273,9 @@ final class LiveControl: LocalServerDelegate {
           let isWhole = bot.lastFlattenWasWhole
           answer(
             one.client,
-            isWhole
-              ? "flat and paused: no order of ours rests, and the inventory is as at the start"
-              : "not flat: given up with inventory left; paused", exit: isWhole ? 0 : 1)
+            FlattenWords.ended(
+              isWhole: isWhole, rests: bot.inventory, hindrance: bot.flattenHindrance),
+            exit: isWhole ? 0 : 1)
         } else if one.until <= now {
           answer(one.client, "flattening still", exit: 1)
         } else {
