@@ -108,15 +108,9 @@ def lost_name(checks):
 
 def set_clock(checks):
     """The bot's own calendar is set by ten seconds, to and fro, while it lives and between its lives; what only counts on stays as it is."""
-    names = ("M29 M30 C21 with its calendar set ten seconds on and back it trades on, and begins again after kill -9", "M29 C21 its nonces rise through every step, and none is used twice",
-             "M29 C21 the exchange refuses none of its requests for it", "the kill-switch stays armed while its calendar is set",
-             "M7 its ledger is the exchange's to the last digit after its calendar was set",
-             "M34 C3 begun on a calendar ten seconds off it says so and places nothing; set right, it trades by itself")
     compiler = shutil.which("clang") or shutil.which("cc")
     if not compiler:
-        for name in names:
-            checks.skip(name, "no C compiler is on PATH; the Swift toolchain brings clang")
-        return
+        return checks.skip("a calendar that is set", "no C compiler is on PATH; the Swift toolchain brings clang")
     with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
         clock, library = os.path.join(folder, "clock"), os.path.join(folder, "clock_step.so")
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Werror", "-Wall", "-o", library,
@@ -127,18 +121,61 @@ def set_clock(checks):
 
         def step(seconds):
             page[:8] = seconds.to_bytes(8, "little", signed=True)
+            time.sleep(1)  # It looks twice a second, and two steps between two looks are one.
 
         bot = Bot(exchange, exchange, folder, ["env", f"LD_PRELOAD={library}", f"CLOCK_STEP={clock}"])
         checks.check("a bot trades by a calendar that can be set", until(lambda: bot.is_trading() and fills(bot) > 0, 40), bot.state())
         guard = Guard(exchange)
-        stuck = []
-        for seconds in (10, 0, -10, 0, 10, -10, 0):
+        control = os.path.join(folder, "bot")
+        taken, untold, placed, stuck, unhalted = [0], [], [], [], []
+
+        def told(code):
+            texts = [alert["text"] for alert in bot.state().get("alerts", []) if code in alert["text"]]
+            return bool(texts) and texts[-1].startswith(code) and "cleared" not in texts[-1]
+
+        def ever():
+            return {row["clientOrderId"] for row in history(exchange) if row["clientOrderId"].startswith("mt")}
+
+        def trades(limit=30):
             before, count = bot.frames(), fills(bot)
+            return until(lambda: bot.is_trading() and bot.frames() > before + 20 and fills(bot) > count, limit)
+
+        for seconds in (1, 0):
             step(seconds)
-            time.sleep(3)
-            if not until(lambda: bot.is_trading() and bot.frames() > before + 20 and fills(bot) > count, 30):
+            taken.append(seconds)
+            if not trades() or told("clock-skew"):
+                stuck.append((seconds, bot.state().get("state")))
+        small = not stuck and told("calendar-set")
+        for seconds in (10, -10, 10):
+            step(seconds)
+            taken.append(seconds)
+            if not until(lambda: bot.state().get("state") == "holding", 5) or not told("clock-skew"):
+                untold.append((seconds, bot.state().get("state"), bot.state().get("alerts")))
+            time.sleep(1)
+            before = ever()
+            time.sleep(4)
+            placed += [(seconds, name) for name in ever() - before]
+            if len(taken) > 5:
+                code, _, err = run("halt", "--reason", "the test says so", "--bot", control)
+                if code != 0 or not until(lambda: own(exchange) == [] and bot.state().get("state") == "halted", 10):
+                    unhalted.append((code, err, len(own(exchange)), bot.state().get("state")))
+                run("rearm", "--yes", "--bot", control)
+                time.sleep(2)
+                placed += [(seconds, name) for name in ever() - before]
+            step(0)
+            taken.append(0)
+            if not trades():
                 stuck.append((seconds, bot.state().get("state"), bot.state().get("halt_reason")))
-        # A living bot reads the calendar once, so it dies on one and begins on the other. On a wrong one it places nothing until it is right.
+        checks.check("M34 C3 its calendar set ten seconds on or back under it is told within seconds, and no new order leaves", not untold and not placed, (untold, placed))
+        checks.check("M34 C3 set right again it trades on by itself", not stuck, stuck)
+        checks.check("M34 C3 cancels go out while its calendar is wrong: a halt takes every order off", not unhalted, unhalted)
+        checks.check("M34 C3 its calendar set by one second, within half of the tolerance, is told, and it trades on", small, (stuck, bot.state().get("alerts")))
+        _, out, _ = run("journal", "print", bot.journal, "--contains", "ahead of our clock, set by")
+        found = [round(int(line.split("set by ")[1].split()[0]) / 1000) for line in out.splitlines()]
+        steps = [after - before for before, after in zip(taken, taken[1:])]
+        checks.check("M34 every step is in its journal with its size", found == steps, (found, steps))
+        stuck = []
+        # It dies on one calendar and begins on the other. On a wrong one it places nothing until it is right.
         held = []
         for seconds in (10, 0, -10):
             bot.process.kill()
@@ -156,18 +193,18 @@ def set_clock(checks):
                 step(0)
             if seconds != 10 and not until(lambda: bot.is_trading() and fills(bot) > 0, 60):
                 stuck.append(("begun at", seconds, bot.process.poll(), bot.state().get("state"), bot.state().get("halt_reason")))
-        checks.check(names[5], not held, held)
+        checks.check("M34 C3 begun on a calendar ten seconds off it says so and places nothing; set right, it trades by itself", not held, held)
         settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
         guard.end()
-        checks.check(names[0], not stuck and bot.process.poll() is None, (stuck, bot.process.poll()))
+        checks.check("M29 M30 C21 dead on one calendar and begun on another, it trades", not stuck and bot.process.poll() is None, (stuck, bot.process.poll()))
         code, last, err = bot.end()
         _, out, _ = run("journal", "print", bot.journal, "--contains", "nonce    request")
         nonces = [int(line.rsplit(" ", 1)[1]) for line in out.splitlines()]
-        checks.check(names[1], len(nonces) > 20 and nonces == sorted(set(nonces)), len(nonces))
+        checks.check("M29 C21 its nonces rise through every step, and none is used twice", len(nonces) > 20 and nonces == sorted(set(nonces)), len(nonces))
         _, out, _ = run("journal", "print", bot.journal, "--contains", " HTTP 4")
-        checks.check(names[2], settled and "nonce" not in out.lower(), out[:500])
-        checks.check(names[3], guard.asked > 20 and not guard.unguarded, guard.unguarded)
-        checks.check(names[4], code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+        checks.check("M29 C21 the exchange refuses none of its requests for it", settled and "nonce" not in out.lower(), out[:500])
+        checks.check("the kill-switch stays armed while its calendar is set", guard.asked > 20 and not guard.unguarded, guard.unguarded)
+        checks.check("M7 its ledger is the exchange's to the last digit after its calendar was set", code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
         sound(checks, "over a calendar that was set", bot)
 
 

@@ -410,6 +410,7 @@ import Testing
       .venue(.response(RequestID(77), status: 429)),
       .venue(.requestFailed(RequestID(78), .broken)), .venue(.timer),
       .venue(.deadManArmed(until: Timestamp(nanoseconds: 5))), .venue(.deadManLost), .venue(.stop),
+      .venue(.calendar(lead: .milliseconds(-10_001), step: .seconds(-10))),
     ]
     for input in inputs {
       var payload = ByteBuffer()
@@ -429,6 +430,7 @@ import Testing
       .breakerClosed(.token), .retriesExhausted(.inquiry, tries: 5, order: order),
       .retriesSucceeded(.stream, order: ClientOrderID("")),
       .clockSkewed(offset: .zero - span, allowed: span), .clockBack(offset: span),
+      .calendarSet(by: .zero - span),
       .proofFailed(.noTrade, order: order, trade: TradeID(high: 1, low: 2)),
       .proofHeld(fills: 77), .fieldRefused("amount", order: order, code: 32),
     ]

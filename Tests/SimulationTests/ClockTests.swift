@@ -88,6 +88,66 @@ import WhiteBITSession
     expectSoundEnd(scenario, &world)
   }
 
+  @Test(
+    "M34 C3: a calendar that is set beside a running bot stops new orders at once and says so; cancels go; set right, it goes on",
+    arguments: [Int64(10), -10])
+  func aCalendarSet(seconds: Int64) throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    world.run(for: .seconds(20))
+    world.setCalendar(by: .seconds(seconds))
+    let isHeld = !world.kernel.isReady
+    #expect(isHeld)
+    let told = notices(world)
+    guard told.count == 2, told[0] == .calendarSet(by: .seconds(seconds)), told[1].isUrgent,
+      case .clockSkewed(let skew, .milliseconds(2_500)) = told[1]
+    else {
+      Issue.record("\(told)")
+      return
+    }
+    #expect((skew + .seconds(seconds)).magnitude <= .milliseconds(510))
+    // The venue's clock is asked at once, and knows that it was the calendar.
+    let asked = world.trace.count(of: Path.time)
+    world.run(for: .seconds(30))
+    let isStillHeld = !world.kernel.isReady
+    let offset = world.kernel.session.clockOffset
+    #expect(isStillHeld && world.trace.count(of: Path.time) > asked)
+    #expect(offset.magnitude <= .milliseconds(510))
+
+    #expect(scenario.ownResting(world).count == 6)
+    let before = placed(world)
+    world.meet(.sell, price: "59950", amount: "0.001")
+    world.run(for: .seconds(5))
+    #expect(world.kernel.counts.fills == 1 && placed(world) == before)
+    world.command(.halt)
+    world.run(for: .seconds(5))
+    #expect(scenario.ownResting(world).isEmpty && world.trace.count(of: Path.cancel) >= 5)
+    world.command(.rearm)
+    world.run(for: .seconds(10))
+    #expect(placed(world) == before)
+
+    world.setCalendar(by: .seconds(-seconds))
+    guard case .clockBack? = notices(world).last else {
+      Issue.record("\(notices(world))")
+      return
+    }
+    let isLaid = world.untilGrid(of: 6)
+    #expect(isLaid && placed(world) > before)
+    #expect(refusedNonces(world) == 0)
+    scenario.expectSoundEnd(&world)
+  }
+
+  @Test("M34: a calendar that is set within half of the tolerance is told, and trading goes on")
+  func aCalendarSetALittle() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    world.setCalendar(by: .milliseconds(1_500))
+    world.run(for: .seconds(90))
+    let isReady = world.kernel.isReady
+    #expect(isReady && notices(world) == [.calendarSet(by: .milliseconds(1_500))])
+    scenario.expectSoundEnd(&world)
+  }
+
   /// Everything holds in the end, but that a clock that jumps makes a book look as if it had been
   /// silent for long: it is asked for anew.
   private func expectSoundEnd(_ scenario: WhiteBITScenario, _ world: inout WhiteBITWorld) {

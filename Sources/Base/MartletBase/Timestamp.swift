@@ -51,6 +51,8 @@
     TimeSpan(nanoseconds: count * 1_000_000_000)
   }
   @inlinable public var milliseconds: Int64 { nanoseconds / 1_000_000 }
+  /// As long, and not negative.
+  @inlinable public var magnitude: TimeSpan { TimeSpan(nanoseconds: abs(nanoseconds)) }
   @inlinable public static func < (lhs: TimeSpan, rhs: TimeSpan) -> Bool {
     lhs.nanoseconds < rhs.nanoseconds
   }

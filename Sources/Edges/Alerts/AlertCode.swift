@@ -35,6 +35,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case quotaBreaker = "quota-breaker"
   case retriesExhausted = "retries-exhausted"
   case clockSkew = "clock-skew"
+  case calendarSet = "calendar-set"
   case nonceRefused = "nonce-refused"
   case messageUnreadable = "message-unreadable"
   case foreignOrder = "foreign-order"
@@ -56,7 +57,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
       .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
       .ledgerUnchecked, .quota,
-      .nonceRefused,
+      .calendarSet, .nonceRefused,
       .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .marketClosed,
       .strategyIdle, .alertSink:
       .warning
@@ -74,8 +75,9 @@ public enum AlertCode: String, CaseIterable, Sendable {
     case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
       .tradeBalanceShort,
       .orderNeverArrived,
-      .venueContradiction, .ledgerUnchecked, .fillUnproven, .fillsProven, .quota, .nonceRefused,
-      .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .flattenIncomplete,
+      .venueContradiction, .ledgerUnchecked, .fillUnproven, .fillsProven, .quota, .calendarSet,
+      .nonceRefused, .messageUnreadable, .foreignOrder, .venueError, .requestFailed,
+      .flattenIncomplete,
       .operatorAction, .test:
       false
     }
@@ -242,9 +244,15 @@ public enum AlertCode: String, CaseIterable, Sendable {
       )
     case .clockSkew:
       (
-        "this machine's clock and the venue's are too far apart",
-        "places nothing until they agree",
+        "this machine's clock and the venue's are further apart than half of `clock_tolerance`",
+        "places nothing until they agree; cancels go out, by times that no calendar sets",
         "repair the time service of this machine"
+      )
+    case .calendarSet:
+      (
+        "this machine's clock was set by half a second or more while the bot ran, or the machine slept",
+        "counts its own time on and reads the venue's clock; too far from it, `clock-skew` follows",
+        "see what sets the clock; let one time service bring it up slowly"
       )
     case .nonceRefused:
       (

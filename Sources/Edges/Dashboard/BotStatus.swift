@@ -7,6 +7,8 @@ public import MartletModel
 public struct BotStatus: Equatable, Sendable {
   public enum State: Equatable, Sendable {
     case starting, connecting, reconciling, trading, paused
+    /// The clocks are too far apart: nothing new is placed.
+    case holding
     case halted(HaltReason)
     case stopping, stopped
   }
@@ -195,6 +197,7 @@ extension BotStatus.State {
     case .connecting: "connecting"
     case .reconciling: "reconciling"
     case .trading: "trading"
+    case .holding: "holding"
     case .paused: "paused"
     case .halted: "halted"
     case .stopping: "stopping"

@@ -140,7 +140,7 @@ private struct Layout {
     switch status.state {
     case .trading: .boldGreen
     case .halted: .boldRed
-    case .starting, .connecting, .reconciling, .paused, .stopping: .yellow
+    case .starting, .connecting, .reconciling, .holding, .paused, .stopping: .yellow
     case .stopped: .dim
     }
   }

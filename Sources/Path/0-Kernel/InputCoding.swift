@@ -39,6 +39,10 @@ public enum InputCoding {
       payload.append(word: until.nanoseconds)
     case .venue(.deadManLost): payload.append(24)
     case .venue(.stop): payload.append(25)
+    case .venue(.calendar(let lead, let step)):
+      payload.append(26)
+      payload.append(word: lead.nanoseconds)
+      payload.append(word: step.nanoseconds)
     }
   }
 
@@ -79,6 +83,12 @@ public enum InputCoding {
       input = .venue(.deadManArmed(until: Timestamp(nanoseconds: until)))
     case 24: input = .venue(.deadManLost)
     case 25: input = .venue(.stop)
+    case 26:
+      guard let lead = cursor.word(Int64.self, in: payload),
+        let step = cursor.word(Int64.self, in: payload)
+      else { return nil }
+      input = .venue(
+        .calendar(lead: TimeSpan(nanoseconds: lead), step: TimeSpan(nanoseconds: step)))
     default: return nil
     }
     return (input, cursor.position)

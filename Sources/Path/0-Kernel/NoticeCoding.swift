@@ -34,6 +34,9 @@ enum NoticeCoding {
     case .clockBack(let offset):
       payload.append(7)
       payload.append(word: offset.nanoseconds)
+    case .calendarSet(let step):
+      payload.append(11)
+      payload.append(word: step.nanoseconds)
     case .proofFailed(let gap, let order, let trade):
       payload.append(8)
       payload.append(gap.rawValue)
@@ -90,6 +93,7 @@ enum NoticeCoding {
         let code = cursor.word(Int32.self, in: bytes)
       else { return nil }
       return .fieldRefused(field, order: ClientOrderID(order), code: code)
+    case 11: return span(&cursor, bytes).map { .calendarSet(by: $0) }
     default: return nil
     }
   }

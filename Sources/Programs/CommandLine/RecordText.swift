@@ -52,6 +52,9 @@ struct RecordText {
     case .venue(.deadManLost): return "input    dead-man lost"
     case .venue(.start): return "input    start"
     case .venue(.stop): return "input    stop"
+    case .venue(.calendar(let lead, let step)):
+      return "input    calendar \(lead.milliseconds) ms ahead of our clock"
+        + (step == .zero ? "" : ", set by \(step.milliseconds) ms")
     }
   }
 

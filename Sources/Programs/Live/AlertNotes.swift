@@ -25,7 +25,7 @@ extension LiveAlerts {
       if isReady {
         clear(.streamLost, "private", "connected and reconciled again", at: now)
         clear(.privateSilent, "private", "connected anew", at: now)
-      } else if !isStopping {
+      } else if !isStopping && !isActive(.clockSkew, "clock") {
         raise(.streamLost, "private", "private stream lost: holding placements", at: now)
       }
     case .bookTrust(let id, let isTrusted):
@@ -128,6 +128,7 @@ extension LiveAlerts {
       clear(.retriesExhausted, LiveAlerts.subject(task, order), what, at: now)
     case .clockSkewed: raise(.clockSkew, "clock", what, at: now)
     case .clockBack: clear(.clockSkew, "clock", what, at: now)
+    case .calendarSet: raise(.calendarSet, "clock", what, at: now)
     case .proofFailed(_, _, let trade): raise(.fillUnproven, "\(trade.low)", what, at: now)
     case .fieldRefused(let field, _, _): raise(.orderRefused, "\(field)", what, at: now)
     case .proofHeld: raise(.fillsProven, "fills", what, at: now)

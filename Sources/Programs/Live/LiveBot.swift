@@ -51,6 +51,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private let nonces: NonceClock
   private var rest: RESTClient?
   private var clock = AnchoredClock()
+  private var calendar = CalendarWatch()
   private var streams: [(id: StreamID, client: WebSocketClient)] = []
   private var secrets = SecretHandles()
   /// Requests whose replies carry a secret. At most as many as are in flight.
@@ -405,15 +406,27 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     choreTimer?.arm(after: LiveBot.choreInterval)
     // What fails here is tried again, and told, by the request that needs it.
     try? nonces.reserveAhead(at: SystemClock.monotonic())
-    // A calendar that was wrong when we began may have been set right. At any other time a step of it
-    // changes nothing here.
-    if driver.kernel.session.isClockSkewed {
-      clock.anchor(wall: SystemClock.realtime(), at: SystemClock.monotonic())
-    }
+    lookAtCalendar()
     guard warmAt <= loop.clock() else { return }
     warmAt = loop.clock() + LiveBot.warmInterval
     let target = Array("/api/v4/public/time".utf8)
     try? rest?.prewarm(LiveBot.warmConnections, target: target.span, timeout: .seconds(5))
+  }
+
+  /// Our clock counts on by itself; a calendar that is set is told to the session, which knows the
+  /// venue's. A calendar that was wrong when we began, or a machine that slept, is put right: then the
+  /// calendar is nearer to the venue's clock than ours is, which follows it.
+  private func lookAtCalendar() {
+    guard !isOver, let reading = CalendarReading.take() else { return }
+    let track = driver.kernel.session.clockTrack
+    if driver.kernel.session.isClockSkewed,
+      track.calendarOffset.magnitude < track.offset.magnitude
+    {
+      clock.anchor(wall: reading.wall, at: reading.monotonic)
+    }
+    if let move = calendar.look(at: reading, against: clock.now(at: reading.monotonic)) {
+      feed(.venue(.calendar(lead: move.lead, step: move.step)))
+    }
   }
 
   func webSocketOpened(_ client: WebSocketClient) {

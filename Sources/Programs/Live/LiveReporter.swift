@@ -153,6 +153,7 @@ private struct KernelView {
     if bot.driver.kernel.isStopping { return .stopping }
     if bot.driver.kernel.isPaused { return .paused }
     if bot.driver.kernel.isReady { return .trading }
+    if bot.driver.kernel.session.isClockSkewed { return .holding }
     return bot.connections.contains { $0.isOpen } ? .reconciling : .connecting
   }
 

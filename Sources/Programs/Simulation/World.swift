@@ -70,6 +70,8 @@ public struct World<
   let clockOffset: (borrowing Session) -> TimeSpan?
   /// The client's clock less the venue's.
   public private(set) var clientSkew: TimeSpan
+  /// The client's calendar less its clock.
+  private var calendarLead = TimeSpan.zero
   /// The client's clock as last told: it never goes back, whatever its calendar does.
   private var lastClientTime = Timestamp.zero
 
@@ -169,6 +171,13 @@ public struct World<
   public mutating func stepClock(by span: TimeSpan) {
     lastClientTime = clientNow
     clientSkew = clientSkew + span
+  }
+
+  /// Somebody sets the client's calendar beside its clock, which counts on by itself, as the live edge's
+  /// does; the edge notices, and tells.
+  public mutating func setCalendar(by span: TimeSpan) {
+    calendarLead = calendarLead + span
+    tell(.venue(.calendar(lead: calendarLead, step: span)), [])
   }
 
   /// Nothing comes through for this long, and nobody is told: streams stay dead behind it.

@@ -25,6 +25,8 @@ public import MartletBase
   private var firstAt = Timestamp.zero
   /// Readings that contradicted those before them.
   public private(set) var steps: Int32 = 0
+  /// How far this machine's calendar is ahead of our clock, which follows no step of it; as last told.
+  public var calendarLead = TimeSpan.zero
 
   public init() {}
 
@@ -34,6 +36,9 @@ public import MartletBase
   public var offset: TimeSpan {
     TimeSpan(nanoseconds: low.nanoseconds + (high - low).nanoseconds / 2)
   }
+
+  /// The venue's clock less this machine's calendar.
+  public var calendarOffset: TimeSpan { offset - calendarLead }
 
   /// The offset is within this of `offset`: half the round trip, and half the venue's resolution.
   public var uncertainty: TimeSpan { TimeSpan(nanoseconds: (high - low).nanoseconds / 2) }
@@ -85,16 +90,21 @@ public import MartletBase
     return isStep
   }
 
-  /// Whether the clocks are further apart than `allowed`, whatever the round trips hide.
+  /// What of our clock's offset and the calendar's is the larger.
+  public var largerOffset: TimeSpan {
+    calendarOffset.magnitude > offset.magnitude ? calendarOffset : offset
+  }
+
+  /// Whether the venue's clock is further than `allowed` from ours, or from this machine's calendar,
+  /// whatever the round trips hide.
   public func isBeyond(_ allowed: TimeSpan) -> Bool {
-    let distance = offset < .zero ? .zero - offset : offset
-    return distance - roundTrip > allowed
+    largerOffset.magnitude - roundTrip > allowed
   }
 }
 
 extension ClockTrack: Snapshotting {
   public func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("ClockTrack")
+    snapshot.section("ClockTrack-2")
     snapshot.write(low)
     snapshot.write(high)
     snapshot.write(measuredAt)
@@ -102,10 +112,11 @@ extension ClockTrack: Snapshotting {
     snapshot.write(firstOffset)
     snapshot.write(firstAt)
     snapshot.write(steps)
+    snapshot.write(calendarLead)
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("ClockTrack")
+    try snapshot.section("ClockTrack-2")
     let offset = snapshot.offset
     low = try snapshot.timeSpan()
     high = try snapshot.timeSpan()
@@ -117,5 +128,6 @@ extension ClockTrack: Snapshotting {
     firstOffset = try snapshot.timeSpan()
     firstAt = try snapshot.timestamp()
     steps = try snapshot.read()
+    calendarLead = try snapshot.timeSpan()
   }
 }

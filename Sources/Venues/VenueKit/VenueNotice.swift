@@ -68,6 +68,8 @@ public import MartletModel
   case clockSkewed(offset: TimeSpan, allowed: TimeSpan)
   /// The clocks agree again: orders may be placed.
   case clockBack(offset: TimeSpan)
+  /// Somebody has set this machine's calendar by so much, or the machine slept.
+  case calendarSet(by: TimeSpan)
   /// The venue refused an order for what stands in this field of it, as it calls the field.
   case fieldRefused(InlineText, order: ClientOrderID, code: Int32)
   /// An execution without all that must stand beside it.
@@ -79,7 +81,9 @@ public import MartletModel
   public var isUrgent: Bool {
     switch self {
     case .breakerOpened, .retriesExhausted, .clockSkewed, .proofFailed: true
-    case .slowed, .breakerClosed, .retriesSucceeded, .clockBack, .fieldRefused, .proofHeld: false
+    case .slowed, .breakerClosed, .retriesSucceeded, .clockBack, .calendarSet, .fieldRefused,
+      .proofHeld:
+      false
     }
   }
 }
@@ -110,6 +114,9 @@ extension VenueNotice: CustomStringConvertible {
     case .clockBack(let offset):
       "this machine's clock is within \(VenueNotice.seconds(offset)) of the venue's:"
         + " orders may be placed again"
+    case .calendarSet(let step):
+      "this machine's calendar was set \(VenueNotice.seconds(step))"
+        + " \(step > .zero ? "ahead" : "back"): reading the venue's clock"
     case .fieldRefused(let field, let order, let code):
       "order \(order) was refused for its field “\(field)” (venue's code \(code)): not sent again"
     case .proofFailed(let gap, let order, let trade):

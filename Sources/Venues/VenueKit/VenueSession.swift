@@ -82,6 +82,9 @@ extension VenueSession where Self: ~Copyable {
   case deadManLost
   /// Stop: cancel what is ours, then be silent.
   case stop
+  /// This machine's calendar, which our clock does not follow, is ahead of it by `lead`; somebody has
+  /// just set it by `step`, unless that is zero.
+  case calendar(lead: TimeSpan, step: TimeSpan)
 }
 
 /// Why a request has no reply. The difference decides whether it may have acted.

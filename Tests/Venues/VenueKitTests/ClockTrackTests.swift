@@ -90,6 +90,28 @@ import Testing
     #expect(track.offset == .milliseconds(-3_500) && !track.isBeyond(.milliseconds(2_500)))
   }
 
+  @Test("M34: a calendar that goes away from our clock is measured by the venue's as our clock is")
+  func calendars() {
+    var track = ClockTrack()
+    let sentAt = Timestamp(milliseconds: 1_790_000_000_000)
+    track.measure(venue: sentAt, resolution: .seconds(1), sentAt: sentAt, at: sentAt)
+    let allowed = TimeSpan.milliseconds(2_500)
+    #expect(!track.isBeyond(allowed))
+    for (lead, isBeyond) in [
+      (Int64(2_000), false), (10_000, true), (-10_000, true), (-1_500, false), (0, false),
+    ] {
+      track.calendarLead = .milliseconds(lead)
+      #expect(track.calendarOffset == .milliseconds(500 - lead))
+      #expect(track.isBeyond(allowed) == isBeyond, "\(lead) ms")
+    }
+    // Begun on a wrong calendar, our clock is off; the calendar, set right since, is not.
+    track.measure(
+      venue: sentAt + .seconds(10), resolution: .seconds(1), sentAt: sentAt, at: sentAt)
+    track.calendarLead = .seconds(10)
+    #expect(track.calendarOffset.magnitude < track.offset.magnitude)
+    #expect(track.isBeyond(allowed) && track.largerOffset == track.offset)
+  }
+
   @Test func aTrackSurvivesASnapshot() throws {
     var pair = Pair(offset: .seconds(2), random: SeededRandom(seed: 9))
     var track = ClockTrack()
@@ -97,6 +119,7 @@ import Testing
       _ = pair.ask(&track, latency: .milliseconds(30))
       pair.wait(.seconds(60))
     }
+    track.calendarLead = .milliseconds(-700)
     var writer = SnapshotWriter()
     track.write(to: &writer)
     var reader = SnapshotReader(writer.bytes.copy())
@@ -104,8 +127,4 @@ import Testing
     try other.read(from: &reader)
     #expect(reader.isAtEnd && other == track)
   }
-}
-
-extension TimeSpan {
-  fileprivate var magnitude: TimeSpan { TimeSpan(nanoseconds: abs(nanoseconds)) }
 }

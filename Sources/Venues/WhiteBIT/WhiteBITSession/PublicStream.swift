@@ -287,20 +287,34 @@ extension WhiteBITSession {
       venue: time, resolution: .seconds(1), sentAt: sentAt, at: now)
     if !done.contains(.time) { epoch = time }
     done.insert(.time)
-    let allowed = configuration.allowedSkew
-    let isBeyond = clockTrack.isBeyond(allowed)
-    if isBeyond != isClockSkewed {
-      isClockSkewed = isBeyond
-      events.append(
-        .notice(
-          isBeyond
-            ? .clockSkewed(offset: clockOffset, allowed: allowed) : .clockBack(offset: clockOffset))
-      )
-    }
+    judgeClock(events: &events)
     want(
       .time,
-      at: now + (isBeyond || isStep ? configuration.clockRecheck : configuration.clockInterval))
+      at: now
+        + (isClockSkewed || isStep ? configuration.clockRecheck : configuration.clockInterval))
     return true
+  }
+
+  /// The calendar moved against our clock: which of the two is right, the venue knows.
+  mutating func followCalendar(
+    lead: TimeSpan, step: TimeSpan, at now: Timestamp, events: inout VenueEvents
+  ) {
+    clockTrack.calendarLead = lead
+    if step != .zero { events.append(.notice(.calendarSet(by: step))) }
+    guard clockTrack.isMeasured else { return }
+    judgeClock(events: &events)
+    if isActive { want(.time, at: now) }
+  }
+
+  private mutating func judgeClock(events: inout VenueEvents) {
+    let allowed = configuration.allowedSkew
+    let isBeyond = clockTrack.isBeyond(allowed)
+    guard isBeyond != isClockSkewed else { return }
+    isClockSkewed = isBeyond
+    let offset = clockTrack.largerOffset
+    events.append(
+      .notice(
+        isBeyond ? .clockSkewed(offset: offset, allowed: allowed) : .clockBack(offset: offset)))
   }
 
   /// The rules of our markets; a market that is missing from the list is not traded now.

@@ -35,7 +35,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// The venue's clock less ours, measured at the start and every minute.
   public internal(set) var clockTrack = ClockTrack()
   public var clockOffset: TimeSpan { clockTrack.offset }
-  /// The clocks are too far apart: no order is placed.
+  /// Our clock, or this machine's calendar, and the venue's are too far apart: no order is placed.
   public internal(set) var isClockSkewed = false
   /// Whether `clockOffset` was measured: nothing signed is sent before.
   public var isClockKnown: Bool { done.contains(.time) }
@@ -155,6 +155,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
       advance(at: now, events: &events, effects: &effects)
     case .deadManLost: armedUntil = .zero
     case .stop: stop(at: now, events: &events, effects: &effects)
+    case .calendar(let lead, let step):
+      followCalendar(lead: lead, step: step, at: now, events: &events)
     }
     if case .frame = input, phase == .running, link.stage == .live { return }
     work(at: now, events: &events, effects: &effects)
