@@ -356,6 +356,36 @@ def alerts(checks):
         checks.check("it ends in order, its ledger equal", bot.end() == 0, open(os.path.join(folder, "errors")).read()[-500:])
 
 
+def bare(checks):
+    """`status` without a name, from a folder where others have died."""
+    def look():
+        done = subprocess.run([MARTLET, "status"], capture_output=True, text=True, timeout=30, cwd=root)
+        return done.returncode, done.stdout, done.stderr
+
+    with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as root:
+        checks.check("bare status in a folder without a bot says that none runs: 2", look()[0] == 2 and "no bot runs here: none below" in look()[2], look())
+        for name in ("demo/20260101-000000", "demo/20260102-000000"):
+            os.makedirs(os.path.join(root, ".martlet", name))
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(os.path.join(root, ".martlet", name, "control"))
+        code, out, err = look()
+        checks.check("bare status beside demos that died says that they do not run, and that nothing of them rests",
+                     code == 2 and out == "" and "no bot runs here; not running" in err and "demo/20260102" in err and "nothing of it rests" in err
+                     and "panic" not in err, (code, out, err))
+        folder = os.path.join(root, ".martlet", "one")
+        os.makedirs(folder)
+        bot = Bot(folder, exchange)
+        began = bot.start()
+        code, out, err = look()
+        checks.check("bare status beside demos that died looks at the bot that lives", began and code == 0 and out.startswith("bot paper") and "trading" in out, (code, out, err))
+        bot.process.kill()
+        bot.process.wait()
+        bot.errors.close()
+        code, out, err = look()
+        checks.check("bare status after the bot has died, too, names the bot and what to do",
+                     code == 2 and out == "" and "no bot runs here; not running" in err and ".martlet/one;" in err and "panic" in err, (code, out, err))
+
+
 def reloading(checks):
     """Other settings for a grid that trades: what the book has before and after."""
     with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
@@ -401,6 +431,7 @@ def reloading(checks):
 def main():
     checks = Checks()
     commands(checks)
+    bare(checks)
     reloading(checks)
     alerts(checks)
     checks.end()

@@ -42,7 +42,10 @@ enum BotFinder {
         message: "several bots run here: name one with --bot, of "
           + live.map(\.folder).sorted().joined(separator: ", "), code: .misuse)
     }
-    if let folder = dead.first { throw died(folder) }
+    if let name, let folder = dead.first(where: { $0 == root + "/" + name }) ?? dead.first {
+      throw died(folder)
+    }
+    if name == nil, !dead.isEmpty { throw died(dead) }
     throw Absence(
       message: name.map {
         "no bot “\($0)” runs here; expected its name, or its journal's parent folder"
@@ -67,6 +70,31 @@ enum BotFinder {
       message:
         "\(folder): not running: its process ended without a word; what rests at the venue is"
         + " canceled by the kill-switch, or now by ./martlet panic CONFIG.toml", code: .misuse)
+  }
+
+  /// Nobody is meant and none runs: those that died are told as what they are, the latest first.
+  private static func died(_ folders: [String]) -> Absence {
+    let demos = folders.filter { $0.hasPrefix(root + "/demo/") }
+    let bots = folders.filter { !$0.hasPrefix(root + "/demo/") }
+    let dead = (bots.isEmpty ? demos : bots).sorted { began($0) > began($1) }
+    var names = dead.prefix(3).joined(separator: ", ")
+    if dead.count > 3 { names += " and \(dead.count - 3) more" }
+    let rest =
+      bots.isEmpty
+      ? "a demo's exchange ends with it, so nothing of it rests anywhere"
+      : "what rests at the venue is canceled by the kill-switch, or now by ./martlet panic CONFIG.toml"
+    return Absence(
+      message:
+        "no bot runs here; not running, as the process ended without a word: \(names); \(rest)",
+      code: .misuse)
+  }
+
+  /// When the socket was made, in seconds; 0 when that cannot be told.
+  private static func began(_ folder: String) -> Int {
+    LocalAddress(folder: folder).paths.map {
+      var facts = stat()
+      return unsafe lstat($0, &facts) == 0 ? facts.st_mtim.tv_sec : 0
+    }.max() ?? 0
   }
 
   private static func botName(_ caller: LocalCaller) -> String? {
