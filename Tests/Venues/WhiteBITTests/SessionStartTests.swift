@@ -184,6 +184,51 @@ import WhiteBITWire
     }
   }
 
+  /// Ways in which a connection can come to nothing.
+  enum Misfortune: CaseIterable { case neverOpens, refused, endsOnceLive }
+
+  @Test(
+    "M75 M93: every market's streams share one connect budget: 10 connections in any 60 s, however they end",
+    arguments: Misfortune.allCases)
+  func connectBudget(_ misfortune: Misfortune) {
+    let venue = SessionHarness {
+      $0.backoff = Backoff(
+        first: .milliseconds(100), cap: .milliseconds(200), jitter: .milliseconds(10))
+    }
+    venue.feed(.start)
+    venue.settle()
+    venue.feed(.deadManArmed(until: .distantFuture))
+    var asked: [Timestamp] = []
+    let end = venue.now + .seconds(300)
+    while venue.now < end {
+      if venue.isWaiting("/api/v4/profile/websocket_token") {
+        asked.append(venue.now)
+        #expect(venue.streams.isEmpty, "a stream is opened without a token of its own")
+        venue.settle()
+        #expect(venue.streams == ["open 0"])
+        switch misfortune {
+        case .neverOpens: break
+        case .refused:
+          venue.feed(.streamOpened(StreamID(0)))
+          let id = venue.ids("authorize").last ?? 0
+          venue.frame(
+            #"{"error": {"code": 1, "message": "invalid argument"}, "result": null, "id": \#(id)}"#)
+        case .endsOnceLive:
+          venue.connect()
+          for name in SessionHarness.markets { venue.snapshot(InlineText(name) ?? "") }
+        }
+        venue.streams.removeAll()
+        venue.feed(.streamClosed(StreamID(0)))
+      }
+      venue.advance(by: max(venue.session.nextDeadline - venue.now, .milliseconds(1)))
+    }
+    #expect(asked.count >= 40)
+    for index in asked.indices.dropFirst(10) {
+      // Less the millisecond that this clock moves by.
+      #expect(asked[index] - asked[index - 10] >= .milliseconds(59_999))
+    }
+  }
+
   @Test("M90 M91 C7: a ping with id 0 every 10 s; no pong in 10 s ends the connection")
   func pings() throws {
     let venue = SessionHarness()

@@ -5,6 +5,10 @@ internal import WhiteBITWire
 
 /// The one socket that carries private and public channels.
 ///
+/// The connect budget: every market's channels share this socket, and each connection spends a token of
+/// the session's quota, so that a process opens at most 10 in any 60 s, whatever fails and however
+/// short the waits between tries. The venue lets an address open 1000 a minute.
+///
 /// - Source: WhiteBIT docs: public channels may be mixed on an authorized socket; subscriptions are
 ///   forgotten on disconnect, and nothing is repeated.
 struct Link: Equatable, Sendable {
@@ -185,7 +189,7 @@ extension WhiteBITSession {
     }
   }
 
-  /// Begins a connection when it is time.
+  /// Begins a connection when it is time: with its token, which is what the connect budget counts.
   mutating func connectIfDue(at now: Timestamp) {
     guard phase == .running, link.stage == .down, link.retryAt <= now else { return }
     link.retryAt = .distantFuture

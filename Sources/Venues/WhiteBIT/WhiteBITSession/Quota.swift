@@ -17,6 +17,7 @@ public struct WhiteBITRates: Equatable, Sendable {
   public var account = RateLimit(12_000, in: .seconds(10))
   public var market = RateLimit(2_000, in: .seconds(10))
   public var books = RateLimit(600, in: .seconds(10))
+  /// Also the connect budget: no stream is opened without a token of its own.
   public var tokens = RateLimit(10, in: .seconds(60))
   /// Everything of one address together: the strictest reading of what has no limit of its own.
   public var address = RateLimit(10_000, in: .seconds(10))
