@@ -240,7 +240,7 @@ step_conformance() {
   for script in Tests/Conformance/*.sh; do
     [ -x "$script" ] || continue
     name=$(basename "$script" .sh) log=$logs/conformance-$(basename "$script" .sh).log code=0
-    # With --long the soak takes two hours, a hundred cuts a quarter of one.
+    # With --long the soak takes two hours, a hundred cuts of one bot a quarter of one.
     limited $((${MARTLET_LONG-0} == 1 ? 10800 : 600)) "$script" >"$log" 2>&1 || code=$?
     summed "conformance: $name" "$log" $code
   done

@@ -1,14 +1,11 @@
 """The live program's edge, seen from outside: every byte it sends passes a relay that reads them with code of
 its own, on an exchange whose clock is not this machine's; then its event loop alone is stopped and goes on."""
 import base64
-import bisect
 import ctypes
 import hashlib
 import hmac
-import itertools
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -19,135 +16,9 @@ import urllib.request
 
 from demo_processes import MARTLET, configure, orders
 from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
+from relay import Relay, events, is_stream
 
 SKEW = 25.0
-
-
-class Relay:
-    """Hands bytes on between a client and an upstream, and keeps them with the time at which they went on.
-
-    `hold` is called before bytes go to the client, with the connection's record; they wait until it returns."""
-
-    def __init__(self, upstream):
-        self.upstream = upstream
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        self.lock = threading.Lock()
-        self.connections = []
-        self.hold = None
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            upstream = socket.create_connection(("127.0.0.1", self.upstream))
-            for side in (client, upstream):
-                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            record = {"sent": [], "received": []}
-            with self.lock:
-                self.connections.append(record)
-            threading.Thread(target=self._pump, args=(client, upstream, record, "sent"), daemon=True).start()
-            threading.Thread(target=self._pump, args=(upstream, client, record, "received"), daemon=True).start()
-
-    def _pump(self, source, target, record, kind):
-        try:
-            while data := source.recv(65536):
-                if kind == "received" and self.hold:
-                    self.hold(record)
-                entry = [0, data]
-                with self.lock:
-                    record[kind].append(entry)
-                entry[0] = time.time()  # The last thing before it leaves.
-                target.sendall(data)
-        except OSError:
-            pass
-        for side in (source, target):
-            try:
-                side.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def copy(self):
-        with self.lock:
-            return [{kind: list(chunks) for kind, chunks in record.items()} for record in self.connections]
-
-    def close(self):
-        self.server.close()
-
-
-class Reader:
-    """Walks through one direction of a connection and knows when each byte came."""
-
-    def __init__(self, chunks):
-        self.data = b"".join(data for _, data in chunks)
-        self.moments = [moment for moment, _ in chunks]
-        self.ends = list(itertools.accumulate(len(data) for _, data in chunks))
-        self.at = 0
-
-    def time(self):
-        index = bisect.bisect_left(self.ends, self.at)
-        return self.moments[index] if index < len(self.ends) else 0
-
-    def take(self, count):
-        part = self.data[self.at:self.at + count]
-        self.at += count
-        return part if len(part) == count else None
-
-    def head(self):
-        end = self.data.find(b"\r\n\r\n", self.at)
-        if end < 0:
-            return None
-        lines = self.data[self.at:end].decode("latin-1").split("\r\n")
-        self.at = end + 4
-        return lines[0], [tuple(line.split(": ", 1)) for line in lines[1:]]
-
-    def frame(self):
-        start = self.take(2)
-        if start is None:
-            return None
-        length = start[1] & 127
-        if length > 125:
-            more = self.take(2 if length == 126 else 8)
-            if more is None:
-                return None
-            length = int.from_bytes(more, "big")
-        mask = self.take(4) if start[1] & 128 else bytes(4)
-        body = self.take(length)
-        if body is None or mask is None:
-            return None
-        return start[0] & 15, bytes(byte ^ mask[index & 3] for index, byte in enumerate(body))
-
-
-def events(relay):
-    """Requests, replies and frames of all connections, by time."""
-    found = []
-    for record in relay.copy():
-        sent, received = Reader(record["sent"]), Reader(record["received"])
-        while (head := sent.head()) is not None:
-            line, headers = head
-            fields = {name.lower(): value for name, value in headers}
-            if "upgrade" in fields:
-                for reader, kind in ((sent, "frame"), (received, "push")):
-                    if reader is received:
-                        reader.head()
-                    while (frame := reader.frame()) is not None:
-                        if frame[0] == 1:
-                            found.append((reader.time(), kind, json.loads(frame[1])))
-                break
-            body = sent.take(int(fields.get("content-length", 0)))
-            if body is None:
-                break
-            found.append((sent.time(), "request", {"line": line, "headers": headers, "body": body}))
-            answer = received.head()
-            if answer is None:
-                continue
-            length = {name.lower(): value for name, value in answer[1]}.get("content-length", 0)
-            received.take(int(length))
-            found.append((received.time(), "reply", {"path": line.split()[1], "status": int(answer[0].split()[1])}))
-    return sorted(found, key=lambda event: event[0])
 
 
 def offset_of(exchange):
@@ -167,9 +38,9 @@ def first(found, kind, test):
 
 
 def wire(checks):
-    with Exchange("--speed", "1", "--time", str(int((time.time() + SKEW) * 1000))) as exchange, tempfile.TemporaryDirectory() as folder:
+    with Exchange("--speed", "1", "--time", str(int((time.time() + SKEW) * 1000)), plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
         offset = offset_of(exchange)
-        relay = Relay(int(exchange.rest.rsplit(":", 1)[1]))
+        relay = Relay(exchange.port, exchange.ca)
         strict = relayed(configure(folder, exchange, name="strict"), exchange, relay)
         bot = subprocess.run([MARTLET, "run", strict, "--for", "8s", "--json"], capture_output=True, text=True, timeout=60, cwd=ROOT)
         seen = events(relay)
@@ -177,7 +48,7 @@ def wire(checks):
         checks.check("M34 C3 on a machine 25 s behind the exchange a bot with the strictest tolerance places nothing, and says why",
                      len(signed_requests(seen)) > 3 and not placed and "behind the venue's" in bot.stderr, (bot.returncode, placed[:2], bot.stderr[-500:]))
         relay.close()
-        relay = Relay(int(exchange.rest.rsplit(":", 1)[1]))
+        relay = Relay(exchange.port, exchange.ca)
         path = tolerant(relayed(configure(folder, exchange), exchange, relay))
         bot = subprocess.run([MARTLET, "run", path, "--for", "8s", "--json"], capture_output=True, text=True, timeout=60, cwd=ROOT)
         last = json.loads(bot.stdout.strip().splitlines()[-1]) if bot.stdout.strip() else {}
@@ -268,13 +139,19 @@ def tolerant(path):
 
 
 def relayed(path, exchange, relay):
-    """Points a configuration at the relay in place of the exchange."""
+    """Points a configuration at the relay in place of the exchange, and has it trust the relay's certificate."""
     with open(path) as file:
         text = file.read()
-    text = text.replace(exchange.rest.split("//")[1], f"127.0.0.1:{relay.port}")
-    text = re.sub(r"ws://127.0.0.1:\d+", f"ws://127.0.0.1:{relay.port}", text)
     with open(path, "w") as file:
-        file.write(text)
+        file.write(text.replace(f"127.0.0.1:{exchange.port}", f"127.0.0.1:{relay.port}"))
+    return trusting(path, relay.ca)
+
+
+def trusting(path, ca):
+    with open(path) as file:
+        text = file.read()
+    with open(path, "w") as file:
+        file.write(text.replace("\nkey = ", f'\nca = "{ca}"\nkey = ', 1))
     return path
 
 
@@ -299,21 +176,20 @@ def stalled_replies(checks, earlier):
     counts, this one's and the `earlier`: a machine that is busy with other things may hand frames over late in one of them, a bot that
     waits for a reply does so each time."""
     stall, stop = 5.0, 0.4
-    with Exchange("--speed", "10") as exchange, tempfile.TemporaryDirectory() as folder:
-        relay = Relay(int(exchange.rest.rsplit(":", 1)[1]))
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        relay = Relay(exchange.port, exchange.ca)
         path = relayed(configure(folder, exchange), exchange, relay)
         began = []
 
-        def hold(record):
-            sent = record["sent"]
-            if b"websocket" in sent[0][1].lower():
-                return
-            if not began and b"/order/bulk" in sent[-1][1]:
-                began.append(time.time())
-            if began:
-                time.sleep(max(0, began[0] + stall - time.time()))
+        def late_reply(record, kind, _):
+            if kind == "received" and not is_stream(record):
+                if not began and b"/order/bulk" in record["sent"][-1][1]:
+                    began.append(time.time())
+                if began:
+                    time.sleep(max(0, began[0] + stall - time.time()))
+            return True
 
-        relay.hold = hold
+        relay.passes = late_reply
         bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         is_placed = until(lambda: began, 15)
         time.sleep(stall + 1)
@@ -332,7 +208,7 @@ def stalled_replies(checks, earlier):
             return late
         middle = sorted([*earlier, late])[1]
         checks.check("M8 every frame that went to the bot is in its journal, in order", is_same and is_placed, (len(delays), err[-300:]))
-        checks.check("M8 with all REST replies held back for 5 s, from a frame's arrival to its handling p99 is under 10 ms",
+        checks.check("M8 over TLS, with all REST replies held back for 5 s, from a frame's arrival to its handling p99 is under 10 ms",
                      len(during) > 100 and middle < 0.010 and min(during) > -0.001, (len(during), min(during, default=0), earlier, late))
         checks.tell(f"p99 of three runs {[round(1000 * value, 2) for value in (*earlier, late)]} ms; of the last p50 {1000 * percentile(during, 50):.2f} ms, worst {1000 * max(during, default=0):.2f} ms "
                     f"of {len(during)} frames")
@@ -359,18 +235,18 @@ class Flood(Relay):
 
     EVERY = 0.005
 
-    def __init__(self, upstream):
-        super().__init__(upstream)
+    def __init__(self, upstream, ca):
+        super().__init__(upstream, ca)
         self.turn = threading.Lock()
         self.told = 0
 
-    def _pump(self, source, target, record, kind):
+    def _pump(self, source, target, record, kind, data=b""):
         if kind == "received":
             try:
                 self._begin(source, target, record)
             except OSError:
                 pass
-        super()._pump(source, target, record, kind)
+        super()._pump(source, target, record, kind, data)
 
     def _begin(self, source, target, record):
         """Hands on the first head; behind a stream's, whole frames until its end: what comes between two of them is ours."""
@@ -434,8 +310,8 @@ class Flood(Relay):
 def flooded(checks):
     """Ten thousand frames a second on the stream of a bot that pings, for longer than two pings."""
     rate, seconds = 10_000, 25
-    with Exchange("--speed", "2") as exchange, tempfile.TemporaryDirectory() as folder:
-        relay = Flood(int(exchange.rest.rsplit(":", 1)[1]))
+    with Exchange("--speed", "2", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        relay = Flood(exchange.port, exchange.ca)
         path = relayed(configure(folder, exchange), exchange, relay)
         bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         until(lambda: len(orders(exchange)) >= 20, 15)
@@ -448,7 +324,7 @@ def flooded(checks):
         relay.close()
         delays, is_same = frame_delays(relay, os.path.join(folder, "bot-journal"))
         during = [delay for sent, delay in delays if began < sent < ended]
-        checks.check("M92 at ten thousand frames a second every frame that went to the bot is in its journal, once and in order",
+        checks.check("M92 over TLS at ten thousand frames a second every frame that went to the bot is in its journal, once and in order",
                      is_same and count > 0.95 * rate * seconds and len(during) > count, (is_same, count, len(during), err[-300:]))
         found = events(relay)
         pings = [moment for moment, kind, event in found if kind == "frame" and event["method"] == "ping" and began < moment < ended]
@@ -475,10 +351,10 @@ def full_pipe():
 
 
 def unread(checks):
-    with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
+    with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
             page = free.getsockname()[1]
-        path = configure(folder, exchange, more=f"[dashboard]\nport = {page}\n")
+        path = trusting(configure(folder, exchange, more=f"[dashboard]\nport = {page}\n"), exchange.ca)
         reading, writing = full_pipe()
         bot = subprocess.Popen([MARTLET, "run", path], stdout=writing, stderr=subprocess.DEVNULL, cwd=ROOT)
         os.close(writing)
@@ -522,8 +398,8 @@ class OneThread:
 
 def hung_loop(checks):
     timeout, grace = 12, 6
-    with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
-        path = configure(folder, exchange)
+    with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        path = trusting(configure(folder, exchange), exchange.ca)
         text = open(path).read().replace('"16s"', f'"{timeout}s"').replace('refresh = "5s"', 'refresh = "1s"').replace('"10s"', f'"{grace}s"')
         with open(path, "w") as file:
             file.write(text)

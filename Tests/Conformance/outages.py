@@ -1,5 +1,6 @@
 """A bot trades over TLS through a network that fails in every way a network can; after each failure it trades again,
 and in the end its ledger is the exchange's."""
+import contextlib
 import json
 import os
 import re
@@ -19,20 +20,27 @@ TIMEOUT = 60
 
 
 class Bot:
-    """A bot as a process of its own, its way to the exchange through a proxy. `before` goes before its command."""
+    """A bot as a process of its own, its way to the exchange through a proxy. `before` goes before its command; `ca` is what it trusts,
+    the exchange's own certificate unless the proxy shows another."""
 
-    def __init__(self, exchange, proxy, folder, before=(), change=lambda text: text):
+    def __init__(self, exchange, proxy, folder, before=(), change=lambda text: text, ca=None, errors=subprocess.PIPE):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.page = free.getsockname()[1]
         path = configure(folder, exchange, more=f"[dashboard]\nport = {self.page}\n")
         text = open(path).read().replace(f":{exchange.port}", f":{proxy.port}")
-        if exchange.ca:
-            text = text.replace("key = ", f'ca = "{exchange.ca}"\nkey = ', 1)
+        if ca or exchange.ca:
+            text = text.replace("key = ", f'ca = "{ca or exchange.ca}"\nkey = ', 1)
         text = re.sub(r'timeout = .*\nrefresh = .*\ngrace = .*', f'timeout = "{TIMEOUT}s"\nrefresh = "20s"\ngrace = "40s"', text)
         with open(path, "w") as file:
             file.write(change(text))
         self.journal = os.path.join(folder, "bot-journal")
-        self.process = subprocess.Popen([*before, MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        self.words, self.errors = [*before, MARTLET, "run", path, "--json"], errors
+        self.environment = {**os.environ, "XDG_STATE_HOME": exchange.state}
+        self.begin()
+
+    def begin(self):
+        """Its first life, or another after a death."""
+        self.process = subprocess.Popen(self.words, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT, env=self.environment)
 
     def state(self):
         try:
@@ -60,28 +68,74 @@ class Bot:
 
 
 class Guard:
-    """Asks the exchange, past the proxy, whether the kill-switch is armed whenever orders of the bot rest."""
+    """Asks the exchange, past the proxy, whether the kill-switch is armed whenever orders of the bot rest, and whether it ever fired."""
+
+    EVERY = 0.5
 
     def __init__(self, exchange):
         self.exchange = exchange
         self.unguarded = []
         self.asked = 0
+        self.oldest = 0.0
+        # When it was seen to have fired, and what the network was kept from doing meanwhile: from, until.
+        self.fired, self.outages = [], []
         self.is_over = threading.Event()
         self.thread = threading.Thread(target=self._watch)
         self.thread.start()
 
     def _watch(self):
-        while not self.is_over.wait(0.5):
+        started = None
+        while not self.is_over.wait(self.EVERY):
             # The list first: what is armed only afterwards does not count.
             timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
             resting = [row for row in orders(self.exchange) if row["clientOrderId"].startswith("mt")]
+            if self.is_over.is_set():
+                return  # It ends meanwhile, and takes its timer off.
             self.asked += 1
             if resting and not timers:
                 self.unguarded.append(len(resting))
+            now = timers[0]["startTime"] if timers else None
+            if started is not None and (now is None or now - started > TIMEOUT):
+                self.fired.append(time.monotonic())
+            if started is not None and now is not None:
+                self.oldest = max(self.oldest, now - started)
+            started = now
+
+    @contextlib.contextmanager
+    def outage(self):
+        """Around a time for which the network is kept from working."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.outages.append((began, time.monotonic()))
+
+    def faults(self):
+        """When it fired, other than in an outage longer than its time: that is what it is for."""
+        return [moment for moment in self.fired
+                if not any(ended - began > TIMEOUT and began < moment < ended + self.EVERY + 1 for began, ended in self.outages)]
 
     def end(self):
         self.is_over.set()
         self.thread.join()
+
+    def judge(self, checks, bot, name, history):
+        """Its verdict, once the bot has ended; `history` is all orders of the account."""
+        checks.check(f"{name}: the kill-switch was armed each time that orders were seen to rest", self.asked > 10 and not self.unguarded, self.unguarded)
+        excused = len(self.fired) > len(self.faults())
+        taken = [] if excused else taken_off(history, bot.journal)
+        checks.check(f"{name}: it never fired while the bot lived, and took off none of its orders", not self.faults() and not taken, (self.faults(), taken[:5]))
+        longest = max((ended - began for began, ended in self.outages), default=0)
+        checks.tell(f"without protection {self.EVERY * len(self.unguarded):.1f} s of {self.EVERY * self.asked:.0f} looked at; {self.oldest:.0f} s between two refreshes "
+                    f"at most, of {TIMEOUT}; fired {len(self.fired)} times" + (f", in an outage of {longest:.0f} s" if excused else ""))
+
+
+def taken_off(rows, journal):
+    """Client order ids that the exchange ended unfilled and unasked, as its kill-switch does: the journal has no wish for it."""
+    _, out, _ = run("journal", "print", journal, "--contains", "] cancel mt")
+    wished = {line.rsplit(" ", 1)[1] for line in out.splitlines()}
+    return [row["clientOrderId"] for row in rows
+            if row["clientOrderId"].startswith("mt") and "CANCELED" in row.get("status", "") and row["clientOrderId"] not in wished]
 
 
 def history(exchange):
@@ -105,7 +159,8 @@ def outages(checks):
         def after(name, limit, began=None):
             moment = began or time.monotonic()
             back = until(bot.is_trading, limit)
-            checks.check(f"{name}: trading again {time.monotonic() - moment:.1f} s later", back, bot.state())
+            checks.check(f"{name}: it trades again", back, bot.state())
+            checks.tell(f"{time.monotonic() - moment:.1f} s later")
 
         proxy.cut()
         began = time.monotonic()
@@ -145,20 +200,18 @@ def outages(checks):
         proxy.refuse(5)
         after("no connection to be had for 5 s", 30)
 
-        rounds = 100
-        began = time.monotonic()
-        lost = 0
-        for _ in range(rounds):
-            accepted = proxy.accepted
-            proxy.cut()
-            # As soon as it is on its way back it is cut again.
-            if not until(lambda: proxy.accepted > accepted, 40):
-                lost += 1
-            if time.monotonic() - began > 60:
-                break
-        cuts = _ + 1
-        after(f"M94 {cuts} cuts one after the other", 60)
-        checks.check("and after each it came again", lost == 0, lost)
+        rounds = 100 if os.environ.get("MARTLET_LONG") == "1" else 25
+        cuts = 0
+        with guard.outage():
+            for _ in range(rounds):
+                accepted = proxy.accepted
+                proxy.cut()
+                # As soon as it is on its way back it is cut again.
+                if not until(lambda: proxy.accepted > accepted, 70):
+                    break
+                cuts += 1
+        checks.check("M94 cut 25 times in a row (100 with --long), each time as soon as it comes again, it comes again each time", cuts == rounds, cuts)
+        after("so many cuts in a row", 60)
 
         def states():
             return {order["state"] for order in bot.state()["orders"]}
@@ -166,13 +219,13 @@ def outages(checks):
         settled = until(lambda: bot.is_trading() and states() == {"open"}, 30)
         checks.check("no order is left in doubt", settled, states())
         guard.end()
-        checks.check(f"the kill-switch was armed each of the {guard.asked} times that orders were seen to rest",
-                     guard.asked > 20 and not guard.unguarded, guard.unguarded)
         code, last, err = bot.end()
-        checks.check(f"M7 M96 its ledger is the exchange's to the last digit after {last.get('fills')} fills",
+        guard.judge(checks, bot, "through all this", history(exchange))
+        checks.check("M7 M96 its ledger is the exchange's to the last digit",
                      code == 0 and last.get("reconciled") is True and last.get("fills", 0) > 0, (code, last, err[-500:]))
         ids = [row["clientOrderId"] for row in history(exchange) if row["clientOrderId"].startswith("mt")]
-        checks.check(f"T10 none of its {len(ids)} orders was sent twice", len(ids) >= 20 and len(set(ids)) == len(ids), len(ids) - len(set(ids)))
+        checks.check("T10 none of its orders was sent twice", len(ids) >= 20 and len(set(ids)) == len(ids), len(ids) - len(set(ids)))
+        checks.tell(f"{len(ids)} orders, {last.get('fills')} fills")
         checks.check("and none is left", orders(exchange) == [], orders(exchange))
         code, out, err = run("journal", "verify", bot.journal)
         checks.check("its journal is sound", code == 0, (code, out, err))
