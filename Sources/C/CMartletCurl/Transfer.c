@@ -237,6 +237,25 @@ const char *cmartlet_transfer_text(const cmartlet_transfer *transfer) {
   return curl_easy_strerror(transfer->code);
 }
 
+long cmartlet_transfer_verified(const cmartlet_transfer *transfer) {
+  long verified = 0;
+  (curl_easy_getinfo)(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+  return verified;
+}
+
+cmartlet_rest_refusal cmartlet_transfer_refusal(const cmartlet_transfer *transfer) {
+  switch (transfer->code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+      // curl looks at the host itself, before it takes over what OpenSSL found: that is 0 or, as before
+      // the handshake, 1, which stands for nothing in particular.
+      return cmartlet_transfer_verified(transfer) > 1 ? CMARTLET_REST_BAD_CERTIFICATE
+                                                      : CMARTLET_REST_WRONG_HOST;
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH: return CMARTLET_REST_WRONG_KEY;
+    case CURLE_SSL_CONNECT_ERROR: return CMARTLET_REST_NO_HANDSHAKE;
+    default: return CMARTLET_REST_NO_REFUSAL;
+  }
+}
+
 int cmartlet_transfer_connects(const cmartlet_transfer *transfer) {
   long connects = 0;
   (curl_easy_getinfo)(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);

@@ -183,8 +183,8 @@ void cmartlet_tls_destroy(cmartlet_tls *connection) {
   free(connection);
 }
 
-static cmartlet_tls_fault fault_of_certificate(long result) {
-  switch (result) {
+cmartlet_tls_fault cmartlet_tls_fault_of(long verified) {
+  switch (verified) {
     case X509_V_ERR_CERT_HAS_EXPIRED: return CMARTLET_TLS_EXPIRED;
     case X509_V_ERR_CERT_NOT_YET_VALID: return CMARTLET_TLS_NOT_YET_VALID;
     case X509_V_ERR_HOSTNAME_MISMATCH:
@@ -196,9 +196,11 @@ static cmartlet_tls_fault fault_of_certificate(long result) {
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     // An authority of the same name with another key.
     case X509_V_ERR_CERT_SIGNATURE_FAILURE: return CMARTLET_TLS_UNKNOWN_AUTHORITY;
-    default: return CMARTLET_TLS_OTHER;
+    default: return CMARTLET_TLS_BAD_CERTIFICATE;
   }
 }
+
+const char *cmartlet_tls_words_of(long verified) { return X509_verify_cert_error_string(verified); }
 
 static cmartlet_tls_result fault(cmartlet_tls_fault kind) {
   return (cmartlet_tls_result){.kind = CMARTLET_TLS_FAULT, .value = kind};
@@ -210,9 +212,9 @@ static cmartlet_tls_result protocol_fault(cmartlet_tls *connection) {
   int reason = ERR_GET_REASON(code);
   long verified = SSL_get_verify_result(connection->ssl);
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
-    say(connection->text, X509_verify_cert_error_string(verified));
+    say(connection->text, cmartlet_tls_words_of(verified));
     ERR_clear_error();
-    return fault(fault_of_certificate(verified));
+    return fault(cmartlet_tls_fault_of(verified));
   }
   say_error(connection->text);
   switch (reason) {

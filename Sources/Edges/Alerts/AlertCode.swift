@@ -41,6 +41,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case foreignOrder = "foreign-order"
   case venueError = "venue-error"
   case requestFailed = "request-failed"
+  case tlsRefused = "tls-refused"
   case marketClosed = "market-closed"
   case strategyIdle = "strategy-idle"
   case flattenIncomplete = "flatten-incomplete"
@@ -52,7 +53,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
     switch self {
     case .halted, .journal, .keyRefused, .deadManLost, .deadManAbandoned, .bookSilent,
       .privateSilent, .orderStuck, .venueContradiction, .ledgerDiffers, .fillUnproven,
-      .quotaBreaker, .retriesExhausted, .clockSkew, .flattenIncomplete:
+      .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete:
       .critical
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
       .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
@@ -70,7 +71,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
     switch self {
     case .halted, .deadManLost, .deadManRefresh, .deadManAbandoned, .bookSilent, .tradesSilent,
       .privateSilent, .streamLost, .bookUntrusted, .orderInDoubt, .ledgerDiffers, .quotaBreaker,
-      .retriesExhausted, .clockSkew, .marketClosed, .strategyIdle, .alertSink:
+      .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .alertSink:
       true
     case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
       .tradeBalanceShort,
@@ -283,6 +284,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "a request or a connection to the venue failed",
         "tries again where that is safe; what may have acted is in doubt until the venue tells",
         "nothing unless it repeats; then look at the network"
+      )
+    case .tlsRefused:
+      (
+        "whoever answers at the venue's address does not prove to be the venue: the certificate has expired, is another host's, of no trusted authority or not of a pinned key, or TLS is older than 1.3",
+        "has sent nothing there, neither a key nor an order; tries again, waiting longer each time; the venue's timers cancel what rests if the dead-man cannot be refreshed",
+        "look for what stands between, a proxy or a captive network, with `./martlet doctor`; ask the venue whether it has a new key before you change `ca` or `pins`"
       )
     case .marketClosed:
       (

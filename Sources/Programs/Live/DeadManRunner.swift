@@ -205,6 +205,8 @@ private final class DeadManWorker: @unchecked Sendable {
   }
 
   private var isEnding = false
+  /// TLS refused whoever answered last; there is one connection, so a reply shows that it is over.
+  private var isRefused = false
   /// What the venue's last refusal of the key was about.
   private var keyProblem: KeyProblem?
 
@@ -245,12 +247,21 @@ private final class DeadManWorker: @unchecked Sendable {
         headers: headers, body: body)
       switch outcome {
       case .replied(let status, _, let reply):
+        if isRefused {
+          isRefused = false
+          tell(.cleared(.tlsRefused, "the exchange proves who it is again"))
+        }
         if let problem = KeyProblem(status: status, body: reply.span) { keyProblem = problem }
         machine.response(
           request.id, status: status, body: reply.span, at: clock.now(), effects: &effects,
           outcomes: &outcomes)
       case .failed(let fault):
-        tell(.event("request failed: \(fault)"))
+        if let refusal = fault.refusal, refusal.isRefusal {
+          isRefused = true
+          tell(.raised(.tlsRefused, "\(refusal)"))
+        } else {
+          tell(.event("request failed: \(fault)"))
+        }
         machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
       }
     } catch {

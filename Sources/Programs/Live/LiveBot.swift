@@ -52,6 +52,9 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private var rest: RESTClient?
   private var clock = AnchoredClock()
   private var calendar = CalendarWatch()
+  /// Connections for requests that had been made when one was last refused: a reply on one of them does
+  /// not show that the next would not be. nil while none is.
+  private var refusedAt: UInt64?
   private var streams: [(id: StreamID, client: WebSocketClient)] = []
   private var secrets = SecretHandles()
   /// Requests whose replies carry a secret. At most as many as are in flight.
@@ -355,6 +358,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     _ client: RESTClient, replied request: UInt64, status: UInt16, head: Span<UInt8>,
     body: Span<UInt8>
   ) {
+    if let made = refusedAt, client.connectionsMade > made {
+      refusedAt = nil
+      alerts.clear(.tlsRefused, "requests", "the exchange proves who it is again", at: clock.now())
+    }
     if status != 200, keyProblem == nil { keyProblem = KeyProblem(status: status, body: body) }
     let input = KernelInput.venue(.response(RequestID(request), status: status))
     guard let index = secretRequests.firstIndex(of: request) else { return feed(input, body) }
@@ -368,8 +375,13 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   func rest(_ client: RESTClient, failed request: UInt64, _ fault: RESTFault) {
     secretRequests.removeAll { $0 == request }
-    alerts.raise(
-      .requestFailed, "request", "a request to the exchange failed: \(fault)", at: clock.now())
+    if let refusal = fault.refusal, refusal.isRefusal {
+      refusedAt = client.connectionsMade
+      alerts.raise(.tlsRefused, "requests", "\(refusal)", at: clock.now())
+    } else {
+      alerts.raise(
+        .requestFailed, "request", "a request to the exchange failed: \(fault)", at: clock.now())
+    }
     let failure: RequestFailure =
       switch fault.failure {
       case .notSent: .notSent
@@ -432,7 +444,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   func webSocketOpened(_ client: WebSocketClient) {
     warmAt = loop.clock()
     doChores()
-    if let stream = id(of: client) { feed(.venue(.streamOpened(stream))) }
+    guard let stream = id(of: client) else { return }
+    alerts.clear(
+      .tlsRefused, "stream \(stream.index)", "the exchange proves who it is again", at: clock.now())
+    feed(.venue(.streamOpened(stream)))
   }
 
   func webSocket(_ client: WebSocketClient, received message: Span<UInt8>, isText: Bool) {
@@ -446,7 +461,11 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     default:
       // What broke this connection may have broken the others without a word.
       rest?.distrustConnections()
-      alerts.raise(.requestFailed, "stream \(stream.index)", "\(end)", at: clock.now())
+      if case .refused(let fault) = end, fault.isRefusal {
+        alerts.raise(.tlsRefused, "stream \(stream.index)", "\(fault)", at: clock.now())
+      } else {
+        alerts.raise(.requestFailed, "stream \(stream.index)", "\(end)", at: clock.now())
+      }
     }
     feed(.venue(.streamClosed(stream)))
   }

@@ -150,7 +150,9 @@ extension ConnectionEnd {
     let age = TimeSpan.seconds(4 * 86_400)
     #expect(try SecureWorld(age: age).refusal().tlsFault == .expired)
     let fault = try SecureWorld(age: age).restRefusal()
-    #expect(fault.failure == .notSent && fault.text.contains("expired"))
+    #expect(
+      fault.failure == .notSent && fault.text.contains("expired") && fault.refusal?.kind == .expired
+    )
   }
 
   @Test("M135: a certificate of tomorrow is refused, and the clock is named")
@@ -158,7 +160,9 @@ extension ConnectionEnd {
     let end = try SecureWorld(age: .seconds(-86_400)).refusal()
     #expect(end.tlsFault == .notYetValid && end.description.contains("clock"))
     let fault = try SecureWorld(age: .seconds(-86_400)).restRefusal()
-    #expect(fault.failure == .notSent && fault.text.contains("not yet valid"))
+    #expect(
+      fault.failure == .notSent && fault.text.contains("not yet valid")
+        && fault.refusal?.kind == .notYetValid)
   }
 
   @Test("M135: another host's certificate is refused, by name and by address")
@@ -168,14 +172,17 @@ extension ConnectionEnd {
     // A name's certificate is none of its address.
     #expect(try SecureWorld(hosts: ["localhost"]).refusal("127.0.0.1").tlsFault == .wrongHost)
     let fault = try SecureWorld(hosts: ["example.org"]).restRefusal()
-    #expect(fault.failure == .notSent && fault.text.contains("name"))
+    #expect(
+      fault.failure == .notSent && fault.text.contains("name") && fault.refusal?.kind == .wrongHost)
   }
 
   @Test("M135: an authority that is not trusted is refused, though it bears a trusted one's name")
   func anUnknownAuthorityIsRefused() throws {
     #expect(try SecureWorld(isTrusted: false).refusal().tlsFault == .unknownAuthority)
     let fault = try SecureWorld(isTrusted: false).restRefusal()
-    #expect(fault.failure == .notSent && fault.text.contains("certificate"))
+    #expect(
+      fault.failure == .notSent && fault.text.contains("certificate")
+        && fault.refusal?.kind == .unknownAuthority)
   }
 
   @Test("M136: a certificate in order with another key than the pinned one is refused")
@@ -184,7 +191,9 @@ extension ConnectionEnd {
     let end = try SecureWorld().refusal(pins: [pin])
     #expect(end.tlsFault == .wrongKey)
     let fault = try SecureWorld().restRefusal(pins: [pin])
-    #expect(fault.failure == .notSent && fault.text.contains("pinned"))
+    #expect(
+      fault.failure == .notSent && fault.text.contains("pinned") && fault.refusal?.kind == .wrongKey
+    )
   }
 
   @Test("M136: the server may change its key to one that was pinned beside the old one")
@@ -213,13 +222,16 @@ extension ConnectionEnd {
     let end = try world.refusal(port: old.port)
     #expect(end.tlsFault == .oldProtocol)
     let fault = try world.restRefusal(port: old.port)
-    #expect(fault.failure == .notSent && fault.text.contains("protocol version"))
+    #expect(
+      fault.failure == .notSent && fault.text.contains("protocol version")
+        && fault.refusal?.kind == .oldProtocol)
   }
 
   @Test func aServerWithoutTLSIsSaidToBeOne() throws {
     let world = try SecureWorld()
     let plain = try HTTPServer(world.loop, delegate: Clerk())
     #expect(try world.refusal(port: plain.port).tlsFault == .notTLS)
+    #expect(try world.restRefusal(port: plain.port).refusal?.kind == .notTLS)
     plain.stop()
   }
 

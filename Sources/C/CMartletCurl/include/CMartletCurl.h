@@ -82,6 +82,20 @@ const uint8_t *_Nullable cmartlet_transfer_body(
 // the next `prepare`.
 int cmartlet_transfer_code(const cmartlet_transfer *_Nonnull transfer);
 const char *_Nonnull cmartlet_transfer_text(const cmartlet_transfer *_Nonnull transfer);
+// What was wrong with the server, as far as curl's number tells it.
+typedef enum {
+  // Nothing, or nothing of TLS.
+  CMARTLET_REST_NO_REFUSAL = 0,
+  // Its certificate; `cmartlet_transfer_verified` says what.
+  CMARTLET_REST_BAD_CERTIFICATE = 1,
+  CMARTLET_REST_WRONG_HOST = 2,
+  CMARTLET_REST_WRONG_KEY = 3,
+  // The handshake failed; the text says how, and may mean no more than a connection that broke.
+  CMARTLET_REST_NO_HANDSHAKE = 4,
+} cmartlet_rest_refusal;
+cmartlet_rest_refusal cmartlet_transfer_refusal(const cmartlet_transfer *_Nonnull transfer);
+// OpenSSL's number for what is wrong with the certificate (X509_V_ERR_…).
+long cmartlet_transfer_verified(const cmartlet_transfer *_Nonnull transfer);
 // How many connections the last request had to make: 0 when it used a kept one.
 int cmartlet_transfer_connects(const cmartlet_transfer *_Nonnull transfer);
 

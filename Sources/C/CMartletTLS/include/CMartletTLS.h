@@ -35,6 +35,8 @@ typedef enum {
   CMARTLET_TLS_REFUSED = 8,
   // Bytes were changed on their way.
   CMARTLET_TLS_CORRUPT = 9,
+  // A certificate that is wrong in another way; the text says how.
+  CMARTLET_TLS_BAD_CERTIFICATE = 10,
 } cmartlet_tls_fault;
 
 typedef enum {
@@ -87,6 +89,10 @@ cmartlet_tls_result cmartlet_tls_read(cmartlet_tls *connection, void *bytes, siz
 cmartlet_tls_result cmartlet_tls_write(cmartlet_tls *connection, const void *bytes, size_t count);
 // Whether bytes lie here that the descriptor does not show.
 bool cmartlet_tls_has_pending(cmartlet_tls *connection);
+// What a result of OpenSSL's verification (X509_V_ERR_…) means, for whoever has it from elsewhere, and
+// its words, which last.
+cmartlet_tls_fault cmartlet_tls_fault_of(long verified);
+const char *cmartlet_tls_words_of(long verified);
 // Says that nothing more follows.
 void cmartlet_tls_end_writing(cmartlet_tls *connection);
 // What is known of the last fault; empty for none. Good until the next call.

@@ -63,7 +63,7 @@ public final class RESTClient {
   private var free: [Int] = []
   /// Requests sent and not answered.
   public private(set) var inFlight = 0
-  /// Connections made since the start: it stands still while kept ones serve.
+  /// Connections made since the start that took a request: it stands still while kept ones serve.
   public private(set) var connectionsMade: UInt64 = 0
   private let loop: EventLoop
   /// When a request last got no reply though it was sent: what was connected before may be dead
@@ -172,7 +172,7 @@ public final class RESTClient {
     let request = slots[index].request
     slots[index].isBusy = false
     inFlight -= 1
-    connectionsMade += UInt64(transfer.connects)
+    if outcome != CMARTLET_REST_NOT_SENT { connectionsMade += UInt64(transfer.connects) }
     if outcome == CMARTLET_REST_TIMED_OUT || outcome == CMARTLET_REST_BROKEN {
       lastBreak = loop.clock()
     }

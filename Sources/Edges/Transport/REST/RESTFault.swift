@@ -16,6 +16,8 @@ public struct RESTFault: Error, Equatable, Sendable {
   /// libcurl's number and text; neither holds anything of the request.
   public let code: Int32
   public let text: String
+  /// What was wrong with the server, when TLS refused it; nothing was sent then.
+  public let refusal: TLSFault?
 }
 
 extension RESTFault: CustomStringConvertible {
@@ -27,7 +29,7 @@ extension RESTFault: CustomStringConvertible {
       case .broken: "sent, and the connection broke"
       case .malformed: "sent, and the reply was no HTTP or too large"
       }
-    return "\(what): \(text) (\(code))"
+    return "\(what): \(refusal.map { "\($0)" } ?? text) (\(code))"
   }
 }
 

@@ -1,4 +1,5 @@
 internal import CMartletCurl
+internal import CMartletTLS
 internal import MartletBase
 
 /// How requests of one client are sent, and what of a reply is held.
@@ -128,9 +129,37 @@ struct RESTRules {
       case CMARTLET_REST_MALFORMED: .malformed
       default: .broken
       }
+    let text = unsafe String(cString: cmartlet_transfer_text(pointer))
     return RESTFault(
-      failure: failure, code: unsafe cmartlet_transfer_code(pointer),
-      text: unsafe String(cString: cmartlet_transfer_text(pointer)))
+      failure: failure, code: unsafe cmartlet_transfer_code(pointer), text: text,
+      refusal: failure == .notSent ? refusal(text) : nil)
+  }
+
+  private func refusal(_ text: String) -> TLSFault? {
+    let kind: TLSFault.Kind?
+    switch unsafe cmartlet_transfer_refusal(pointer) {
+    case CMARTLET_REST_BAD_CERTIFICATE:
+      // curl's own words may be of what came of it: a connection that could not be written to.
+      let verified = unsafe cmartlet_transfer_verified(pointer)
+      let fault = cmartlet_tls_fault_of(verified)
+      return TLSFault(
+        kind: TLSFault.Kind(rawValue: UInt8(truncatingIfNeeded: fault.rawValue)) ?? .badCertificate,
+        text: unsafe String(cString: cmartlet_tls_words_of(verified)))
+    case CMARTLET_REST_WRONG_HOST: kind = .wrongHost
+    case CMARTLET_REST_WRONG_KEY: kind = .wrongKey
+    case CMARTLET_REST_NO_HANDSHAKE: kind = RESTTransfer.kind(ofHandshake: text)
+    default: kind = nil
+    }
+    return kind.map { TLSFault(kind: $0, text: text) }
+  }
+
+  /// curl has one number for all handshakes that fail, and OpenSSL's words.
+  private static func kind(ofHandshake text: String) -> TLSFault.Kind? {
+    if text.contains("protocol version") || text.contains("unsupported protocol") {
+      return .oldProtocol
+    }
+    if text.contains("wrong version number") || text.contains("http request") { return .notTLS }
+    return text.contains("alert") ? .refused : nil
   }
 
   /// Connections that the last request had to make; 0 when it used a kept one.

@@ -18,11 +18,24 @@ public struct TLSFault: Error, Hashable, Sendable {
     case refused = 8
     /// Bytes were changed on their way.
     case corrupt = 9
+    /// Wrong in another way, as the text says.
+    case badCertificate = 10
   }
 
   public let kind: Kind
   /// The library's words; they hold nothing that was sent.
   public let text: String
+
+  /// Whether the two of us do not agree on who the peer is or on how to speak, which will be so at the
+  /// next try too; otherwise a connection broke.
+  public var isRefusal: Bool {
+    switch kind {
+    case .expired, .notYetValid, .wrongHost, .unknownAuthority, .wrongKey, .oldProtocol, .notTLS,
+      .refused, .badCertificate:
+      true
+    case .other, .corrupt: false
+    }
+  }
 }
 
 extension TLSFault: CustomStringConvertible {
@@ -38,6 +51,7 @@ extension TLSFault: CustomStringConvertible {
     case .oldProtocol: "the peer does not speak TLS 1.3, and nothing older is accepted"
     case .notTLS: "the peer does not speak TLS on this port"
     case .refused: "the peer refused the TLS connection (\(text))"
+    case .badCertificate: "the server's certificate is not in order: \(text)"
     case .corrupt: "bytes were changed on their way (\(text))"
     }
   }
