@@ -3,6 +3,7 @@ socket, other users, the death of the process; and the alerts that reach a perso
 import collections
 import decimal
 import glob
+import http.server
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 
 from demo_processes import MARTLET, configure, orders, run
 from fault_proxy import FaultProxy
@@ -84,7 +87,7 @@ def own(exchange, prefix="mt"):
 
 
 def total(exchange, asset="DBTC"):
-    row = exchange.post("/api/v4/trade-account/balance")[asset]
+    row = exchange.post("/api/v4/trade-account/balance").get(asset, {"available": "0", "freeze": "0"})
     return decimal.Decimal(row["available"]) + decimal.Decimal(row["freeze"])
 
 
@@ -356,6 +359,99 @@ def alerts(checks):
         checks.check("it ends in order, its ledger equal", bot.end() == 0, open(os.path.join(folder, "errors")).read()[-500:])
 
 
+class Relay(http.server.BaseHTTPRequestHandler):
+    """Passes requests on to `upstream`; of one that places an order the answer is swallowed, or the request itself."""
+    protocol_version = "HTTP/1.1"
+    upstream, swallows, placed = "", "", []
+
+    def pass_on(self, body=None):
+        if self.path == "/api/v4/order/new":
+            self.placed.append(json.loads(body)["clientOrderId"])
+            if self.swallows == "request":
+                self.close_connection = True
+                return
+        headers = {name: value for name, value in self.headers.items() if name.lower().startswith(("x-txc", "content-type"))}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.upstream + self.path, data=body, headers=headers), timeout=10) as reply:
+                status, data = reply.status, reply.read()
+        except urllib.error.HTTPError as error:
+            status, data = error.code, error.read()
+        if self.path == "/api/v4/order/new" and self.swallows == "answer":
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        self.pass_on()
+
+    def do_POST(self):
+        self.pass_on(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, *_):
+        pass
+
+
+def panics(checks):
+    """`panic` with what goes wrong around it: a file that a run would refuse, and a sale whose answer is lost."""
+    with Exchange("--speed", "1") as exchange, tempfile.TemporaryDirectory() as folder:
+        path = configure(folder, exchange)
+        text = open(path).read()
+
+        def write(changed):
+            with open(path, "w") as file:
+                file.write(changed)
+
+        bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+        placed = until(lambda: len(own(exchange)) >= 20, 20)
+        bot.kill()
+        bot.wait()
+        write(text.replace("levels = 10", "levels = 0\nlevles = 3").replace('amount = "0.001"', 'amount = "a lot"'))
+        code, _, err = run("run", path, "--for", "1s")
+        refused = code == 2 and "levles" in err
+        code, out, err = run("panic", path)
+        checks.check("panic works with a file whose strategy is unsound, and says what is",
+                     placed and refused and code == 0 and "levles" in out and "canceled mt" in out and own(exchange) == [], (code, out[-600:], err))
+        write(text.replace('endpoint = "custom"', "").replace("levels = 10", "levels = 0"))
+        code, out, err = run("panic", path)
+        checks.check("panic asks for a venue that it would have to guess: 2", code == 2 and "endpoint" in err and out == "", (code, out, err))
+        write("these are no settings at all\n")
+        code, out, err = run("panic", path)
+        checks.check("panic says of what is no TOML that it cannot be read, and where to go instead: 2",
+                     code == 2 and "no TOML" in err and "on the venue's page" in err, (code, out, err))
+
+        Relay.upstream = exchange.rest
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Relay)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        write(text.replace(exchange.rest, f"http://127.0.0.1:{server.server_port}"))
+
+        def flatten(what):
+            Relay.swallows, Relay.placed[:] = what, []
+            code, out, err = run("panic", path, "--flatten", "--yes", "--json")
+            return code, json.loads(out.strip().splitlines()[-1]), err
+
+        before = total(exchange)
+        code, result, err = flatten("request")
+        checks.check("panic's sale that never arrives is not sent again, and said to be unknown with its name: 1",
+                     code == 1 and len(Relay.placed) == 1 and Relay.placed[0] in result["error"] and "not known" in result["error"]
+                     and result["sold"] == [] and total(exchange) == before, (code, result, Relay.placed, err))
+        code, result, err = flatten("answer")
+        rows = exchange.post("/api/v4/trade-account/executed-history", {"market": "DBTC_DUSDT", "limit": 100})
+        sold = sum((decimal.Decimal(row["amount"]) for row in rows if row["clientOrderId"] == (Relay.placed + [""])[0]), decimal.Decimal(0))
+        checks.check("panic's sale whose answer is lost is asked about by its name and never sent again",
+                     code in (0, 1) and len(Relay.placed) == 1 and "in doubt" in err and sold > 0 and result["sold"] == [f"{sold.normalize():f} DBTC"], (code, result, Relay.placed, sold, err))
+        checks.check("and its fills bear the bot's prefix", re.fullmatch(r"mt[0-9A-Za-z]{4}PANIC[0-9]{21}", (Relay.placed + [""])[0]), Relay.placed)
+        code, result, err = flatten("")
+        checks.check("panic once more sells what is left, and says so when it is less than the market takes",
+                     code == 0 and (total(exchange) < LOT) and (len(Relay.placed) == 1 or "nothing to sell" in err), (code, result, Relay.placed, err))
+        code, out, err = run("reconcile", path)
+        checks.check("reconcile finds the sale as the bot's own, which its journal cannot know", code == 1 and "fills: " in out, (code, out, err))
+        server.shutdown()
+
+
 def bare(checks):
     """`status` without a name, from a folder where others have died."""
     def look():
@@ -431,6 +527,7 @@ def reloading(checks):
 def main():
     checks = Checks()
     commands(checks)
+    panics(checks)
     bare(checks)
     reloading(checks)
     alerts(checks)

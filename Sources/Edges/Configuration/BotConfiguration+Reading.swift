@@ -197,7 +197,7 @@ extension BotConfiguration {
   }
 
   /// The file of certificates to trust; the local exchange's own unless another is named.
-  private static func readAuthorities(
+  static func readAuthorities(
     _ endpoint: Endpoint?, _ rest: String?, _ reader: inout TableReader
   ) -> String? {
     switch endpoint {
@@ -218,7 +218,7 @@ extension BotConfiguration {
   ///
   /// - Source: WhiteBIT docs, hosts; reference 1.1. The socket's older global host,
   ///   api.whitebit.com, refuses connections from 2027-03-01.
-  private static func standard(_ endpoint: Endpoint?) -> (rest: String, websocket: String)? {
+  static func standard(_ endpoint: Endpoint?) -> (rest: String, websocket: String)? {
     switch endpoint {
     case .local, nil: (localREST, localWebSocket)
     case .global: ("https://whitebit.com", "wss://wss.whitebit.com/ws")
@@ -228,7 +228,7 @@ extension BotConfiguration {
   }
 
   /// The base of all requests or the socket's URL; on paper it must be on this machine.
-  private static func readURL(
+  static func readURL(
     _ key: String, schemes: [String], default fallback: String?, _ endpoint: Endpoint?,
     _ mode: Mode?, _ reader: inout TableReader
   ) -> String? {

@@ -274,10 +274,8 @@ extension BotConfiguration {
 
   /// Reads the text of a file and tells everything that is wrong with it.
   ///
-  /// - Parameters:
-  ///   - file: what messages call it.
-  ///   - forPanic: it is only to take orders off, so that limits nobody holds are no reason to refuse.
-  public static func check(_ text: [UInt8], file: String, forPanic: Bool = false) -> Report {
+  /// - Parameter file: what messages call it.
+  public static func check(_ text: [UInt8], file: String) -> Report {
     let log = ConfigurationLog(file: file)
     var configuration: BotConfiguration?
     do throws(TOMLFault) {
@@ -286,14 +284,13 @@ extension BotConfiguration {
     } catch {
       log.problem("", at: error.position, error.message)
     }
-    let refusals = log.refusals.filter { !forPanic || !$0.key.hasPrefix("risk.") }
-    let isSound = log.problems.isEmpty && refusals.isEmpty
+    let isSound = log.problems.isEmpty && log.refusals.isEmpty
     // What is missing as a whole comes last.
     let end = TextPosition(line: .max, column: 0)
     return Report(
       configuration: isSound ? configuration : nil,
       problems: log.problems.sorted { ($0.position ?? end) < ($1.position ?? end) },
-      refusals: refusals.sorted { ($0.position ?? end) < ($1.position ?? end) },
+      refusals: log.refusals.sorted { ($0.position ?? end) < ($1.position ?? end) },
       settings: log.settings, keys: log.keys)
   }
 }

@@ -10,11 +10,13 @@ enum PanicCommand {
     does: """
       Cancels every open order whose client id has this bot's prefix, straight at the venue, without the
       bot's journal or process, and prints each step with what the venue said. Ends with 1 when one of
-      them still rests.
+      them still rests. It looks at all markets. Of the file it needs the bot's name, the venue's address
+      and the key; what else is wrong there is told and no reason to stop.
 
       It sells nothing: on spot nothing is borrowed, and without the journal it is not known what of the
       balance the bot began with. --flatten sells all of each market's base asset that is free, whoever
-      bought it: it needs --yes, or a typed yes on a terminal. Everything is refused (3) while a process
+      bought it, each with one order that bears the bot's prefix and is never sent twice, even when its
+      answer is lost: it needs --yes, or a typed yes on a terminal. Everything is refused (3) while a process
       holds the key: tell that one to halt.
       """,
     options: [

@@ -28,13 +28,11 @@ public struct BotPlan: Sendable {
     public let description: String
   }
 
-  /// - Parameters:
-  ///   - file: what messages call the configuration.
-  ///   - forPanic: it is only to take orders off.
+  /// - Parameter file: what messages call the configuration.
   public init(
-    configurationText: [UInt8], file: String, seed: UInt64, build: String, forPanic: Bool = false
+    configurationText: [UInt8], file: String, seed: UInt64, build: String
   ) throws(ConfigurationFault) {
-    let report = BotConfiguration.check(configurationText, file: file, forPanic: forPanic)
+    let report = BotConfiguration.check(configurationText, file: file)
     if let fault = report.fault { throw fault }
     guard let configuration = report.configuration else { throw .problems(report.problems) }
     self.configurationText = configurationText
@@ -97,7 +95,12 @@ public struct BotPlan: Sendable {
   }
 
   /// What our client order ids begin with.
-  public var ownPrefix: InlineText { InlineText("mt\(tag)") ?? tag }
+  public var ownPrefix: InlineText { BotPlan.prefix(tag) }
+
+  /// What the client order ids of a bot of this name begin with.
+  static func ownPrefix(of name: String) -> InlineText { prefix(tag(of: name)) }
+
+  private static func prefix(_ tag: InlineText) -> InlineText { InlineText("mt\(tag)") ?? tag }
 
   static func settings(of strategy: BotConfiguration.Strategy) -> BuiltInSettings {
     switch strategy {

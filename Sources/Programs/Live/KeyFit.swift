@@ -96,7 +96,13 @@ public enum KeyFit {
   ) throws -> Credentials {
     let report = BotConfiguration.check(plan.configurationText, file: file)
     if let fault = fault(of: report, file: file) { throw fault }
-    let venue = plan.configuration.whitebit
+    return try credentials(for: plan.configuration.whitebit, file: file, passphrase: passphrase)
+  }
+
+  /// Fetches the key that a venue is asked with.
+  static func credentials(
+    for venue: BotConfiguration.Venue, file: String, passphrase: PassphraseSource
+  ) throws -> Credentials {
     guard let text = venue.key ?? venue.spotKey else {
       let log = ConfigurationLog(file: file)
       log.problem(

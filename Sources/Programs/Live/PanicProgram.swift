@@ -34,7 +34,7 @@ public struct PanicProgram {
 
   private struct Fault: Error, CustomStringConvertible { let description: String }
   private struct Resting {
-    let market: InlineText
+    let market: String
     let id: String
     let row: JSONValue
   }
@@ -80,13 +80,13 @@ public struct PanicProgram {
   }
 
   private func start() throws -> Result {
-    let plan = try BotPlan(
-      configurationText: BotConfiguration.text(of: options.configurationPath),
-      file: options.configurationPath, seed: 0, build: "", forPanic: true)
+    let configuration = try PanicConfiguration(
+      BotConfiguration.text(of: options.configurationPath), file: options.configurationPath)
+    for remark in configuration.remarks { print("going on in spite of \(remark)") }
     let credentials = try KeyFit.credentials(
-      for: plan, file: options.configurationPath,
+      for: configuration.whitebit, file: options.configurationPath,
       passphrase: PassphraseSource(file: options.passphraseFile))
-    let venue = try VenueAddress(plan.configuration.whitebit)
+    let venue = try VenueAddress(configuration.whitebit)
     let now = SystemClock.realtime()
     var nonces: NonceClock
     do {
@@ -111,10 +111,13 @@ public struct PanicProgram {
         at: SystemClock.monotonic())
     }
     var questions = try SignedQuestions(venue, signer: Signer(credentials), nonces: nonces)
-    print("venue \(plan.configuration.whitebit.rest), orders that begin with \(plan.ownPrefix)")
+    let prefix = "\(BotPlan.ownPrefix(of: configuration.name))"
+    print("venue \(configuration.whitebit.rest), orders of all markets that begin with \(prefix)")
     var result = Result(ending: .done)
-    try cancelAll(plan, &questions, &result)
-    if options.flattens { try flatten(plan, venue, &questions, &result) }
+    try cancelAll(prefix, &questions, &result)
+    if options.flattens {
+      try flatten(configuration, prefix, venue, &questions, &result)
+    }
     try? nonces.settle()
     return result
   }
@@ -122,10 +125,10 @@ public struct PanicProgram {
   // MARK: Orders
 
   private func cancelAll(
-    _ plan: BotPlan, _ questions: inout SignedQuestions, _ result: inout Result
+    _ prefix: String, _ questions: inout SignedQuestions, _ result: inout Result
   ) throws {
     for round in 0..<PanicProgram.rounds {
-      let found = try resting(plan, &questions)
+      let found = try resting(prefix, &questions)
       result.left = found.count
       if round == 0 { print("found \(found.count) open order(s) of this bot") }
       if found.isEmpty {
@@ -139,7 +142,7 @@ public struct PanicProgram {
       }
       if round > 0 { SystemClock.sleep(.milliseconds(200)) }
     }
-    result.left = try resting(plan, &questions).count
+    result.left = try resting(prefix, &questions).count
     if result.left > 0 {
       result.ending = .failed
       result.error = "\(result.left) order(s) of this bot still rest there"
@@ -149,13 +152,16 @@ public struct PanicProgram {
   private func cancel(
     _ order: Resting, _ questions: inout SignedQuestions, _ result: inout Result
   ) {
+    let names = JSONValue.object([
+      .init("market", .string(order.market)), .init("clientOrderId", .string(order.id)),
+    ])
     let what =
       "\(order.row["side"]?.text ?? "") \(order.row["left"]?.text ?? "?") at"
       + " \(order.row["price"]?.text ?? "?") \(order.market)"
     do {
       let answer = try questions.post(
         "\(Endpoint.cancelOrder.path)",
-        "\"market\":\"\(order.market)\",\"clientOrderId\":\"\(order.id)\",",
+        PanicProgram.members(names),
         tries: PanicProgram.tries)
       switch answer {
       case .told(let reply):
@@ -167,21 +173,19 @@ public struct PanicProgram {
     } catch { print("cancel of \(order.id) (\(what)) is in doubt: \(error)") }
   }
 
+  /// The bot's own orders, in whatever market: it may have traded another one before.
   private func resting(
-    _ plan: BotPlan, _ questions: inout SignedQuestions
+    _ prefix: String, _ questions: inout SignedQuestions
   ) throws -> [Resting] {
-    var found: [Resting] = []
-    for market in plan.symbols {
-      for row in try questions.rows(
-        "\(Endpoint.openOrders.path)", of: market, tries: PanicProgram.tries)
-      {
-        guard let id = row["clientOrderId"]?.text, id.hasPrefix("\(plan.ownPrefix)") else {
-          continue
-        }
-        found.append(Resting(market: market, id: id, row: row))
+    try questions.rows("\(Endpoint.openOrders.path)", of: nil, tries: PanicProgram.tries).compactMap
+    {
+      row in
+      guard let id = row["clientOrderId"]?.text, id.hasPrefix(prefix) else { return nil }
+      guard let market = row["market"]?.text else {
+        throw Fault(description: "\(id): the venue does not tell its market")
       }
+      return Resting(market: market, id: id, row: row)
     }
-    return found
   }
 
   // MARK: Inventory
@@ -189,56 +193,149 @@ public struct PanicProgram {
   /// Sells the free base asset of each market with one order that ends at once. Not asked for unless
   /// somebody says so: without the journal it is not known what of it the bot began with.
   private func flatten(
-    _ plan: BotPlan, _ venue: VenueAddress, _ questions: inout SignedQuestions,
-    _ result: inout Result
+    _ configuration: PanicConfiguration, _ prefix: String, _ venue: VenueAddress,
+    _ questions: inout SignedQuestions, _ result: inout Result
   ) throws {
+    func fail(_ text: String) {
+      result.ending = .failed
+      result.error = result.error.map { "\($0); \(text)" } ?? text
+    }
+    if configuration.lacksMarkets {
+      fail(
+        "the file names a strategy without a market that can be read: what it bought is not sold")
+    }
     let listings = try get("/api/v4/public/markets", venue)
-    for market in plan.symbols {
-      guard case .array(let rows) = listings,
-        let rules = rows.first(where: { $0["name"]?.text == "\(market)" }),
-        let asset = rules["stock"]?.text,
-        let places = rules["stockPrec"]?.text.flatMap({ Int($0) }), (0...18).contains(places),
-        let least = rules["minAmount"]?.text.flatMap({ try? Amount($0) })
-      else { throw Fault(description: "\(market): the venue does not tell its rules") }
-      let balances = try questions.value(
-        "\(Endpoint.tradeBalance.path)", "", tries: PanicProgram.tries)
-      guard let free = balances[asset]?["available"]?.text.flatMap({ try? Amount($0) })
-      else { throw Fault(description: "\(asset): the venue does not tell the balance") }
-      let lot = powerOfTen(Amount.places - places)
-      let amount = Amount(units: free.units / lot * lot)
-      guard amount > .zero, amount >= least else {
-        print("\(asset): \(free) free, less than the least order of \(least): nothing to sell")
-        continue
-      }
-      let book = try get("/api/v4/public/orderbook/\(market)?limit=20", venue)
-      guard let best = book["bids"]?[0]?[0]?.text.flatMap({ try? Amount($0) }) else {
-        throw Fault(description: "\(market): nobody buys there now")
-      }
-      let step = powerOfTen(
-        Amount.places - (rules["moneyPrec"]?.text.flatMap { Int($0) } ?? 0).clamped(to: 0...18))
-      // One hundredth through the best bid, and not below: the order takes what is there and ends.
-      let price = Amount(units: (best.units - best.units / 100 + step - 1) / step * step)
+    for market in configuration.markets {
+      do {
+        guard let sale = try sale(in: market, listings, venue, &questions) else { continue }
+        try sell(sale, prefix, &questions, &result)
+      } catch { fail("\(error)") }
+    }
+  }
+
+  /// One order that takes what is there and ends.
+  private struct Sale {
+    let market: InlineText
+    let asset: String
+    let amount: Amount
+    let price: Amount
+  }
+
+  /// - Returns: nil when there is nothing that the market would take, which is told.
+  private func sale(
+    in market: InlineText, _ listings: JSONValue, _ venue: VenueAddress,
+    _ questions: inout SignedQuestions
+  ) throws -> Sale? {
+    guard case .array(let rows) = listings,
+      let rules = rows.first(where: { $0["name"]?.text == "\(market)" }),
+      let asset = rules["stock"]?.text, let quote = rules["money"]?.text,
+      let places = rules["stockPrec"]?.text.flatMap({ Int($0) }), (0...10).contains(places),
+      let ticks = rules["moneyPrec"]?.text.flatMap({ Int($0) }), (0...10).contains(ticks),
+      let least = rules["minAmount"]?.text.flatMap({ try? Amount($0) }),
+      let leastTotal = rules["minTotal"]?.text.flatMap({ try? Amount($0) })
+    else { throw Fault(description: "\(market): the venue does not tell its rules") }
+    let balances = try questions.value(
+      "\(Endpoint.tradeBalance.path)", "", tries: PanicProgram.tries)
+    guard case .object = balances else {
+      throw Fault(description: "expected balances, found \(balances)")
+    }
+    // Of what it does not speak there is nothing.
+    guard
+      let free = balances[asset] == nil
+        ? .zero : balances[asset]?["available"]?.text.flatMap({ try? Amount($0) })
+    else { throw Fault(description: "\(asset): the venue does not tell the balance") }
+    let lot = powerOfTen(Amount.places - places)
+    let amount = Amount(units: free.units / lot * lot)
+    guard amount > .zero, amount >= least else {
+      print("\(asset): \(free) free, less than the least order of \(least): nothing to sell")
+      return nil
+    }
+    let book = try get("/api/v4/public/orderbook/\(market)?limit=20", venue)
+    guard let best = book["bids"]?[0]?[0]?.text.flatMap({ try? Amount($0) }) else {
+      throw Fault(description: "\(market): nobody buys there now")
+    }
+    let step = powerOfTen(Amount.places - ticks)
+    // One hundredth through the best bid, and not below: the order takes what is there and ends.
+    let price = Amount(units: (best.units - best.units / 100 + step - 1) / step * step)
+    let (count, isBeyond) = (amount.units / lot).multipliedReportingOverflow(by: price.units / step)
+    let (units, isFar) = count.multipliedReportingOverflow(
+      by: powerOfTen(Amount.places - places - ticks))
+    if !isBeyond, !isFar, units < leastTotal.units {
+      print(
+        "\(asset): \(free) free, worth \(Amount(units: units)) \(quote), less than the least order of"
+          + " \(leastTotal) \(quote): nothing to sell")
+      return nil
+    }
+    return Sale(market: market, asset: asset, amount: amount, price: price)
+  }
+
+  private func sell(
+    _ sale: Sale, _ prefix: String, _ questions: inout SignedQuestions, _ result: inout Result
+  ) throws {
+    let id = PanicProgram.orderID(prefix, at: SystemClock.realtime())
+    let row: JSONValue
+    do {
       // In doubt it must not be put twice: one try.
       let answer = try questions.post(
         "\(Endpoint.newOrder.path)",
-        "\"market\":\"\(market)\",\"side\":\"sell\",\"amount\":\"\(amount)\",\"price\":\"\(price)\","
-          + "\"ioc\":true,")
+        "\"market\":\"\(sale.market)\",\"side\":\"sell\",\"amount\":\"\(sale.amount)\",\"price\":\"\(sale.price)\","
+          + "\"ioc\":true,\"clientOrderId\":\"\(id)\",")
       switch answer {
-      case .told(let row):
-        let done = row["dealStock"]?.text ?? "?"
-        result.sold.append("\(done) \(asset)")
-        print(
-          "sold \(done) of \(amount) \(asset) at \(price) or better: order \(row["orderId"]?.text ?? "?")"
-        )
-        if done != "\(amount)", (try? Amount(done)) != amount {
-          result.ending = .failed
-          result.error = "\(asset): sold \(done) of \(amount); run it again"
-        }
+      case .told(let told): row = told
+      case .refused(let status, let words) where status < 500:
+        throw Fault(
+          description: "\(sale.market): the venue did not take the sale: HTTP \(status) \(words)")
       case .refused(let status, let words):
-        result.ending = .failed
-        result.error = "\(market): the venue did not take the sale: HTTP \(status) \(words)"
+        row = try fate(of: id, sale, "HTTP \(status) \(words)", &questions)
       }
+    } catch let doubt as SignedQuestions.Fault {
+      row = try fate(of: id, sale, "\(doubt)", &questions)
     }
+    let done = row["dealStock"]?.text ?? "?"
+    result.sold.append("\(done) \(sale.asset)")
+    print("sold \(done) of \(sale.amount) \(sale.asset) at \(sale.price) or better: order \(id)")
+    if (try? Amount(done)) != sale.amount {
+      throw Fault(description: "\(sale.asset): sold \(done) of \(sale.amount); run it again")
+    }
+  }
+
+  /// What became of a sale whose answer did not come: it is asked for, and never put again.
+  private func fate(
+    of id: String, _ sale: Sale, _ doubt: String, _ questions: inout SignedQuestions
+  ) throws -> JSONValue {
+    print("sale \(id) is in doubt: \(doubt); asking what became of it")
+    for _ in 0..<PanicProgram.looks {
+      SystemClock.sleep(.milliseconds(1_500))
+      // “Not found” is no proof: it may be on its way still.
+      guard
+        case .told(let history)? = try? questions.post(
+          "\(Endpoint.orderHistory.path)",
+          "\"market\":\"\(sale.market)\",\"clientOrderId\":\"\(id)\",", tries: 1),
+        let row = history["\(sale.market)"]?[0]
+      else { continue }
+      return row
+    }
+    throw Fault(
+      description:
+        "\(sale.market): it is not known whether order \(id) sold \(sale.amount) \(sale.asset)"
+        + " or a part of it, and it is not sent again (\(doubt)); the venue takes it no later than 10 s"
+        + " after it was sent: look for it on the venue's page, or run this again then, which sells only"
+        + " what is free")
+  }
+
+  /// Looks at an order in doubt, over longer than its nonce is taken for.
+  private static let looks = 5
+
+  /// A name with the bot's prefix, so that its fills are known as the bot's: 32 characters, of which the
+  /// 21 digits are the moment in nanoseconds.
+  static func orderID(_ prefix: String, at now: Timestamp) -> String {
+    let digits = "\(now.nanoseconds)"
+    return prefix + "PANIC" + String(repeating: "0", count: max(0, 21 - digits.count)) + digits
+  }
+
+  /// The members of an object, each with its comma behind.
+  private static func members(_ object: JSONValue) -> String {
+    String("\(object)".dropFirst().dropLast()) + ","
   }
 
   // MARK: Helpers
@@ -254,11 +351,5 @@ public struct PanicProgram {
     case .replied(let status, _, _): throw Fault(description: "\(path): HTTP \(status)")
     case .failed(let fault): throw Fault(description: "\(path): \(fault)")
     }
-  }
-}
-
-extension Int {
-  fileprivate func clamped(to range: ClosedRange<Int>) -> Int {
-    Swift.min(Swift.max(self, range.lowerBound), range.upperBound)
   }
 }

@@ -98,16 +98,17 @@ struct SignedQuestions: ~Copyable {
     }
   }
 
-  /// All rows of a market's list, in pages of a hundred.
+  /// All rows of a market's list, or of all markets', in pages of a hundred.
   ///
   /// - Throws: also for an answer that is no list: it is no proof that there are none.
   mutating func rows(
-    _ path: String, of market: InlineText, tries: Int = 1
+    _ path: String, of market: InlineText?, tries: Int = 1
   ) throws(Fault) -> [JSONValue] {
     var rows: [JSONValue] = []
+    let choice = market.map { "\"market\":\"\($0)\"," } ?? ""
     while true {
       let reply = try value(
-        path, "\"market\":\"\(market)\",\"limit\":100,\"offset\":\(rows.count),", tries: tries)
+        path, "\(choice)\"limit\":100,\"offset\":\(rows.count),", tries: tries)
       guard case .array(let found) = reply else {
         throw Fault(description: "\(path): expected a list, found \(reply)")
       }

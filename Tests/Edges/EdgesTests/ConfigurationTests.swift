@@ -453,7 +453,7 @@ import Testing
     #expect(plain.problems.map { $0.key } == ["venue.whitebit.websocket"])
   }
 
-  @Test func liveRefusesLimitsThatNobodyHolds() {
+  @Test func liveRefusesLimitsThatNobodyHolds() throws {
     for key in [
       "max_position_pct", "halt_exposure_pct", "max_drawdown_pct", "breaker_loss_pct",
       "breaker_window", "max_margin_pct",
@@ -464,8 +464,8 @@ import Testing
       #expect(Self.check(Self.least + limit).fault == nil)
       // A bot that must not start may still have its orders taken off.
       let text = Array(Self.live("\"global\"", more: limit).utf8)
-      let panic = BotConfiguration.check(text, file: "bot.toml", forPanic: true)
-      #expect(panic.configuration?.mode == .live)
+      let panic = try PanicConfiguration(text, file: "bot.toml")
+      #expect(panic.whitebit.endpoint == .global && panic.markets == ["BTC_USDT"])
     }
   }
 
