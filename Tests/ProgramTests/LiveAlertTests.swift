@@ -54,6 +54,45 @@ import Testing
     }
   }
 
+  @Test(
+    "M89: orders that one outage leaves without an answer are one alert, until the last is answered"
+  )
+  func oneOutageIsOneAlert() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    let orders = (0..<40).map { ClientOrderID(InlineText("mtAAAA\($0)") ?? "") }
+    for order in orders {
+      Self.take(.notice(.retriesExhausted(.inquiry, tries: 5, order: order)), alerts, at: 1)
+    }
+    #expect(alerts.active(.retriesExhausted) == ["inquiry"])
+    #expect(alerts.shown.count == 1 && alerts.shown[0].text.contains("order mtAAAA0"))
+    // The longest silence between two lines has passed: now with their number.
+    Self.take(
+      .notice(.retriesExhausted(.inquiry, tries: 5, order: ClientOrderID("mtAAAAlast"))), alerts,
+      at: 1_000)
+    #expect(
+      alerts.shown.count == 2 && alerts.shown[1].text.contains("41 order(s), such as mtAAAA0:"))
+    for order in orders.dropLast() {
+      Self.take(.notice(.retriesSucceeded(.inquiry, order: order)), alerts, at: 1_001)
+    }
+    #expect(alerts.active(.retriesExhausted) == ["inquiry"] && alerts.shown.count == 2)
+    // One is told to have ended by other news, and one never arrived.
+    Self.take(.neverArrived(orders[39]), alerts, at: 1_002)
+    #expect(alerts.active(.retriesExhausted) == ["inquiry"])
+    Self.take(
+      .order(
+        OrderView(
+          clientOrderID: ClientOrderID("mtAAAAlast"), instrument: InstrumentID(0), side: .buy,
+          price: Price(quanta: 1), quantity: Quantity(quanta: 1), cumulative: .zero,
+          state: .canceled,
+          tag: 0)), alerts, at: 1_003)
+    #expect(alerts.active(.retriesExhausted).isEmpty)
+    #expect(alerts.shown.last?.text.contains("cleared") == true)
+    // Anew it is told at once.
+    Self.take(.notice(.retriesExhausted(.inquiry, tries: 5, order: orders[3])), alerts, at: 1_004)
+    #expect(alerts.active(.retriesExhausted) == ["inquiry"])
+  }
+
   @Test("M122: every halt is told with its reason, and once that it was lifted")
   func halts() throws {
     let alerts = try Self.alerts(try EventLoop())

@@ -239,7 +239,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
       )
     case .retriesExhausted:
       (
-        "something was tried as often as it may be and never went well",
+        "something was tried as often as it may be and never went well; all orders that cannot be asked about are one alert",
         "goes on at the longest wait; places nothing that depends on it",
         "read what failed; look at the network and the venue's status"
       )

@@ -62,6 +62,12 @@ public struct AlertTable: Sendable {
     return isDue(entries[index], at: now) ? tell(index, at: now) : nil
   }
 
+  /// A condition goes on and is told otherwise from now on; nothing that is not raised.
+  public mutating func reword(_ code: AlertCode, _ subject: String, _ what: String) {
+    guard let index = index(code, subject) else { return }
+    entries[index].what = String(what.prefix(AlertTable.maxText))
+  }
+
   /// A condition has ended.
   ///
   /// - Returns: what to tell; nil when it had not been raised.

@@ -55,6 +55,7 @@ extension LiveAlerts {
         .riskRefused, "\(market(intent.instrument)) \(intent.side) \(reason)",
         "rule \(numbers.rule)", at: now)
     case .neverArrived(let id):
+      answered(id, at: now)
       raise(.orderNeverArrived, "\(id)", "the venue never had it", at: now)
     case .anomaly(let raw): if let anomaly = VenueAnomaly(rawValue: raw) { take(anomaly, at: now) }
     case .notice(let notice): take(notice, at: now)
@@ -76,6 +77,8 @@ extension LiveAlerts {
       doubt(view.clientOrderID, since: now)
     } else {
       endDoubt(view.clientOrderID, "its state is known: \(view.state)", at: now)
+      // Other news than the answers may have told its end.
+      if view.state.isTerminal { answered(view.clientOrderID, at: now) }
     }
   }
 
@@ -122,10 +125,10 @@ extension LiveAlerts {
     case .slowed(let group, _): raise(.quota, "\(group)", what, at: now)
     case .breakerOpened(let group, _, _): raise(.quotaBreaker, "\(group)", what, at: now)
     case .breakerClosed(let group): clear(.quotaBreaker, "\(group)", what, at: now)
-    case .retriesExhausted(let task, _, let order):
-      raise(.retriesExhausted, LiveAlerts.subject(task, order), what, at: now)
-    case .retriesSucceeded(let task, let order):
-      clear(.retriesExhausted, LiveAlerts.subject(task, order), what, at: now)
+    case .retriesExhausted(.inquiry, _, let order): unanswered(order, what, at: now)
+    case .retriesSucceeded(.inquiry, let order): answered(order, at: now)
+    case .retriesExhausted(let task, _, _): raise(.retriesExhausted, "\(task)", what, at: now)
+    case .retriesSucceeded(let task, _): clear(.retriesExhausted, "\(task)", what, at: now)
     case .clockSkewed: raise(.clockSkew, "clock", what, at: now)
     case .clockBack: clear(.clockSkew, "clock", what, at: now)
     case .calendarSet: raise(.calendarSet, "clock", what, at: now)
@@ -133,10 +136,6 @@ extension LiveAlerts {
     case .fieldRefused(let field, _, _): raise(.orderRefused, "\(field)", what, at: now)
     case .proofHeld: raise(.fillsProven, "fills", what, at: now)
     }
-  }
-
-  private static func subject(_ task: RetriedTask, _ order: ClientOrderID) -> String {
-    task == .inquiry ? "\(order)" : "\(task)"
   }
 
   private static func words(_ reason: HaltReason) -> String {

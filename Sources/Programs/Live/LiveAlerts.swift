@@ -6,6 +6,7 @@ internal import MartletDashboard
 internal import MartletKernel
 internal import MartletModel
 internal import MartletTransport
+internal import MartletVenueKit
 
 /// What a person is told of one run: raised where it happens, told once, repeated seldom, and cleared
 /// when it ends; on standard error, in a file and on the page.
@@ -22,6 +23,10 @@ final class LiveAlerts {
   /// - Bounds: `maxDoubts`; more working orders than that in doubt at once are told of by the first.
   private var doubts: [(order: ClientOrderID, since: Timestamp)] = []
   private static let maxDoubts = 1_024
+  /// Orders whose inquiries ran out of tries: one outage is one thing to know, however many it meets.
+  ///
+  /// - Bounds: `maxDoubts`, as above.
+  private var unanswered: [ClientOrderID] = []
 
   /// - Parameter showsOnTerminal: nothing goes to standard error, where a status block is drawn.
   init(_ loop: EventLoop, plan: BotPlan, showsOnTerminal: Bool, now: @escaping () -> Timestamp)
@@ -106,6 +111,36 @@ final class LiveAlerts {
     if doubts.isEmpty { return }
     doubts.removeAll { $0.order == order }
     clear(.orderInDoubt, "\(order)", how, at: now)
+  }
+
+  /// The tries to learn an order's fate ran out.
+  func unanswered(_ order: ClientOrderID, _ what: String, at now: Timestamp) {
+    guard unanswered.count < LiveAlerts.maxDoubts, !unanswered.contains(order) else { return }
+    unanswered.append(order)
+    raise(
+      .retriesExhausted, LiveAlerts.inquiries,
+      unanswered.count == 1
+        ? what : LiveAlerts.fates(unanswered), at: now)
+  }
+
+  /// An order's fate is asked for in vain no more.
+  func answered(_ order: ClientOrderID, at now: Timestamp) {
+    guard let index = unanswered.firstIndex(of: order) else { return }
+    unanswered.remove(at: index)
+    guard !unanswered.isEmpty else {
+      return clear(
+        .retriesExhausted, LiveAlerts.inquiries,
+        "order \(order): the venue answers again, and owes no other order's fate", at: now)
+    }
+    table.reword(
+      .retriesExhausted, LiveAlerts.inquiries, LiveAlerts.fates(unanswered))
+  }
+
+  private static let inquiries = "\(RetriedTask.inquiry)"
+
+  private static func fates(_ orders: [ClientOrderID]) -> String {
+    "\(orders.count) order(s), such as \(orders[0]): what became of them is not known after several tries"
+      + " each; asking on at the longest wait"
   }
 
   /// Looks at what only time tells. To be called several times a second.
