@@ -1,0 +1,104 @@
+"""Holds a bot's journal against the exchange's own lists: each order's one end and what proves it, each fill and its fee."""
+import collections
+import re
+from decimal import Decimal
+
+from demo_processes import run
+from local_exchange import KEY
+
+ENDS = {"filled", "canceled", "rejected"}
+ROLES = {1: "maker", 2: "taker"}
+
+
+def finished(exchange, market="DBTC_DUSDT", path="order/history"):
+    """All rows of one of the account's lists, the newest first."""
+    rows, offset = [], 0
+    while True:
+        found = exchange.post(f"/api/v4/trade-account/{path}", {"market": market, "limit": 100, "offset": offset}, KEY)
+        page = found.get(market, []) if isinstance(found, dict) else found
+        rows += page
+        if len(page) < 100:
+            return [row for row in rows if (row.get("clientOrderId") or "").startswith("mt")]
+        offset += 100
+
+
+def fills(exchange, market="DBTC_DUSDT"):
+    """What the exchange traded for the bot, by its numbers."""
+    return {row["id"]: row for row in finished(exchange, market, "executed-history")}
+
+
+class Journal:
+    """What a bot wrote down: notes, and with each end of an order the input that it followed from."""
+
+    def __init__(self, path):
+        code, out, err = run("journal", "print", path)
+        if code != 0:
+            raise OSError(err)
+        self.records, self.requests = {}, {}
+        self.ends = collections.defaultdict(list)  # By order: state and record.
+        self.states = collections.defaultdict(list)
+        self.fills = collections.defaultdict(list)  # By trade: its note, and whether a position moved by it.
+        last, cause = None, 0
+        for line in out.splitlines():
+            number, _, text = line.split(" ", 2)
+            self.records[int(number)] = text
+            if match := re.match(r"effect +request (\d+) ", text):
+                self.requests[match[1]] = text
+            if text.startswith("input "):
+                cause = int(number)
+            if not (match := re.match(r"note +\[\d+\] (.*)", text)):
+                continue
+            note = match[1]
+            if match := re.match(r"order (\S+) (?:buy|sell) .*: (\w+)$", note):
+                self.states[match[1]].append(match[2])
+                if match[2] in ENDS:
+                    self.ends[match[1]].append((match[2], cause))
+            elif match := re.match(r"fill (\d+) of (\S+): (buy|sell) (\S+) @ (\S+), fee (\S+) (\S+), (\w+), told by (\w+)", note):
+                last = int(match[1])
+                self.fills[last].append([match.groups()[1:], False])
+            elif note.startswith("position ") and last is not None:
+                self.fills[last][-1][1] = True
+            if not note.startswith("fill "):
+                last = None
+
+    def proof(self, order):
+        """Why the order's end is believed: the input it goes back to, which names it or answers a request that does."""
+        for _, cause in self.ends[order]:
+            text = self.records.get(cause, "")
+            if order in text:
+                return text
+            if (match := re.match(r"input +(?:reply|request) (\d+)", text)) and order in self.requests.get(match[1], ""):
+                return text
+        return None
+
+
+def judge(checks, name, exchange, journal, rows, executed):
+    """Four checks on all orders and fills of an account whose bot has ended."""
+    ids = [row["clientOrderId"] for row in rows]
+    twice = [order for order, count in collections.Counter(ids).items() if count > 1]
+    # A level holds one order of the bot at a time: of the same side and price, one ended before the next began.
+    lives = collections.defaultdict(list)
+    for row in rows:
+        lives[row["side"], Decimal(row["price"])].append((row["ctime"], row.get("ftime") or row["ctime"], row["clientOrderId"]))
+    for level in lives.values():
+        level.sort()
+    both = [(earlier[2], later[2]) for level in lives.values() for earlier, later in zip(level, level[1:]) if later[0] < earlier[1]]
+    checks.check(f"{name}: no order was sent twice, under its id or at its level", ids and not twice and not both, (twice[:3], both[:3]))
+    wrong = []
+    for row in rows:
+        ends = journal.ends[row["clientOrderId"]]
+        expected = {"FILLED": "filled", "CANCELED": "canceled", "PARTIALLY_FILLED": "canceled"}.get(row["status"], row["status"])
+        if [end for end, _ in ends] != [expected] or not journal.proof(row["clientOrderId"]):
+            wrong.append((row["clientOrderId"], row["status"], ends, [journal.records.get(cause, "")[:200] for _, cause in ends]))
+    # An order that never arrived has its end as well.
+    open_still = [order for order, states in journal.states.items() if states[-1] not in ENDS or len(journal.ends[order]) != 1]
+    checks.check(f"{name}: every order has its one end, the exchange's own, and what proves it is in the journal", not wrong and not open_still, (wrong[:2], open_still[:3]))
+    wrong = []
+    for number, row in executed.items():
+        told = [note for note, is_booked in journal.fills.get(number, []) if is_booked]
+        expected = (row["clientOrderId"], row["side"], Decimal(row["amount"]), Decimal(row["price"]), Decimal(row["fee"]), row["feeAsset"], ROLES[row["role"]])
+        found = [(order, side, Decimal(amount), Decimal(price), Decimal(fee), asset, role) for order, side, amount, price, fee, asset, role, _ in told]
+        if found != [expected]:
+            wrong.append((number, expected, found))
+    unknown = sorted(set(journal.fills) - set(executed))
+    checks.check(f"{name}: every fill is booked once, with its price, fee and role, and no other", executed and not wrong and not unknown, (wrong[:2], unknown[:3]))
