@@ -55,13 +55,16 @@ final class SecureWorld {
     close(file)
   }
 
-  func client(_ host: String = "localhost", port: UInt16? = nil, pins: [TLSPin] = []) throws
-    -> WebSocketClient
-  {
+  func client(
+    _ host: String = "localhost", port: UInt16? = nil, pins: [TLSPin] = [],
+    _ change: (inout WebSocketClient.Configuration) -> Void = { _ in }
+  ) throws -> WebSocketClient {
     let trust = TLSTrust(authorities: authorities, pins: pins)
+    var configuration = WebSocketClient.Configuration()
+    change(&configuration)
     return WebSocketClient(
       loop, try WebSocketURL("wss://\(host):\(port ?? server.port)/ws"), tls: try TLSContext(trust),
-      delegate: listener)
+      configuration: configuration, delegate: listener)
   }
 
   func rest(_ host: String = "localhost", port: UInt16? = nil, pins: [TLSPin] = []) throws
@@ -132,6 +135,48 @@ extension ConnectionEnd {
     world.loop.turn(until: { world.listener.messages.count == 5_000 })
     #expect(world.listener.texts == (0..<5_000).map(String.init))
     client.drop()
+  }
+
+  @Test("M92: ten thousand messages a second, with pings of both kinds between them: none is lost")
+  func pingsInAFloodLoseNothing() throws {
+    let world = try SecureWorld()
+    let (rate, total) = (10_000, 20_000)
+    var told = 0
+    var connection: UInt64?
+    let began = world.loop.clock()
+    // Every millisecond what is due by then, so that they come as they would: a few at a time.
+    var flood: LoopTimer?
+    flood = LoopTimer(world.loop) {
+      let due = Int((world.loop.clock() - began).nanoseconds / (1_000_000_000 / Int64(rate)))
+      while told < min(due, total), let connection {
+        guard world.server.send(bytes("\(told)"), to: connection) else { break }
+        told += 1
+      }
+      if told < total { flood?.arm(after: .milliseconds(1)) }
+    }
+    world.clerk.onOpen = { _, opened in
+      connection = opened
+      flood?.arm(after: .milliseconds(1))
+    }
+    // The venue's ping is a text, and so is its pong.
+    world.clerk.onMessage = { server, message, _, from in
+      _ = server.send(bytes("pong of ") + message, to: from)
+    }
+    var pings = 0
+    world.listener.onMessage = { client, message in
+      guard message.first != UInt8(ascii: "p"), message.suffix(3) == bytes("500") else { return }
+      pings += 1
+      #expect(client.ping(bytes("\(pings)")) && client.send(bytes("\(pings)")))
+    }
+    let client = try world.client("127.0.0.1") { $0.pingInterval = .milliseconds(5) }
+    try client.connect()
+    world.loop.turn(until: { world.listener.messages.count == total + 20 })
+    let heard = world.listener.texts
+    #expect(heard.filter { !$0.hasPrefix("p") } == (0..<total).map(String.init))
+    #expect(heard.filter { $0.hasPrefix("p") } == (1...20).map { "pong of \($0)" })
+    #expect(pings == 20 && client.isOpen && world.listener.ends.isEmpty)
+    client.drop()
+    flood = nil
   }
 
   @Test func requestsGoOverTheSamePort() throws {
