@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 from demo_processes import configure, orders, run
-from local_exchange import Checks, Exchange, KEY, POOR_KEY, POOR_SECRET
+from local_exchange import Checks, Exchange, KEY, MARTLET, POOR_KEY, POOR_SECRET, ROOT, SECRET
 
 
 def live(folder, exchange):
@@ -64,15 +64,39 @@ def real(checks, folder, exchange):
     checks.check("M36 and is not asked again", code == 0, (code, err[-600:]))
 
 
+def rights(folder, path):
+    """What doctor and keys test say that the key of a configuration may do, and what is to be done."""
+    code, out, _ = run("doctor", path, "--json")
+    words = {("ok", False): "yes", ("fail", False): "no", ("ok", True): "not told"}
+    rows = [row for row in json.loads(out.splitlines()[-1])["findings"] if row["name"].startswith("key may ")]
+    may = {row["name"][8:].replace(" ", "_"): words.get((row["level"], "tells nobody" in row["found"]), row["level"]) for row in rows}
+    told = {"doctor": (code, may), "do": "".join(row["do"] for row in rows)}
+    environment = {**os.environ, "MARTLET_KEYS": os.path.join(folder, "sealed"), "MARTLET_PASSPHRASE": "three or four words"}
+
+    def keys(*words, line=""):
+        done = subprocess.run([MARTLET, "keys", *words], input=line, capture_output=True, text=True, timeout=60, env=environment, cwd=ROOT)
+        return done.returncode, done.stdout
+
+    keys("add", "one", line=open(os.path.join(folder, "key")).read())
+    code, out = keys("test", "one", "--endpoint", path, "--json")
+    told["keys"] = (code, json.loads(out)["may"] if out else out)
+    told["words"] = keys("test", "one", "--endpoint", path)[1]
+    keys("remove", "one")
+    return told
+
+
 def preflight(checks):
     reader = ["--account", "read-only-key:read-only-word", "--balance", "DBTC=1", "--balance", "DUSDT=1000", "--read-only"]
     with Exchange("--speed", "10", *reader) as exchange, tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder + "/state"
         path = configure(folder, exchange)
 
-        def with_key(key, secret):
+        def write_key(key, secret):
             with open(os.path.join(folder, "key"), "w") as file:
                 file.write(f"{key}:{secret}\n")
+
+        def with_key(key, secret):
+            write_key(key, secret)
             return run("run", path, "--for", "6s", "--json")
 
         code, out, err = with_key(POOR_KEY, POOR_SECRET)
@@ -81,6 +105,12 @@ def preflight(checks):
         checks.check("M37 a wrong secret is told as a signature that does not fit", code == 2 and "signature" in err, (code, err))
         code, out, err = with_key("read-only-key", "read-only-word")
         checks.check("M40 M37 a key without the right to trade is told as that, before the first order", code == 2 and "lacks the right" in err and "Info + Trading" in err, (code, err))
+        told = rights(folder, path)
+        checks.check("M36 doctor and keys test say the same of a key that may read alone, and what to do", told["doctor"] == told["keys"] == (1, {"balances": "yes", "trade": "no", "kill_switch": "yes", "stream_token": "yes", "withdraw": "not told"})
+                     and "Info + Trading" in told["do"] and "Info + Trading" in told["words"], told)
+        write_key(KEY, SECRET)
+        told = rights(folder, path)
+        checks.check("M36 and of one that may trade", told["doctor"] == told["keys"] == (0, {"balances": "yes", "trade": "yes", "kill_switch": "yes", "stream_token": "yes", "withdraw": "not told"}), told)
         rows = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100})
         checks.check("M40 and nothing was ever placed", not rows and orders(exchange) == [], rows)
 

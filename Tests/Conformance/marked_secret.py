@@ -314,10 +314,10 @@ def probe(checks, exchange, store, path):
     code, out, err = keys("test", "marked", "--endpoint", path, "--json", phrase=PHRASE, environment=environment)
     told = json.loads(out) if out.strip() else {}
     checks.check("keys test tells what a key may do, and that nobody is told whether it may withdraw",
-                 code == 0 and told.get("may") == {"balances": "yes", "kill_switch": "yes", "trade": "not told", "withdraw": "not told"}, (code, out, err))
+                 code == 0 and told.get("may") == {"balances": "yes", "trade": "yes", "kill_switch": "yes", "stream_token": "yes", "withdraw": "not told"}, (code, out, err))
     code, out, err = keys("add", "refused", line=f"{NAME}-unknown:{SECRET}\n", phrase=PHRASE, environment=environment)
     code, out, err = keys("test", "refused", "--endpoint", path, phrase=PHRASE, environment=environment)
-    checks.check("and ends with 1 and the venue's words when it refuses the key", code == 1 and "HTTP 401" in out, (code, out, err))
+    checks.check("and ends with 1 and the venue's words when it refuses the key", code == 1 and "HTTP 401" in out and "does not fit the key" in out, (code, out, err))
     checks.check("M39 a key that the exchange refuses is told without a piece of its secret", not shown((out + err).encode()), "a piece")
 
 

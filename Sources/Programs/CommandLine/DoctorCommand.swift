@@ -51,7 +51,7 @@ enum DoctorCommand {
       writer.beginObject(into: &line)
       for (key, text) in [
         ("name", finding.name), ("level", finding.level.rawValue), ("found", finding.found),
-        ("todo", finding.todo),
+        ("do", finding.todo),
       ] {
         writer.key(text: key, into: &line)
         writer.string(text: text, into: &line)

@@ -17,8 +17,8 @@ enum KeysCommand {
               KEY:SECRET from a pipe; they are never given on the command line: keys add main
       list    shows names, venues, slots, fingerprints and when each was added; needs no passphrase
       remove  takes one out
-      test    asks the venue what the key may do, and says what the venue does not tell. This build
-              asks the local exchange, or what the configuration of --endpoint names on this machine
+      test    asks the venue what the key may do, and says what the venue does not tell: it asks
+              the local exchange, or the venue of the configuration that --endpoint names
 
       The passphrase comes from --passphrase-file, from MARTLET_PASSPHRASE, or is asked for.
       """,
@@ -199,6 +199,9 @@ enum KeysCommand {
       Console.out("\(name), fingerprint \(entry.fingerprint), at \(venue.rest)\n")
       for finding in findings {
         Console.out("  \(finding.what): \(sentence(of: finding.verdict))\n")
+        if let problem = finding.problem {
+          Console.out("    \(problem.what)\n    → \(problem.todo)\n")
+        }
       }
       Console.out(
         "WhiteBIT tells nobody what a key may do beyond what was asked; look at the key's page there,"

@@ -18,7 +18,7 @@ public final class Doctor {
   public enum Level: String, Sendable { case ok, warn, fail }
 
   public struct Finding: Sendable {
-    /// One word or two, such as `key rights`.
+    /// A few words, such as `stream` or `key may trade`.
     public let name: String
     public let level: Level
     public let found: String
@@ -234,17 +234,10 @@ public final class Doctor {
         venueTime: now, at: SystemClock.monotonic(), file: try NonceFile(lock))
       defer { try? nonces.settle() }
       var questions = try SignedQuestions(venue, signer: Signer(credentials), nonces: nonces)
-      guard let balances = ask(&questions, "balances", "/api/v4/trade-account/balance", "") else {
-        return
-      }
-      tell("key reads", .ok, "the venue knows the key")
-      lookAtRights(&questions, plan)
-      lookAtFunds(balances, plan)
-      tell(
-        "key withdraws", plan.configuration.mode == .live ? .warn : .ok,
-        "WhiteBIT tells nobody whether a key may withdraw",
-        plan.configuration.mode == .live
-          ? "look at the key in the venue's API settings: it must not" : "")
+      guard let market = plan.symbols.first else { return }
+      let (rights, balances) = try KeyProbe.ask(&questions, in: market)
+      for right in rights { tell(right, isLive: plan.configuration.mode == .live) }
+      if let balances { lookAtFunds(balances, plan) }
     } catch let fault as KeyLockFault {
       tell("account", .warn, "\(fault)", "stop that bot to have the account looked at too")
     } catch {
@@ -252,49 +245,17 @@ public final class Doctor {
     }
   }
 
-  /// - Returns: nil when it was refused, which has been told.
-  private func ask(
-    _ questions: inout SignedQuestions, _ name: String, _ path: String, _ fields: String
-  ) -> JSONValue? {
-    do throws(SignedQuestions.Fault) {
-      switch try questions.post(path, fields) {
-      case .told(let value): return value
-      case .refused(let status, let words):
-        let bytes = Array(words.utf8)
-        let problem = KeyProblem(status: UInt16(clamping: status), body: bytes.span)
-        tell(
-          name, .fail, problem?.what ?? "\(path): HTTP \(status) \(words)",
-          problem?.remedy ?? "look at the venue's status page")
-      }
-    } catch { tell(name, .fail, "\(error)", "look at the network") }
-    return nil
-  }
-
-  private func lookAtRights(_ questions: inout SignedQuestions, _ plan: BotPlan) {
-    guard let market = plan.symbols.first else { return }
-    do throws(SignedQuestions.Fault) {
-      // Number 1 was somebody else's, long ago: with the right to trade it is “not found”.
-      let answer = try questions.post(
-        "/api/v4/order/cancel", "\"market\":\"\(market)\",\"orderId\":1,")
-      switch answer {
-      case .told: tell("key trades", .ok, "may cancel orders")
-      case .refused(let status, let words):
-        let bytes = Array(words.utf8)
-        if let problem = KeyProblem(status: UInt16(clamping: status), body: bytes.span) {
-          tell("key trades", .fail, problem.what, problem.remedy)
-        } else {
-          tell("key trades", .ok, "may cancel orders, and so place them")
-        }
-      }
-    } catch { tell("key trades", .fail, "\(error)", "look at the network") }
-    if ask(
-      &questions, "kill-switch", "/api/v4/order/kill-switch/status", "\"market\":\"\(market)\",")
-      != nil
-    {
-      tell("kill-switch", .ok, "its timers can be read")
-    }
-    if ask(&questions, "stream token", "/api/v4/profile/websocket_token", "") != nil {
-      tell("stream token", .ok, "given")
+  private func tell(_ right: KeyProbe.Finding, isLive: Bool) {
+    let name = "key may \(right.key.replacing("_", with: " "))"
+    switch right.verdict {
+    case .allowed: tell(name, .ok, "it may \(right.what)")
+    case .refused:
+      let problem = right.problem ?? ("", "")
+      tell(name, .fail, "refused to \(right.what): \(problem.what)", problem.todo)
+    case .notTold:
+      tell(
+        name, isLive ? .warn : .ok, "WhiteBIT tells nobody whether a key may \(right.what)",
+        isLive ? "look at the key in the venue's API settings: it must not" : "")
     }
   }
 

@@ -64,8 +64,8 @@ import WhiteBITWire
   @Test("M37: each problem says what to do, and no two say the same")
   func words() {
     let whats = Set(KeyProblem.allCases.map(\.what))
-    let remedies = Set(KeyProblem.allCases.map(\.remedy))
+    let todos = Set(KeyProblem.allCases.map(\.todo))
     #expect(whats.count == KeyProblem.allCases.count)
-    #expect(remedies.count == KeyProblem.allCases.count)
+    #expect(todos.count == KeyProblem.allCases.count)
   }
 }

@@ -70,7 +70,7 @@ public enum KeyProblem: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   }
 
   /// What to do about it.
-  public var remedy: String {
+  public var todo: String {
     switch self {
     case .signature:
       "check that key and secret belong together, were made at this venue and this region of it, and"
@@ -95,5 +95,5 @@ public enum KeyProblem: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 }
 
 extension KeyProblem: CustomStringConvertible {
-  public var description: String { "\(what): \(remedy)" }
+  public var description: String { "\(what): \(todo)" }
 }
