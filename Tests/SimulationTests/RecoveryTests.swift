@@ -1,11 +1,13 @@
 import MartletBase
 import MartletBook
+import MartletGrid
 import MartletKernel
 import MartletModel
 import MartletOrders
 import MartletPortfolio
 import MartletRisk
 import MartletSimulation
+import MartletStrategies
 import MartletVenueKit
 import Testing
 import WhiteBITDesk
@@ -143,6 +145,94 @@ import WhiteBITSession
       #expect(old.isEmpty == (wait > 60))
       scenario.expectSoundEnd(&world, "restarted after \(wait) s")
     }
+  }
+
+  @Test(
+    "M98 M107 M71: a restarted process remembers: its orders stay, what was filled meanwhile is booked once and answered"
+  )
+  func aRestartThatRemembers() throws {
+    for wait in [Int64(0), 1, 30, 55, 61, 300] {
+      let scenario = WhiteBITScenario.grid(seed: UInt64(wait) + 1)
+      var world = try scenario.running()
+      world.meet(.sell, price: "59950", amount: "0.0004")
+      world.run(for: .seconds(1))
+      world.kill()
+      world.meet(.buy, price: "60050", amount: "0.001")
+      world.run(for: .seconds(wait))
+      let old = scenario.ownResting(world)
+      let center = try #require(world.kernel.strategies[0].strategy.grid?.center)
+      try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
+      let isBack = world.untilGrid(of: 6)
+      #expect(isBack, "restarted after \(wait) s")
+      #expect(world.kernel.strategies[0].strategy.grid?.center == center)
+      let now = scenario.ownResting(world)
+      if wait < 60 {
+        #expect(old.count == 5 && old.allSatisfy { now.contains($0) }, "after \(wait) s")
+        #expect(world.countNotes { if case .cancel = $0 { true } else { false } } == 0)
+      } else {
+        #expect(old.isEmpty)
+      }
+      #expect(world.kernel.counts.fills == 2, "one before, one while nobody was there")
+      #expect(world.countNotes { if case .ledgerAdjusted = $0 { true } else { false } } == 0)
+      scenario.expectSoundEnd(&world, "restarted after \(wait) s")
+    }
+  }
+
+  @Test(
+    "M98 M107 M62: killed at any moment of a troubled day and restarted, it loses and doubles nothing"
+  )
+  func killedAtAnyMoment() throws {
+    for seed in UInt64(1)...40 {
+      var random = SeededRandom(seed: seed)
+      var scenario = WhiteBITScenario.grid(seed: seed)
+      scenario.latency = .milliseconds(Int64(random.integer(in: 1...80)))
+      var world = try scenario.running()
+      for _ in 0..<6 {
+        switch random.below(5) {
+        case 0: world.inflict(.loseReply, on: Path.new)
+        case 1: world.inflict(.loseRequest, on: Path.new)
+        case 2: world.inflict(.loseReply, on: Path.cancel)
+        case 3: world.cut()
+        default: world.inflict(.dropFrame, on: "deals")
+        }
+        let isBuy = random.below(2) == 0
+        world.meet(isBuy ? .buy : .sell, price: isBuy ? "60100" : "59900", amount: "0.0017")
+        world.run(for: .milliseconds(Int64(random.integer(in: 0...3_000))))
+        world.kill()
+        if random.below(2) == 0 { world.meet(.sell, price: "59850", amount: "0.0011") }
+        world.run(for: .milliseconds(Int64(random.integer(in: 0...90_000))))
+        try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
+        world.run(for: .milliseconds(Int64(random.integer(in: 0...20_000))))
+      }
+      let isSettled = world.settle()
+      #expect(isSettled, "seed \(seed)")
+      let adjusted = world.countNotes { if case .ledgerAdjusted = $0 { true } else { false } }
+      #expect(adjusted == 0, "seed \(seed)")
+      scenario.expectSoundEnd(&world, "seed \(seed)")
+    }
+  }
+
+  @Test("what happened to the account while nobody was there is taken over, and told")
+  func aDepositWhileDead() throws {
+    let scenario = WhiteBITScenario.grid(seed: 5)
+    var world = try scenario.running()
+    world.meet(.sell, price: "59950", amount: "0.0004")
+    world.run(for: .seconds(1))
+    world.kill()
+    world.run(for: .seconds(2))
+    // By hand, on the same account, between our own orders.
+    _ = world.placeByHand(.sell, price: "60020", amount: "0.001", id: "byhand")
+    world.meet(.buy, price: "60020", amount: "0.001")
+    world.run(for: .seconds(1))
+    try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
+    let isBack = world.untilGrid(of: 6)
+    #expect(isBack)
+    #expect(world.countNotes { if case .ledgerAdjusted = $0 { true } else { false } } == 2)
+    #expect(world.countNotes { if case .ledgerDifference = $0 { true } else { false } } == 0)
+    world.cut()
+    world.run(for: .seconds(20))
+    #expect(world.countNotes { if case .ledgerAdjusted = $0 { true } else { false } } == 2)
+    scenario.expectSound(world, isShared: true)
   }
 
   @Test("M107 M95: fills that come while a restarted bot reads its lists are in its books, exactly")

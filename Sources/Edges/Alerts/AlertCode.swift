@@ -29,6 +29,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case venueContradiction = "venue-contradiction"
   case ledgerDiffers = "ledger-differs"
   case ledgerUnchecked = "ledger-unchecked"
+  case ledgerAdjusted = "ledger-adjusted"
   case fillUnproven = "fill-unproven"
   case fillsProven = "fills-proven"
   case quota
@@ -57,8 +58,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .critical
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
       .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
-      .ledgerUnchecked, .quota,
-      .calendarSet, .nonceRefused,
+      .ledgerUnchecked, .ledgerAdjusted, .quota, .calendarSet, .nonceRefused,
       .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .marketClosed,
       .strategyIdle, .alertSink:
       .warning
@@ -76,8 +76,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
     case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
       .tradeBalanceShort,
       .orderNeverArrived,
-      .venueContradiction, .ledgerUnchecked, .fillUnproven, .fillsProven, .quota, .calendarSet,
-      .nonceRefused, .messageUnreadable, .foreignOrder, .venueError, .requestFailed,
+      .venueContradiction, .ledgerUnchecked, .ledgerAdjusted, .fillUnproven, .fillsProven, .quota,
+      .calendarSet, .nonceRefused, .messageUnreadable, .foreignOrder, .venueError, .requestFailed,
       .flattenIncomplete,
       .operatorAction, .test:
       false
@@ -206,6 +206,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "our ledger and the venue's balance are not the same while nothing is on its way",
         "keeps its own figures and goes on comparing",
         "a deposit or withdrawal explains it; else `./martlet halt` and `./martlet reconcile`"
+      )
+    case .ledgerAdjusted:
+      (
+        "a run that goes on where an earlier one ended found another balance than its fills explain",
+        "took the venue's balance over, counted as a transfer, neither gain nor loss",
+        "a deposit, a withdrawal or a trade by hand explains it; else `./martlet reconcile` and the venue's page"
       )
     case .ledgerUnchecked:
       (

@@ -32,6 +32,48 @@ public struct JournalReader: ~Copyable {
     }
   }
 
+  /// Opens a journal at the last record of one of these kinds, whose payload is then at hand: the
+  /// segments are looked through from the last one back, and those before it are taken at the word of
+  /// the head of its own.
+  ///
+  /// - Returns: nil when no record is of these kinds, or the journal has none.
+  /// - Throws: `folderMissing`, `newerVersion`, `permission`, `corrupt`.
+  public static func open(
+    folder path: String, atLast kinds: [RecordKind]
+  ) throws(JournalFault) -> JournalReader? {
+    let folder = JournalFolder(path)
+    for number in try folder.segments().reversed() {
+      guard var reader = try begin(number, in: folder) else { continue }
+      var last: UInt64 = 0
+      while reader.mapped.number == number, let header = try reader.next() {
+        if kinds.contains(header.kind), reader.mapped.number == number { last = header.sequence }
+      }
+      guard last > 0, var found = try begin(number, in: folder) else { continue }
+      while let header = try found.next() {
+        if header.sequence == last { return found }
+      }
+    }
+    return nil
+  }
+
+  /// - Returns: nil when the segment was never begun.
+  private static func begin(
+    _ number: UInt32, in folder: JournalFolder
+  ) throws(JournalFault) -> JournalReader? {
+    guard let mapped = try MappedSegment.map(number, in: folder) else { return nil }
+    let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
+    var scanner = RecordScanner(hashing: LibraryHashing(), after: claim ?? RecordChain())
+    switch scanner.begin(segment: number, in: mapped.span) {
+    case .begun(let header): return JournalReader(folder, mapped, scanner, header)
+    case .unused, .torn:
+      mapped.close()
+      return nil
+    case .corrupt(let fault):
+      mapped.close()
+      throw .damaged(folder.file(number), fault)
+    }
+  }
+
   private init(
     _ folder: JournalFolder, _ mapped: MappedSegment, _ scanner: RecordScanner<LibraryHashing>,
     _ segment: SegmentHeader
@@ -51,6 +93,9 @@ public struct JournalReader: ~Copyable {
   /// Where in that file the next record is due.
   public var offset: Int { scanner.offset }
 
+  /// The record that `next` gave last; nil before the first and at the end.
+  public private(set) var header: RecordHeader?
+
   /// The payload of the record that `next` gave last; empty before the first.
   public var payload: Span<UInt8> {
     @_lifetime(borrow self)
@@ -63,12 +108,14 @@ public struct JournalReader: ~Copyable {
   /// - Throws: the first fault of the chain; every later call throws it again.
   public mutating func next() throws(JournalFault) -> RecordHeader? {
     place = 0..<0
+    header = nil
     tornTail = nil
     while true {
       switch scanner.next(in: mapped.span) {
-      case .record(let header, let payload):
+      case .record(let found, let payload):
         place = payload
-        return header
+        header = found
+        return found
       case .corrupt(let fault): throw .damaged(file, fault)
       case .torn(let fault):
         // What follows in a later segment was written after this: no writer died here.

@@ -88,18 +88,35 @@ extension Kernel where Session: ~Copyable {
 
   /// Takes the venue's balances for ours when we begin; later a difference is told, not taken.
   private mutating func reconcileLedger() {
+    let isQuiescent = orders.isQuiescent
     for market in markets.indices {
       guard let instrument = markets[market].instrument else { continue }
       for asset in [instrument.base, instrument.quote] {
         if portfolio.ledger(account, asset)?.isAdopted != true {
           portfolio.adopt(account, asset, at: now)
-        } else if orders.isQuiescent, let difference = portfolio.difference(account, asset),
+        } else if isQuiescent, let difference = portfolio.difference(account, asset),
           difference != .zero, let entry = portfolio.ledger(account, asset)
         {
-          note(
-            .ledgerDifference(
-              asset: asset, own: entry.expected, told: entry.expected + difference))
+          let told = entry.expected + difference
+          if takesOver {
+            note(.ledgerAdjusted(asset: asset, own: entry.expected, told: told))
+            takeOver(asset)
+          } else {
+            note(.ledgerDifference(asset: asset, own: entry.expected, told: told))
+          }
         }
+      }
+    }
+    if isQuiescent { takesOver = false }
+  }
+
+  /// A deposit, a withdrawal, a trade by hand: whatever it was while nobody was there, every fill of
+  /// ours is booked, and the rest is not ours to explain. Neither gain nor loss.
+  private mutating func takeOver(_ asset: InlineText) {
+    let added = portfolio.adopt(account, asset, at: now)
+    for market in markets.indices {
+      if let instrument = markets[market].instrument {
+        portfolio.transferred(added, of: asset, account, instrument)
       }
     }
   }

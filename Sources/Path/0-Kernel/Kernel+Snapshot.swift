@@ -11,13 +11,14 @@ internal import MartletVenueKit
 /// is not state: it was carried out and journaled.
 extension Kernel: Snapshotting where Session: ~Copyable {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("kernel-2")
+    snapshot.section("kernel-3")
     snapshot.write(trace.sequence)
     snapshot.write(now)
     snapshot.write(isReady)
     snapshot.write(isPaused)
     snapshot.write(isStopping)
     snapshot.write(isStopped)
+    snapshot.write(takesOver)
     for count in [
       counts.frames, counts.fills, counts.placed, counts.canceled, counts.refusedByRisk,
       counts.refusedByVenue, counts.doubts, counts.gaps, counts.anomalies,
@@ -52,13 +53,14 @@ extension Kernel: Snapshotting where Session: ~Copyable {
   ///
   /// - Throws: also when the snapshot is of a kernel with other instruments or strategies.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("kernel-2")
+    try snapshot.section("kernel-3")
     trace = TraceID(try snapshot.read())
     now = try snapshot.timestamp()
     isReady = try snapshot.bool()
     isPaused = try snapshot.bool()
     isStopping = try snapshot.bool()
     isStopped = try snapshot.bool()
+    takesOver = try snapshot.bool()
     counts.frames = try snapshot.read()
     counts.fills = try snapshot.read()
     counts.placed = try snapshot.read()

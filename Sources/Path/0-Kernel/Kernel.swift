@@ -61,6 +61,9 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public internal(set) var isStopping = false
   /// Stop was carried out: nothing of ours rests at the venue.
   public internal(set) var isStopped = false
+  /// Nobody was there for a while: what the venue then has more or less than our books is taken over,
+  /// and told.
+  var takesOver = false
   /// The time of the last input.
   public internal(set) var now: Timestamp = .zero
   public internal(set) var counts = KernelCounts()
@@ -128,6 +131,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     switch input {
     case .venue(let venueInput):
       if case .frame = venueInput { counts.frames += 1 }
+      if venueInput == .start { begin() }
       session.receive(venueInput, bytes: bytes, at: now, events: &events, effects: &effects)
       if venueInput == .deadManLost { retreat() }
     case .timer:

@@ -37,6 +37,8 @@ public import MartletVenueKit
   case neverArrived(ClientOrderID)
   /// The venue's balance of an asset and ours are not the same while nothing is on its way.
   case ledgerDifference(asset: InlineText, own: Amount, told: Amount)
+  /// The same when a process goes on where an earlier one ended: the venue's was taken over.
+  case ledgerAdjusted(asset: InlineText, own: Amount, told: Amount)
   /// Something a person should look at; the number is `OrderAlarm`'s.
   case alarm(ClientOrderID, UInt8)
   /// A session's word for a person, with texts of its own.
@@ -167,6 +169,11 @@ public enum NoteCoding {
     case .flattened(let isWhole):
       payload.append(31)
       payload.append(isWhole ? 1 : 0)
+    case .ledgerAdjusted(let asset, let own, let told):
+      payload.append(32)
+      payload.append(counted: asset)
+      payload.append(word: own.units)
+      payload.append(word: told.units)
     }
   }
 
@@ -309,6 +316,11 @@ public enum NoteCoding {
       }
       return .settings(StrategyID(index), isTaken: isTaken)
     case 31: return flag(&cursor).map { .flattened(isWhole: $0) }
+    case 32:
+      guard let asset = cursor.text(in: bytes), let own = cursor.word(Int128.self, in: bytes),
+        let told = cursor.word(Int128.self, in: bytes)
+      else { return nil }
+      return .ledgerAdjusted(asset: asset, own: Amount(units: own), told: Amount(units: told))
     default: return nil
     }
   }

@@ -69,8 +69,30 @@ public struct Replay<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       effectIndex += 1
       try compare(recorded, sequence)
     default:
-      break  // Nonces, dead-man news, snapshots and totals are the edge's: nothing folds from them.
+      break  // Nonces, dead-man news and totals are the edge's: nothing folds from them.
     }
+  }
+
+  /// Begins in a state that a snapshot record tells, or, once inputs were folded, holds the fold
+  /// against it.
+  ///
+  /// - Parameter state: as the kernel wrote it.
+  /// - Returns: whether it is the state of the fold.
+  /// - Throws: what is wrong with it, when the replay is to begin there.
+  public mutating func take(_ recorded: [UInt8]) throws(SnapshotReader.Fault) -> Bool {
+    guard inputs > 0 else {
+      var reader = SnapshotReader(recorded)
+      try kernel.read(from: &reader)
+      return reader.isAtEnd
+    }
+    return written == recorded
+  }
+
+  /// The state of the fold.
+  public var written: [UInt8] {
+    var writer = SnapshotWriter()
+    kernel.write(to: &writer)
+    return writer.bytes.copy()
   }
 
   /// Ends the replay of a complete journal. A journal cut by the death of its process may lack the

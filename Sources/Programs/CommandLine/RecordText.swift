@@ -96,6 +96,8 @@ struct RecordText {
     case .venueRefused(let id, let reason, let code):
       return "venue refused \(id): \(reason), code \(code)"
     case .neverArrived(let id): return "never arrived: \(id)"
+    case .ledgerAdjusted(let asset, let own, let told):
+      return "ledger of \(asset): own \(own), venue \(told), taken over"
     case .ledgerDifference(let asset, let own, let told):
       return "ledger of \(asset): own \(own), venue \(told)"
     case .alarm(let id, let raw): return "alarm \(raw) of \(id)"

@@ -88,6 +88,8 @@ enum ReplayCommand {
     result.build = plan.build
     var replay = Replay(kernel: plan.makeKernel())
     var last = first.kind.rawValue
+    // The state at the end of the run before, which the next one may begin in.
+    var former: [UInt8] = []
     while let header = try reader.next(), header.sequence <= until {
       result.records += 1
       if header.kind.rawValue == JournalKind.start {
@@ -97,7 +99,18 @@ enum ReplayCommand {
         let plan = try BotPlan(record: copy(reader.payload))
         result.build = plan.build
         result.runs += 1
+        former = replay.written
         replay = Replay(kernel: plan.makeKernel())
+      } else if header.kind.rawValue == JournalKind.snapshot {
+        let record = try StateRecord(payload: copy(reader.payload))
+        let isFirst = replay.inputs == 0
+        let isSame = try replay.take(record.state)
+        result.compared += 1
+        guard isSame, !isFirst || record.state == former else {
+          result.difference =
+            "record \(header.sequence) is not the state that the records before it lead to"
+          break
+        }
       } else {
         result.difference = feed(header, reader.payload, to: &replay)
         if result.difference != nil { break }

@@ -6,7 +6,7 @@ import MartletLive
 enum RunCommand {
   static let command = Command(
     name: "run",
-    usage: "CONFIG.toml [--for 60s] [--passphrase-file FILE] [--i-understand] [--json]",
+    usage: "CONFIG.toml [--for 60s] [--passphrase-file FILE] [--fresh] [--i-understand] [--json]",
     does: """
       Runs a bot as its configuration says until it is told to stop: Ctrl-C, SIGTERM or a terminal
       that closes cancels its orders, compares its ledger with the venue's, and ends; Ctrl-C again
@@ -17,6 +17,10 @@ enum RunCommand {
       """,
     options: [
       .init("--for", "TIME", "stop after this long, such as 60s or 5m"),
+      .init(
+        "--fresh", nil,
+        "forget what earlier runs knew: profit counts from now, and orders that still rest are canceled"
+      ),
       .init(
         "--passphrase-file", "FILE", "opens the key store; else MARTLET_PASSPHRASE, or asked for"),
       .init(
@@ -39,6 +43,7 @@ enum RunCommand {
       configurationPath: arguments.positional[0], build: BuildIdentity.text)
     options.duration = try arguments.duration("--for").map { .milliseconds($0) }
     options.passphraseFile = arguments.last("--passphrase-file")
+    options.isFresh = arguments.has("--fresh")
     options.isUnderstood = arguments.has("--i-understand")
     options.isJSON = arguments.has("--json")
     let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))

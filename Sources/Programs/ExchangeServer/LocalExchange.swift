@@ -61,6 +61,10 @@ public final class LocalExchange {
     let start = options.clock ?? SystemClock.realtime()
     var configuration = WhiteBITDeskConfiguration(start: start, seed: options.seed)
     configuration.roundsBefore = 1
+    // A venue never gives a number twice, not even when it starts again: a thousand for each
+    // millisecond between two starts, and still whole in a client that reads them as floating point.
+    configuration.firstOrderID = UInt64(clamping: SystemClock.realtime().milliseconds) * 1_000 + 1
+    configuration.firstTradeID = configuration.firstOrderID
     let setups = WhiteBITMarketSetup.bitcoin(
       rows: recording.rows, pricePlaces: recording.pricePlaces,
       quantityPlaces: recording.quantityPlaces, speedThousandths: options.speed * 1000)

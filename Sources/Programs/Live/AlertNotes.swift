@@ -43,6 +43,8 @@ extension LiveAlerts {
       }
     case .order(let view): take(view, at: now)
     case .alarm(let id, let raw): take(OrderLifecycle.Alarms(rawValue: raw), of: id, at: now)
+    case .ledgerAdjusted(let asset, let own, let told):
+      raise(.ledgerAdjusted, "\(asset)", "own ledger was \(own), venue \(told)", at: now)
     case .ledgerDifference(let asset, let own, let told):
       raise(.ledgerDiffers, "\(asset)", "own ledger \(own), venue \(told)", at: now)
     case .venueRefused(let id, let reason, let code):

@@ -107,7 +107,7 @@ struct LedgerCheck: ~Copyable {
       where isOwn(row, own) {
         let time = try amount(row["time"])
         guard time.units >= Int128(own.since.nanoseconds) * powerOfTen(11),
-          !own.earlier.contains(where: { "\($0.low)" == row["id"]?.text })
+          !own.isEarlier(row["id"]?.text ?? "", of: market)
         else { continue }
         count += 1
         let size = try amount(row["amount"])
@@ -120,7 +120,8 @@ struct LedgerCheck: ~Copyable {
           fees.append((asset, fee))
         }
       }
-      traded.append(OwnLedger.Market(name: market.name, traded: sum))
+      traded.append(
+        OwnLedger.Market(name: market.name, instrument: market.instrument, traded: sum))
     }
     return (count, traded, fees)
   }

@@ -33,7 +33,11 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private(set) var history = BotHistory()
   /// Where a person is told what happens.
   let alerts: LiveAlerts
+  private let plan: BotPlan
   private let hasPrivateStream: Bool
+  /// What the books held when this process began; nil when that was nothing.
+  private let start: LedgerStart?
+  private let placedBefore: UInt64
   private var earlier = EarlierFills()
   /// How the last flatten ended.
   private(set) var lastFlattenWasWhole = false
@@ -85,6 +89,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Shorter than an idle connection is used for.
   private static let warmInterval = TimeSpan.seconds(30)
   private var warmAt = LoopTime(nanoseconds: 0)
+  /// The state is journaled every so many records, so that the next process need not fold more: a
+  /// quarter of a second's work.
+  private static let snapshotInterval: UInt64 = 250_000
+  private var snapshotAt: UInt64 = 0
 
   private struct WaitingRequest {
     let effect: RequestEffect
@@ -92,15 +100,18 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     let body: [UInt8]
   }
 
-  /// - Parameter hasPrivateStream: false when everything private is polled.
+  /// - Parameter start: what the kernel's books hold already; nil when that is nothing.
   init(
-    _ loop: EventLoop, driver: consuming Driver, venue: VenueAddress,
-    signer: consuming Signer, nonces: NonceClock, alerts: LiveAlerts,
-    hasPrivateStream: Bool
+    _ loop: EventLoop, driver: consuming Driver, plan: BotPlan, start: LedgerStart?,
+    venue: VenueAddress, signer: consuming Signer, nonces: NonceClock, alerts: LiveAlerts
   ) {
     self.loop = loop
+    self.plan = plan
+    self.start = start
     self.alerts = alerts
-    self.hasPrivateStream = hasPrivateStream
+    hasPrivateStream = plan.configuration.whitebit.feed == .websocket
+    placedBefore = driver.kernel.counts.placed
+    snapshotAt = driver.sink.writer.nextSequence + LiveBot.snapshotInterval
     self.driver = driver
     self.venue = venue
     self.signer = signer
@@ -123,6 +134,15 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   func now() -> Timestamp { clock.now() }
+
+  /// Begins, with what the configuration says now in place of what an earlier process ran with.
+  func begin() {
+    feed(.venue(.start))
+    for (index, strategy) in plan.configuration.strategies.enumerated()
+    where driver.kernel.strategies[index].strategy.settings != BotPlan.settings(of: strategy) {
+      _ = change(index, to: strategy)
+    }
+  }
 
   /// Gives a strategy other settings.
   ///
@@ -419,6 +439,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     // What fails here is tried again, and told, by the request that needs it.
     try? nonces.reserveAhead(at: SystemClock.monotonic())
     lookAtCalendar()
+    if snapshotAt <= driver.sink.writer.nextSequence {
+      snapshotAt = driver.sink.writer.nextSequence + LiveBot.snapshotInterval
+      keep(JournalKind.snapshot, StateRecord.payload(plan, of: driver.kernel))
+    }
     guard warmAt <= loop.clock() else { return }
     warmAt = loop.clock() + LiveBot.warmInterval
     let target = Array("/api/v4/public/time".utf8)
@@ -474,7 +498,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   /// What our own books say, for the comparison with the venue's.
   func ownLedger(_ plan: BotPlan) -> OwnLedger {
-    OwnLedger(driver.kernel, prefix: plan.ownPrefix, earlier: earlier.trades)
+    OwnLedger(driver.kernel, prefix: plan.ownPrefix, earlier: earlier.trades, start: start)
   }
 
   /// Why a strategy trades nothing, when its settings do not fit its instrument.
@@ -556,7 +580,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   var workingOrders: Int { driver.kernel.orders.workingCount }
 
   /// Whether anything of this run can rest at the venue at all.
-  var mayRest: Bool { workingOrders > 0 || driver.kernel.counts.placed > 0 }
+  var mayRest: Bool { workingOrders > 0 || driver.kernel.counts.placed > placedBefore }
 
   /// What the streams are, for the status.
   var connections: [(name: String, isOpen: Bool)] {

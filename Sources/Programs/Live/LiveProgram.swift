@@ -8,8 +8,10 @@ internal import MartletDashboard
 internal import MartletJournalFile
 internal import MartletKernel
 internal import MartletModel
+internal import MartletOrders
 internal import MartletPortfolio
 internal import MartletRecord
+internal import MartletRisk
 internal import MartletSecrets
 internal import MartletStrategies
 internal import MartletTransport
@@ -30,6 +32,8 @@ public final class LiveProgram {
     public var build: String
     /// A person says to know what live trading with this key means.
     public var isUnderstood = false
+    /// What earlier runs knew is left alone, as if there had been none.
+    public var isFresh = false
     /// The file of the sealed store's passphrase; nil takes it from elsewhere.
     public var passphraseFile: String?
     public init(configurationPath: String, build: String) {
@@ -133,7 +137,10 @@ public final class LiveProgram {
       // A bot that trades is worth more than one that can be asked.
       complain("control socket: \(error); no command reaches this run")
     }
-    var sink = try openJournal(of: plan, at: startedAt)
+    var sink = try openJournal(of: plan)
+    var kernel = plan.makeKernel()
+    let start = goOn(&kernel, of: plan, behind: sink.writer.recovery, at: startedAt)
+    try begin(&sink, plan, kernel, isGoingOn: start != nil, at: startedAt)
     for line in consent {
       var empty = ByteBuffer(capacity: 16)
       empty.removeAll()
@@ -148,9 +155,8 @@ public final class LiveProgram {
       now: { SystemClock.realtime() })
     defer { alerts.finish() }
     let bot = LiveBot(
-      loop, driver: KernelDriver(kernel: plan.makeKernel(), sink: sink), venue: venue,
-      signer: Signer(credentials), nonces: nonces, alerts: alerts,
-      hasPrivateStream: configuration.whitebit.feed == .websocket)
+      loop, driver: KernelDriver(kernel: kernel, sink: sink), plan: plan, start: start,
+      venue: venue, signer: Signer(credentials), nonces: nonces, alerts: alerts)
     let deadMan = try DeadManRunner(
       loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot)
     let printer = try StatusPrinter(print: print)
@@ -255,25 +261,83 @@ public final class LiveProgram {
       configurationText: text, file: options.configurationPath, seed: seed, build: options.build)
   }
 
-  /// Begins a journal, or goes on behind what an earlier run left, with this run's first record.
-  private func openJournal(of plan: BotPlan, at now: Timestamp) throws -> JournalFileSink {
-    let folder = plan.configuration.journalFolder
-    var sink = JournalFileSink(
+  /// Begins a journal, or opens what earlier runs left.
+  private func openJournal(of plan: BotPlan) throws -> JournalFileSink {
+    JournalFileSink(
       writer: try JournalWriter.open(
-        folder: folder, options: JournalOptions(build: options.build), at: now))
-    let recovery = sink.writer.recovery
-    if recovery.lastSequence > 0 {
-      var text = "\(folder): continues behind record \(recovery.lastSequence) of an earlier run"
-      if recovery.tornTail != nil { text += ", whose last record was torn and is cut off" }
+        folder: plan.configuration.journalFolder, options: JournalOptions(build: options.build),
+        at: SystemClock.realtime()))
+  }
+
+  /// Brings a new kernel to where the journal's last run ended, unless that cannot or shall not be.
+  ///
+  /// - Returns: what its books hold, which is what this run's fills are added to; nil when it begins
+  ///   with nothing.
+  private func goOn(
+    _ kernel: inout Kernel<WhiteBITSession, BuiltInStrategy>, of plan: BotPlan,
+    behind recovery: JournalRecovery, at now: Timestamp
+  ) -> LedgerStart? {
+    let folder = plan.configuration.journalFolder
+    guard recovery.lastSequence > 0 else { return nil }
+    let torn = recovery.tornTail == nil ? "" : ", whose last record was torn and is cut off"
+    func beginAnew(_ why: String) {
       complain(
-        text
-          + "; balances are the exchange's, profit counts from now, and orders of ours that still"
-          + " rest are taken off first")
+        "\(folder): begins anew behind record \(recovery.lastSequence) of an earlier run\(torn): \(why);"
+          + " balances are the exchange's, profit counts from now, and orders of ours that still rest"
+          + " are taken off first")
     }
+    guard !options.isFresh else {
+      beginAnew("as told by --fresh")
+      return nil
+    }
+    do {
+      guard let run = try FormerRun.read(folder) else { return nil }
+      guard run.plan.configuration.whitebit.rest == plan.configuration.whitebit.rest else {
+        beginAnew(
+          "that one traded at \(run.plan.configuration.whitebit.rest), and this one trades at"
+            + " \(plan.configuration.whitebit.rest)")
+        return nil
+      }
+      // Every deadline of that state would lie in a future that may never come.
+      guard run.lastTime <= now + LiveProgram.mostClockStep else {
+        beginAnew(
+          "its last record is of a time \((run.lastTime - now).milliseconds / 1_000) s ahead of this"
+            + " machine's clock, which was set back")
+        return nil
+      }
+      var restored = plan.makeKernel()
+      var reader = SnapshotReader(run.state)
+      try restored.read(from: &reader)
+      kernel = restored
+      let working = kernel.orders.workingCount
+      complain(
+        "\(folder): goes on behind record \(recovery.lastSequence) of an earlier run\(torn): \(working)"
+          + " \(working == 1 ? "order" : "orders") of ours, \(kernel.counts.fills) fills so far"
+          + (kernel.risk.halt.map { ", halted (\($0.reason)) until ./martlet rearm" } ?? "")
+          + (kernel.isPaused ? ", paused until ./martlet resume" : "")
+          + "; what became of them meanwhile is asked of the exchange. --fresh begins without them")
+      return LedgerStart(kernel)
+    } catch {
+      beginAnew("its state cannot be gone on with: \(error)")
+      return nil
+    }
+  }
+
+  /// A calendar may be set back by this much between two runs: the kernel's time stands until then.
+  private static let mostClockStep = TimeSpan.seconds(5)
+
+  /// Writes this run's first records.
+  private func begin(
+    _ sink: inout JournalFileSink, _ plan: BotPlan,
+    _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>, isGoingOn: Bool,
+    at now: Timestamp
+  ) throws {
     var empty = ByteBuffer(capacity: 16)
     empty.removeAll()
     _ = try sink.append(kind: JournalKind.start, at: now, empty, plan.record().span)
-    return sink
+    guard isGoingOn else { return }
+    _ = try sink.append(
+      kind: JournalKind.snapshot, at: now, empty, StateRecord.payload(plan, of: kernel).span)
   }
 
   /// Why it is not known that nothing of ours rests, and what will happen to what does.

@@ -16,6 +16,7 @@ struct OwnLedger: Equatable, Sendable {
 
   struct Market: Equatable, Sendable {
     let name: InlineText
+    let instrument: InstrumentID
     /// Signed sum of our fills, in base units.
     let traded: Amount
   }
@@ -37,33 +38,42 @@ struct OwnLedger: Equatable, Sendable {
   var fills: UInt64
   /// What our client order ids begin with.
   var prefix: InlineText
-  /// By the venue's clock, in whole seconds: fills before it are an earlier run's.
+  /// By the venue's clock: fills before it are not compared, nor are they in the figures here.
   var since: Timestamp
-  /// Fills of that second and later that are an earlier run's too.
+  /// Fills of that time and later that are not, either.
   var earlier: [TradeID]
+  /// The same, where the books were begun with by an earlier process.
+  var known: BoundedSet<UInt128>?
   /// Every order's fate is known and every fill told of is booked.
   var isQuiescent: Bool
 
+  /// - Parameter start: what the books held when the fills that are compared began; nil when they
+  ///   began with none.
   init(
     _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>, prefix: InlineText,
-    earlier: [TradeID]
+    earlier: [TradeID], start: LedgerStart? = nil
   ) {
     self.prefix = prefix
     self.earlier = earlier
-    since = kernel.session.epoch
-    fills = kernel.counts.fills
+    known = start?.known
+    since = start?.since ?? kernel.session.epoch
+    fills = kernel.counts.fills - (start?.fills ?? 0)
     isQuiescent = kernel.orders.isQuiescent
     for market in kernel.markets {
       guard let instrument = market.instrument else { continue }
       for asset in [instrument.base, instrument.quote]
       where !assets.contains(where: { $0.name == asset }) {
         if let entry = kernel.portfolio.ledger(kernel.account, asset) {
-          assets.append(Asset(name: asset, total: entry.expected, fees: entry.fees))
+          let before = start?.fees.first { $0.asset == asset }?.amount ?? .zero
+          assets.append(Asset(name: asset, total: entry.expected, fees: entry.fees - before))
         }
       }
       let position = kernel.portfolio.position(kernel.account, instrument.id)
+      let before = start?.traded.first { $0.instrument == instrument.id }?.amount ?? .zero
       markets.append(
-        Market(name: instrument.symbol, traded: instrument.scale.amount(of: position.net)))
+        Market(
+          name: instrument.symbol, instrument: instrument.id,
+          traded: instrument.scale.amount(of: position.net) - before))
     }
     var records: [OrderRecord] = []
     kernel.orders.fill(&records)
@@ -78,6 +88,42 @@ struct OwnLedger: Equatable, Sendable {
           price: instrument.scale.amount(of: view.price),
           left: instrument.scale.amount(of: view.leaves), state: view.state))
     }
+  }
+}
+
+extension OwnLedger {
+  /// Whether a fill that the venue lists is in none of these figures.
+  func isEarlier(_ id: String, of market: Market) -> Bool {
+    guard let id = UInt64(id) else { return false }
+    let trade = TradeID(low: id)
+    if let known, known.contains(WhiteBITSession.key(of: trade, on: market.instrument)) {
+      return true
+    }
+    return earlier.contains(trade)
+  }
+}
+
+/// What our books held at the moment from which on they are compared with the venue's fills: a bot's
+/// whole life is more than a venue lists.
+struct LedgerStart: Sendable {
+  let since: Timestamp
+  let fills: UInt64
+  /// Signed sums of our fills, in base units.
+  private(set) var traded: [(instrument: InstrumentID, amount: Amount)] = []
+  private(set) var fees: [(asset: InlineText, amount: Amount)] = []
+  /// Fills that were booked before.
+  let known: BoundedSet<UInt128>
+
+  init(_ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>) {
+    since = kernel.session.fillsStart
+    fills = kernel.counts.fills
+    known = kernel.session.knownFills
+    for market in kernel.markets {
+      guard let instrument = market.instrument else { continue }
+      let position = kernel.portfolio.position(kernel.account, instrument.id)
+      traded.append((instrument.id, instrument.scale.amount(of: position.net)))
+    }
+    for entry in kernel.portfolio.allEntries { fees.append((entry.asset, entry.fees)) }
   }
 }
 

@@ -71,33 +71,10 @@ public struct ReconcileProgram {
 
   /// The books as the journal's last run left them.
   private func ledger(in folder: String) throws -> OwnLedger {
-    var reader = try JournalReader.open(folder: folder)
-    guard let first = try reader.next(), first.kind.rawValue == JournalKind.start else {
-      throw Fault(description: "\(folder): does not begin with a start record")
+    guard let run = try FormerRun.read(folder) else {
+      throw Fault(description: "\(folder): no run has begun there")
     }
-    var plan = try BotPlan(record: copy(reader.payload))
-    var kernel = plan.makeKernel()
-    var earlier = EarlierFills()
-    while let header = try reader.next() {
-      switch header.kind.rawValue {
-      case JournalKind.start:
-        plan = try BotPlan(record: copy(reader.payload))
-        kernel = plan.makeKernel()
-        earlier = EarlierFills()
-      case JournalKind.input:
-        guard let (input, start) = InputCoding.read(reader.payload) else {
-          throw Fault(description: "\(folder): record \(header.sequence) holds no input")
-        }
-        let payload = reader.payload
-        kernel.step(
-          input, bytes: payload.extracting(start..<payload.count), at: header.time,
-          sequence: header.sequence)
-        earlier.take(kernel.notes)
-      default: break
-      }
-    }
-    return OwnLedger(kernel, prefix: plan.ownPrefix, earlier: earlier.trades)
+    return OwnLedger(
+      run.kernel, prefix: run.plan.ownPrefix, earlier: run.earlier.trades, start: run.start)
   }
-
-  private func copy(_ bytes: Span<UInt8>) -> [UInt8] { bytes.indices.map { bytes[$0] } }
 }

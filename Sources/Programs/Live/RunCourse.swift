@@ -77,7 +77,7 @@ final class RunCourse {
       }
       orphanWatch?.arm(after: .milliseconds(500))
     }
-    bot.feed(.venue(.start))
+    bot.begin()
     loop.run()
     for timer in [end, giveUp, orphanWatch] { timer?.disarm() }
     bot.onStep = nil

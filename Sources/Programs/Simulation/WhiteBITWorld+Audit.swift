@@ -220,7 +220,7 @@ where
     var fees = [(instrument.base, Amount.zero), (instrument.quote, Amount.zero)]
     desk.exchange.forEachExecution(of: account) { execution in
       let isOurs =
-        lifeNumber == 1
+        remembersAll
         ? execution.label.description.hasPrefix(prefix) : booked.contains(execution.tradeID.low)
       guard isOurs else { return true }
       fills += 1

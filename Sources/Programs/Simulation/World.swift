@@ -37,6 +37,8 @@ public struct World<
   public internal(set) var now: Timestamp
   /// Journals of the client's earlier processes, oldest first.
   public internal(set) var pastJournals: [MemoryJournal] = []
+  /// No client process began without what the one before it knew.
+  private(set) var remembersAll = true
   /// When each client process began, oldest first.
   public internal(set) var startTimes: [Timestamp] = []
 
@@ -149,10 +151,49 @@ public struct World<
     kernel: consuming Kernel<Session, Strategy>, deadMan: DeadMan
   ) {
     kill()
+    remembersAll = false
     pastJournals.append(life.driver.sink)
     life = Life(
       number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: MemoryJournal())
     start()
+  }
+
+  /// A new client process that goes on where the last one ended: in the state that the fold of their
+  /// journal gives.
+  ///
+  /// - Parameter makeKernel: a new kernel, as the last process had one.
+  /// - Throws: when the journal does not fold to what it holds.
+  public mutating func resume(
+    deadMan: DeadMan, _ makeKernel: () -> Kernel<Session, Strategy>
+  ) throws {
+    kill()
+    var journal = life.driver.sink
+    let state = try World.fold(journal.entries, makeKernel())
+    var kernel = makeKernel()
+    var reader = SnapshotReader(state)
+    try kernel.read(from: &reader)
+    var empty = ByteBuffer(capacity: 16)
+    empty.removeAll()
+    _ = journal.append(kind: JournalKind.snapshot, at: clientNow, empty, state.span)
+    life = Life(number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: journal)
+    start()
+  }
+
+  private static func fold(
+    _ entries: [MemoryJournal.Entry], _ kernel: consuming Kernel<Session, Strategy>
+  ) throws -> [UInt8] {
+    var replay = Replay(kernel: kernel)
+    let first = entries.lastIndex { $0.kind == JournalKind.snapshot } ?? 0
+    for entry in entries[first...] {
+      if entry.kind == JournalKind.snapshot {
+        guard try replay.take(entry.payload) else {
+          throw ScenarioFault(description: "a snapshot with something behind its end")
+        }
+      }
+      try replay.feed(
+        kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: entry.payload.span)
+    }
+    return replay.written
   }
 
   /// The kernel's thread does nothing for this long; its dead-man's does.

@@ -80,6 +80,8 @@ extension TokenBucket: Snapshotting {
 public struct SlidingQuota: Equatable, Sendable {
   public let window: TimeSpan
   var times: Ring<Timestamp>
+  /// Of any limit whose snapshot is read.
+  static let mostWritten = 4096
 
   public init(limit: Int, window: TimeSpan) {
     self.window = window
@@ -107,6 +109,11 @@ extension SlidingQuota: Snapshotting {
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
     try snapshot.section("SlidingQuota")
-    try times.read(from: &snapshot)
+    // Under a tighter limit than it was written with, the latest ones count.
+    var found = Ring<Timestamp>(capacity: SlidingQuota.mostWritten)
+    try found.read(from: &snapshot)
+    while found.count > times.capacity { _ = found.popFirst() }
+    times.removeAll()
+    while let time = found.popFirst() { _ = times.append(time) }
   }
 }

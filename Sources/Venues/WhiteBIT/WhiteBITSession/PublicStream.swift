@@ -285,7 +285,7 @@ extension WhiteBITSession {
     guard let time = try? Markets.readTime(body) else { return false }
     let isStep = clockTrack.measure(
       venue: time, resolution: .seconds(1), sentAt: sentAt, at: now)
-    if !done.contains(.time) { epoch = time }
+    if epoch == .zero { epoch = time }
     done.insert(.time)
     judgeClock(events: &events)
     want(

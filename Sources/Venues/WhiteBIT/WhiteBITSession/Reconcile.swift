@@ -1,5 +1,5 @@
-internal import MartletBase
-internal import MartletModel
+public import MartletBase
+public import MartletModel
 internal import MartletVenueKit
 internal import WhiteBITWire
 
@@ -53,10 +53,36 @@ extension WhiteBITSession {
 
   // MARK: The order of things
 
-  mutating func start(at now: Timestamp) {
-    guard phase == .idle else { return }
+  /// Begins; with the state of an earlier process, behind the end of all that died with it.
+  mutating func start(at now: Timestamp, events: inout VenueEvents) {
+    if phase != .idle { outlive(at: now, events: &events) }
     phase = .preparing
     want(.time, at: now)
+  }
+
+  /// The process that had this state is gone, and with it its connections: what it had sent may have
+  /// arrived or not, and everything it knew of the venue is to be asked again.
+  private mutating func outlive(at now: Timestamp, events: inout VenueEvents) {
+    phase = .preparing
+    done = []
+    armedUntil = .zero
+    clockTrack = ClockTrack()
+    isClockSkewed = false
+    // Before any news: what strategies make of it must not be placed.
+    updateReadiness(at: now, events: &events)
+    breakProof(at: now)
+    streamLost(at: now, events: &events)
+    release(events: &events)
+    refuseQueue(.other)
+    for request in requests { receiveFailure(request.id, .broken, at: now, events: &events) }
+    step = .none
+    isRelisting = false
+    isRefilling = false
+    isCleared = false
+    isProofGivenUp = false
+    jobs = Array(repeating: JobState(), count: Job.allCases.count)
+    link = Link()
+    listedAt = now
   }
 
   /// Goes on as far as what has been read allows.
@@ -257,7 +283,7 @@ extension WhiteBITSession {
   }
 
   /// From when on fills are asked for.
-  var fillsStart: Timestamp {
+  public var fillsStart: Timestamp {
     max(epoch, lastFillAt == .zero ? epoch : lastFillAt - configuration.historyOverlap)
   }
 
@@ -408,8 +434,16 @@ extension WhiteBITSession {
   func isSeen(_ fill: Fill) -> Bool { seenFills.contains(key(of: fill)) }
 
   private func key(of fill: Fill) -> UInt128 {
-    UInt128(fill.instrument.index) << 64 | UInt128(fill.tradeID.low)
+    WhiteBITSession.key(of: fill.tradeID, on: fill.instrument)
   }
+
+  /// An execution's name among those that were told: the venue numbers them by market.
+  public static func key(of trade: TradeID, on instrument: InstrumentID) -> UInt128 {
+    UInt128(instrument.index) << 64 | UInt128(trade.low)
+  }
+
+  /// The latest executions that were told, at most 16,384; among them all since `fillsStart`.
+  public var knownFills: BoundedSet<UInt128> { seenFills }
 
   mutating func tell(_ fill: Fill, events: inout VenueEvents) {
     let key = key(of: fill)

@@ -136,7 +136,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     for event in deferred { events.append(event) }
     deferred.removeAll(keepingCapacity: true)
     switch input {
-    case .start: start(at: now)
+    case .start: start(at: now, events: &events)
     case .streamOpened(let stream):
       if stream == WhiteBITSession.stream { streamOpened(at: now, effects: &effects) }
     case .streamClosed(let stream):
@@ -175,7 +175,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     advanceStop(at: now, events: &events, effects: &effects)
     if isActive {
       sendJobs(at: now, effects: &effects)
-      sendInquiries(at: now, effects: &effects)
+      if isClockKnown { sendInquiries(at: now, effects: &effects) }
     }
   }
 
@@ -249,7 +249,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   public mutating func flush(at now: Timestamp, effects: inout VenueEffects) {
     clock = max(clock, now)
     resubscribeDue(at: now, effects: &effects)
-    guard isActive else { return }
+    // A session that remembers an earlier process may have something to ask before it knows the clock.
+    guard isActive, isClockKnown else { return }
     if !cancels.isEmpty { flushCancels(at: now, effects: &effects) }
     if !queue.isEmpty { flushQueue(at: now, effects: &effects) }
     if !inquiries.isEmpty { sendInquiries(at: now, effects: &effects) }
@@ -364,8 +365,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// Keeps news for the next input, which is asked for at once.
   private mutating func defer_(_ event: VenueEvent) { deferred.append(event) }
 
-  /// Requests that were sent and whose end is not known, oldest first. Whoever restores a session in
-  /// a new process tells it of each that it broke, and that the stream is closed.
+  /// Requests that were sent and whose end is not known, oldest first.
   public var requestsInFlight: [RequestID] { requests.map(\.id) }
 
   // MARK: Time
@@ -395,6 +395,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     for job in Job.allCases where jobs[Int(job.rawValue)].dueAt < next {
       next = min(next, max(jobs[Int(job.rawValue)].dueAt, quota.nextAt(job.group)))
     }
+    guard isClockKnown else { return next }
     next = min(next, nextInquiry)
     if !queue.isEmpty { next = min(next, quota.nextAt(.place)) }
     for cancel in cancels where own[cancel.id]?.stage != .sent {
