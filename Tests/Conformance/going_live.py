@@ -87,7 +87,9 @@ def rights(folder, path):
 
 def preflight(checks):
     reader = ["--account", "read-only-key:read-only-word", "--balance", "DBTC=1", "--balance", "DUSDT=1000", "--read-only"]
-    with Exchange("--speed", "10", *reader) as exchange, tempfile.TemporaryDirectory() as folder:
+    small = ["--account", "small-key:small-word", "--balance", "DBTC=0.0004", "--balance", "DUSDT=3"]
+    half = ["--account", "half-key:half-word", "--balance", "DBTC=0.0004", "--balance", "DUSDT=100000"]
+    with Exchange("--speed", "10", *small, *half, *reader) as exchange, tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder + "/state"
         path = configure(folder, exchange)
 
@@ -101,6 +103,15 @@ def preflight(checks):
 
         code, out, err = with_key(POOR_KEY, POOR_SECRET)
         checks.check("M40 an empty trade balance is named before the first order, with what to do", code == 2 and "trade balance" in err and "DUSDT" in err and "main balance" in err, (code, err))
+        code, out, err = with_key("small-key", "small-word")
+        checks.check("M40 a trade balance too small for a single order is named before the first order, with what is there, what the smallest order needs and what to do",
+                     code == 2 and "has 3 DUSDT to buy with and 0.0004 DBTC to sell" in err and "needs 0.001 DBTC" in err and re.search(r"needs \d\d\.\d+ DUSDT, at \d{5}", err)
+                     and "Main to Trade" in err and "5 DUSDT" in err, (code, err))
+        rows = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100}, "small-key", "small-word")
+        checks.check("M40 nothing of it was placed", not rows, rows)
+        code, out, err = with_key("half-key", "half-word")
+        checks.check("M40 too little of one asset alone is told with its figures, and the other side trades",
+                     "trade-balance-short" in err and "has 0.0004 DBTC, and the smallest sell of this grid needs 0.001 DBTC" in err and '"fills"' in out, (code, out[-300:], err))
         code, out, err = with_key(KEY, "no-such-word")
         checks.check("M37 a wrong secret is told as a signature that does not fit", code == 2 and "signature" in err, (code, err))
         code, out, err = with_key("read-only-key", "read-only-word")

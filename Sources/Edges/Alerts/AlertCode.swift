@@ -185,7 +185,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
       )
     case .tradeBalanceShort:
       (
-        "the trade balance lacks one of the two assets that a strategy trades",
+        "of one of the two assets that a strategy trades, the trade balance has too little for its smallest order",
         "starts all the same, with the orders that it can pay for",
         "move some from the main balance, or nothing if that is meant"
       )

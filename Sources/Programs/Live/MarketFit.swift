@@ -73,40 +73,95 @@ enum MarketFit {
     return rows.compactMap { $0["name"]?.text }
   }
 
-  /// What the trade account lacks for each strategy, in words: `isEmpty` when it lacks everything.
+  /// What the trade account lacks for a strategy's orders, in words.
+  struct Shortage: Equatable {
+    let key: String
+    let text: String
+    /// Whether it can pay for no order at all.
+    let isEmpty: Bool
+  }
+
+  /// What the trade account lacks for each strategy that it lacks something for.
   ///
   /// - Parameter balance: what the trade account has of an asset.
   static func shortages(
     of configuration: BotConfiguration, markets: [KernelMarket],
     balance: (InlineText) -> Amount
-  ) -> [(key: String, text: String, isEmpty: Bool)] {
-    var found: [(key: String, text: String, isEmpty: Bool)] = []
+  ) -> [Shortage] {
+    var found: [Shortage] = []
     for (index, strategy) in configuration.strategies.enumerated() {
       switch strategy {
       case .grid(let grid):
-        guard let instrument = markets.first(where: { $0.symbol == grid.market })?.instrument else {
-          continue
-        }
-        let (base, quote) = (balance(instrument.base), balance(instrument.quote))
-        let move = "move some from the main balance to the trade balance"
-        let key = "strategy[\(index)].market"
-        if base == .zero && quote == .zero {
-          let text =
-            "the trade balance has no \(instrument.quote) to buy with and no \(instrument.base) to"
-            + " sell; expected some of one at least: \(move), on the venue's page or in its app"
-          found.append((key, text, true))
-        } else if base == .zero {
-          let text =
-            "no \(instrument.base) in the trade balance: sells wait until something was bought, or \(move)"
-          found.append((key, text, false))
-        } else if quote == .zero {
-          let text =
-            "no \(instrument.quote) in the trade balance: buys wait until something was sold, or \(move)"
-          found.append((key, text, false))
-        }
+        guard let market = markets.first(where: { $0.symbol == grid.market }),
+          let instrument = market.instrument,
+          let lacking = lack(
+            of: grid, instrument, lastPrice: market.lastPrice, band: configuration.risk.priceBand,
+            base: balance(instrument.base), quote: balance(instrument.quote))
+        else { continue }
+        found.append(
+          Shortage(
+            key: "strategy[\(index)].market", text: lacking.text, isEmpty: lacking.isEmpty))
       }
     }
     return found
+  }
+
+  /// What is lacking for the smallest order of each side of a grid; nil when nothing is.
+  ///
+  /// - Parameter band: how far from the last price Risk lets an order through.
+  static func lack(
+    of grid: BotConfiguration.Grid, _ instrument: Instrument, lastPrice: Price?, band: Rate,
+    base: Amount, quote: Amount
+  ) -> (text: String, isEmpty: Bool)? {
+    guard
+      let strategy = try? GridStrategy(
+        settings: GridSettings(
+          levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount),
+        instrument: instrument)
+    else { return nil }
+    let scale = instrument.scale
+    let (sold, bought) = (instrument.base, instrument.quote)
+    let needsBase = strategy.sellSize
+    var needsQuote = max(instrument.rules.minNotional, Amount(units: 1))
+    var level = ""
+    if let lastPrice, lastPrice.quanta > 0 {
+      let reach = divide(
+        Int128(lastPrice.quanta) * Int128(band.units), by: powerOfTen(Rate.places), rounded: .down)
+      let floor = Price(quanta: lastPrice.quanta - Int64(clamping: reach))
+      if let cheapest = strategy.cheapestBuy(
+        around: lastPrice, of: instrument, notBelow: floor)
+      {
+        needsQuote = cheapest.cost
+        level = ", at \(scale.text(cheapest.price))"
+      }
+    }
+    let lacksBase = base < needsBase
+    let lacksQuote = quote < needsQuote
+    let sell = "the smallest sell of this grid needs \(needsBase) \(sold)"
+    let buy = "the smallest buy of this grid needs \(needsQuote) \(bought)\(level)"
+    let move = "move some from the main balance to the trade balance"
+    switch (lacksBase, lacksQuote) {
+    case (false, false): return nil
+    case (true, true):
+      let least = scale.text(
+        Quantity(quanta: max(instrument.rules.minQuantity.quanta, instrument.rules.lotStep)))
+      return (
+        "the trade balance has \(quote) \(bought) to buy with and \(base) \(sold) to sell, too little for"
+          + " any order: \(buy), and \(sell); expected enough for one at least: \(move) (Main to Trade), on"
+          + " the venue's page or in its app, or lower amount, down to what the market takes: \(least)"
+          + " \(sold) and \(instrument.rules.minNotional) \(bought)", true
+      )
+    case (true, false):
+      return (
+        "the trade balance has \(base) \(sold), and \(sell): sells wait until something was bought, or \(move)",
+        false
+      )
+    case (false, true):
+      return (
+        "the trade balance has \(quote) \(bought), and \(buy): buys wait until something was sold, or \(move)",
+        false
+      )
+    }
   }
 
   private static func unknown(_ name: String, among listed: [String]) -> String {

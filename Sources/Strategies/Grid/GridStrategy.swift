@@ -341,7 +341,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
     return meetsMinimum(whole, at: price, instrument) ? whole : .zero
   }
 
-  private func meetsMinimum(
+  func meetsMinimum(
     _ quantity: Quantity, at price: Price, _ instrument: Instrument
   ) -> Bool {
     quantity > .zero && quantity >= instrument.rules.minQuantity
