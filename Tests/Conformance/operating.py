@@ -524,10 +524,69 @@ def reloading(checks):
         checks.check("and its journal replays, reloads and all", code == 0, (code, out, err))
 
 
+def clean_slate(checks):
+    """Somebody's own orders rest where a bot is to trade: left alone, unless its file asks for a clean slate."""
+    with Exchange("--speed", "10", plain=False) as exchange, FaultProxy(exchange.port) as proxy, tempfile.TemporaryDirectory() as folder:
+        def by_hand(side, price, market="DBTC_DUSDT", **more):
+            return exchange.post("/api/v4/order/new", {"market": market, "side": side, "amount": "0.001", "price": price, **more})["orderId"]
+
+        def resting(market="DBTC_DUSDT"):
+            return {row["orderId"] for row in exchange.post("/api/v4/orders", {"market": market, "limit": 100})}
+
+        mine = {by_hand("buy", "30000", clientOrderId="my-own-order"), by_hand("buy", "31000"), by_hand("sell", "150000", clientOrderId="m" * 60)}
+        elsewhere = by_hand("buy", "30000", "BTC_USDT")
+        bot = Bot(folder, exchange, proxy)
+        traded = bot.start()
+        code = bot.end()
+        checks.check("M48 T12 without the key orders that are not its own are told, and left alone", traded and code == 0 and resting() == mine
+                     and bot.told("foreign-order") and not bot.told("clean-slate"), (traded, code, resting(), mine))
+        with open(bot.path) as file:
+            text = file.read()
+        with open(bot.path, "w") as file:
+            file.write(text.replace("[bot]", "[bot]\nclean_slate = true", 1))
+        code, out, err = run("config", "explain", bot.path)
+        checks.check("M48 the key is shown with its line", code == 0 and "bot.clean_slate = true" in out and "line" in out.split("bot.clean_slate")[1][:40], (code, out[:200], err))
+        last = int(run("journal", "print", bot.journal)[1].splitlines()[-1].split()[0])
+        traded = bot.start()
+        named = [alert for alert in bot.told("clean-slate") if alert["subject"] != "account"]
+        checks.check("M48 T12 with clean_slate each of them is named with side, amount, price and its own id, and all are gone before it trades",
+                     traded and not resting() & mine and {int(alert["subject"].split()[1]) for alert in named} == mine
+                     and any("“my-own-order”" in alert["what"] and "buy 0.001 at 30000" in alert["what"] for alert in named)
+                     and any("sell 0.001 at 150000" in alert["what"] for alert in named) and not bot.told("foreign-order")[1:], (traded, resting() & mine, named))
+        checks.check("M48 T12 what rests in another market stays", resting("BTC_USDT") == {elsewhere}, resting("BTC_USDT"))
+        lines = run("journal", "print", bot.journal, "--from", str(last + 1))[1].splitlines()
+        listed = max((index for index, line in enumerate(lines) if "not ours, and canceled" in line), default=len(lines))
+        cleared = [index for index, line in enumerate(lines) if "effect" in line and "/order/cancel/all" in line]
+        placed = min((index for index, line in enumerate(lines) if "effect" in line and ("/order/bulk" in line or "/order/new" in line)), default=-1)
+        checks.check("M48 in its journal each stands before the one request that cancels all, and that before the first order", len(cleared) == 1 and listed < cleared[0] < placed,
+                     (listed, cleared, placed))
+        later = by_hand("buy", "32000", clientOrderId="later")
+        accepted = proxy.accepted
+        proxy.cut()
+        again = until(lambda: proxy.accepted > accepted, 20)
+        frames = bot.status().get("counts", {}).get("frames", 0)
+        back = again and until(lambda: bot.status().get("counts", {}).get("frames", 0) > frames + 20 and bot.is_back(), 40)
+        checks.check("M48 T12 once a run: what is placed by hand later is left alone over a cut", back and later in resting(), (back, resting()))
+        bot.process.kill()
+        bot.process.wait()
+        left = len(own(exchange))
+        again = bot.start()
+        named = [alert for alert in bot.told("clean-slate") if alert["subject"].endswith(f" {later}")]
+        checks.check("M48 killed and begun anew it names and cancels again, its own of before too, and trades", left and again and len(named) == 1 and later not in resting(),
+                     (left, again, named, resting()))
+        latest = by_hand("buy", "33000", clientOrderId="latest")
+        code = bot.end()
+        checks.check("M48 T12 at its stop it cancels its own alone; its ledger is the exchange's", code == 0 and resting() == {latest},
+                     (code, resting(), open(os.path.join(folder, "errors")).read()[-500:]))
+        code, out, err = run("replay", "--verify", bot.journal)
+        checks.check("M48 and its journal replays, the clean slate and all", code == 0, (code, out, err))
+
+
 def main():
     checks = Checks()
     commands(checks)
     panics(checks)
+    clean_slate(checks)
     bare(checks)
     reloading(checks)
     alerts(checks)

@@ -430,7 +430,10 @@ import Testing
       .breakerClosed(.token), .retriesExhausted(.inquiry, tries: 5, order: order),
       .retriesSucceeded(.stream, order: ClientOrderID("")),
       .clockSkewed(offset: .zero - span, allowed: span), .clockBack(offset: span),
-      .calendarSet(by: .zero - span),
+      .calendarSet(by: .zero - span), .cleanSlate,
+      .notOurs(
+        VenueOrderID(high: 1, low: 2), client: "web-1", market: "DBTC_DUSDT", .sell,
+        left: Amount(units: 5), price: Amount(units: -7)),
       .proofFailed(.noTrade, order: order, trade: TradeID(high: 1, low: 2)),
       .proofHeld(fills: 77), .fieldRefused("amount", order: order, code: 32),
     ]

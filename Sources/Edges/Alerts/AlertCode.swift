@@ -40,6 +40,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case nonceRefused = "nonce-refused"
   case messageUnreadable = "message-unreadable"
   case foreignOrder = "foreign-order"
+  case cleanSlate = "clean-slate"
   case venueError = "venue-error"
   case requestFailed = "request-failed"
   case tlsRefused = "tls-refused"
@@ -59,7 +60,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
       .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
       .ledgerUnchecked, .ledgerAdjusted, .quota, .calendarSet, .nonceRefused,
-      .messageUnreadable, .foreignOrder, .venueError, .requestFailed, .marketClosed,
+      .messageUnreadable, .foreignOrder, .cleanSlate, .venueError, .requestFailed, .marketClosed,
       .strategyIdle, .alertSink:
       .warning
     case .fillsProven, .operatorAction, .test: .info
@@ -77,7 +78,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .tradeBalanceShort,
       .orderNeverArrived,
       .venueContradiction, .ledgerUnchecked, .ledgerAdjusted, .fillUnproven, .fillsProven, .quota,
-      .calendarSet, .nonceRefused, .messageUnreadable, .foreignOrder, .venueError, .requestFailed,
+      .calendarSet, .nonceRefused, .messageUnreadable, .foreignOrder, .cleanSlate, .venueError,
+      .requestFailed,
       .flattenIncomplete,
       .operatorAction, .test:
       false
@@ -278,6 +280,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "an order that is not ours rests on the account",
         "leaves it alone; its money is not counted as free",
         "nothing if it is yours"
+      )
+    case .cleanSlate:
+      (
+        "`clean_slate` is on: at its start the bot cancels everything that rests in its markets, whoever placed it",
+        "has named each order that is not its own before it was canceled, here and in the journal; does so once a run",
+        "take `clean_slate` out of the file unless nobody else trades these markets on the account"
       )
     case .venueError:
       (

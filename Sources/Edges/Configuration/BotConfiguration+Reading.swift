@@ -22,6 +22,7 @@ extension BotConfiguration {
     let mode: Mode? = bot.choice("mode", default: .paper)
     let profile: Profile? = bot.choice("profile", default: .standard)
     let valuation = bot.string("valuation", check: BotConfiguration.checkAsset)
+    let isCleanSlate = bot.boolean("clean_slate", default: false)
     bot.finish()
 
     var venues = root.table("venue")
@@ -90,13 +91,14 @@ extension BotConfiguration {
     root.finish()
 
     guard let name, let mode, let profile, let valuation = valuation.flatMap({ InlineText($0) }),
-      let venue,
+      let isCleanSlate, let venue,
       let deadMan, let risk, let folder, let alerts
     else { return nil }
     self.name = name
     self.mode = mode
     self.profile = profile
     self.valuation = valuation
+    self.isCleanSlate = isCleanSlate
     whitebit = venue
     self.deadMan = deadMan
     self.strategies = strategies

@@ -201,6 +201,8 @@ public struct BotConfiguration: Equatable, Sendable {
   public var profile: Profile
   /// The asset that equity is counted in.
   public var valuation: InlineText
+  /// Whether everything in the bot's markets is canceled at the start, whoever placed it.
+  public var isCleanSlate: Bool
   public var whitebit: Venue
   public var deadMan: DeadMan
   public var strategies: [Strategy]

@@ -155,6 +155,18 @@ public struct TableReader {
     return text.flatMap { Choice(rawValue: $0) }
   }
 
+  /// True or false.
+  public mutating func boolean(_ key: String, default fallback: Bool) -> Bool? {
+    guard let item = take(key, expected: "true or false", isRequired: false) else {
+      return defaulted(key, fallback) { "\($0)" }
+    }
+    guard case .boolean(let value) = item.value else {
+      return mismatch(key, "true or false", item.value)
+    }
+    note(key, "\(value)", item.position)
+    return value
+  }
+
   public mutating func integer(
     _ key: String, in bounds: ClosedRange<Int64>, default fallback: Int64? = nil
   ) -> Int64? {

@@ -37,6 +37,16 @@ enum NoticeCoding {
     case .calendarSet(let step):
       payload.append(11)
       payload.append(word: step.nanoseconds)
+    case .notOurs(let order, let client, let market, let side, let left, let price):
+      payload.append(12)
+      payload.append(word: order.high)
+      payload.append(word: order.low)
+      payload.append(counted: client)
+      payload.append(counted: market)
+      payload.append(side.rawValue)
+      payload.append(word: left.units)
+      payload.append(word: price.units)
+    case .cleanSlate: payload.append(13)
     case .proofFailed(let gap, let order, let trade):
       payload.append(8)
       payload.append(gap.rawValue)
@@ -94,8 +104,23 @@ enum NoticeCoding {
       else { return nil }
       return .fieldRefused(field, order: ClientOrderID(order), code: code)
     case 11: return span(&cursor, bytes).map { .calendarSet(by: $0) }
+    case 12: return notOurs(&cursor, bytes)
+    case 13: return .cleanSlate
     default: return nil
     }
+  }
+
+  private static func notOurs(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> VenueNotice? {
+    guard let high = cursor.word(UInt64.self, in: bytes),
+      let low = cursor.word(UInt64.self, in: bytes), let client = cursor.text(in: bytes),
+      let market = cursor.text(in: bytes),
+      let side = cursor.word(UInt8.self, in: bytes).flatMap({ Side(rawValue: $0) }),
+      let left = cursor.word(Int128.self, in: bytes),
+      let price = cursor.word(Int128.self, in: bytes)
+    else { return nil }
+    return .notOurs(
+      VenueOrderID(high: high, low: low), client: client, market: market, side,
+      left: Amount(units: left), price: Amount(units: price))
   }
 
   private static func group(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> RequestGroup? {

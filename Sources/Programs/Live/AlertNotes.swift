@@ -133,6 +133,9 @@ extension LiveAlerts {
     case .retriesSucceeded(let task, _): clear(.retriesExhausted, "\(task)", what, at: now)
     case .clockSkewed: raise(.clockSkew, "clock", what, at: now)
     case .clockBack: clear(.clockSkew, "clock", what, at: now)
+    case .notOurs(let order, _, let market, _, _, _):
+      raise(.cleanSlate, "\(market) \(order.low)", what, at: now)
+    case .cleanSlate: raise(.cleanSlate, "account", what, at: now)
     case .calendarSet: raise(.calendarSet, "clock", what, at: now)
     case .proofFailed(_, _, let trade): raise(.fillUnproven, "\(trade.low)", what, at: now)
     case .fieldRefused(let field, _, _): raise(.orderRefused, "\(field)", what, at: now)

@@ -118,6 +118,7 @@ public struct BotPlan: Sendable {
         WhiteBITSymbol(market: $0.element, instrument: InstrumentID(UInt16($0.offset)))
       }, ownPrefix: ownPrefix)
     session.seed = seed
+    session.isCleanSlate = configuration.isCleanSlate
     session.pingInterval = configuration.whitebit.pingInterval
     session.backoff.first = configuration.whitebit.backoffFirst
     session.backoff.cap = configuration.whitebit.backoffMax

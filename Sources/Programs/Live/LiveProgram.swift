@@ -234,6 +234,9 @@ public final class LiveProgram {
     guard !new.isEmpty else { return given.compactMap(\.line) }
     let markets = new.joined(separator: ", ")
     let old = given.filter { $0.line != nil }.map(\.market).joined(separator: ", ")
+    let cleanSlate =
+      configuration.isCleanSlate
+      ? "\n  - bot.clean_slate is on: each start cancels every spot order in \(markets) too" : ""
     throw ConsentMissing(
       description: """
         \(options.configurationPath): mode = "live" trades real money at \(configuration.whitebit.rest)
@@ -243,7 +246,7 @@ public final class LiveProgram {
             in the venue's API settings
           - nothing else uses this key, and no other bot trades \(markets) on this account
           - the kill-switch cancels every spot order in \(markets) when the bot falls silent for
-            \(configuration.deadMan.timeout.milliseconds / 1_000) s, those placed by hand too
+            \(configuration.deadMan.timeout.milliseconds / 1_000) s, those placed by hand too\(cleanSlate)
           - what is still missing between this build and real money is in Docs/RealMoney.md
         If all of this is so, run once: ./martlet run \(options.configurationPath) --i-understand
         That is kept for \(markets) with the key's fingerprint in \(consent.path) and in the journal.

@@ -76,13 +76,19 @@ public import MartletModel
   case proofFailed(ProofGap, order: ClientOrderID, trade: TradeID)
   /// So many executions since the last proof, each with its order and its trade.
   case proofHeld(fills: Int64)
+  /// An order that is not ours, named before a clean slate cancels it with everything else; `client` is
+  /// the first part of its client id, `left` what of it is unfilled, in the venue's own units.
+  case notOurs(
+    VenueOrderID, client: InlineText, market: InlineText, Side, left: Amount, price: Amount)
+  /// Everything in our markets was canceled, after what is not ours was named.
+  case cleanSlate
 
   /// Whether somebody must look; the others say that something ended, or ends by itself.
   public var isUrgent: Bool {
     switch self {
     case .breakerOpened, .retriesExhausted, .clockSkewed, .proofFailed: true
     case .slowed, .breakerClosed, .retriesSucceeded, .clockBack, .calendarSet, .fieldRefused,
-      .proofHeld:
+      .proofHeld, .notOurs, .cleanSlate:
       false
     }
   }
@@ -121,6 +127,10 @@ extension VenueNotice: CustomStringConvertible {
       "order \(order) was refused for its field “\(field)” (venue's code \(code)): not sent again"
     case .proofFailed(let gap, let order, let trade):
       "fill \(trade.low) of \(order): \(gap.words)"
+    case .notOurs(let order, let client, let market, let side, let left, let price):
+      "order \(order.low)\(client.isEmpty ? "" : " (“\(client)”)"), \(side) \(left) at \(price) in"
+        + " \(market): not ours, and canceled with all that rests there"
+    case .cleanSlate: "everything that rested in our markets is canceled, as the configuration says"
     case .proofHeld(let fills):
       "\(fills) fill(s) proven: each has its order and its trade at the venue"
     }

@@ -141,6 +141,19 @@ import Testing
     }
   }
 
+  @Test("M48 T12: a clean slate is off unless the file says so in so many words")
+  func cleanSlateIsOff() throws {
+    #expect(Self.check(Self.whole).configuration?.isCleanSlate == false)
+    func read(_ line: String) -> BotConfiguration.Report {
+      Self.check(Self.replacing("mode", with: "mode = \"paper\"\n\(line)"))
+    }
+    #expect(read("clean_slate = true").configuration?.isCleanSlate == true)
+    #expect(read("clean_slate = false").configuration?.isCleanSlate == false)
+    for line in ["clean_slate = \"true\"", "clean_slate = 1", "cleanslate = true"] {
+      #expect(read(line).problems.count == 1, "\(line)")
+    }
+  }
+
   @Test(
     "C8 M65 M88: waits end at 30 s, or as the file says; so do the share of the quota and the queue"
   )
@@ -276,7 +289,7 @@ import Testing
       Self.problems(text) == [
         "bot.toml:1:2: bot.valuation: expected a string, found nothing",
         "bot.toml:2:1: bot.name: expected a string, found an integer",
-        "bot.toml:3:1: bot.colour: unknown key; expected one of mode, name, profile, valuation",
+        "bot.toml:3:1: bot.colour: unknown key; expected one of clean_slate, mode, name, profile, valuation",
         "bot.toml:5:1: venue.whitebit.endpoint: expected one of \"local\", \"global\", \"eu\", "
           + "\"custom\" (did you mean \"local\"?), found \"lokal\"",
         "bot.toml:7:1: dead_man.timeout: expected a length of time from \"5s\" to \"10m\", "

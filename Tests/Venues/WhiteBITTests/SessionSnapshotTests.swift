@@ -147,6 +147,7 @@ import WhiteBITWire
     venue.feed(.deadManArmed(until: .distantFuture))
     venue.settle()
     venue.connect()
+    venue.advance(by: .milliseconds(100))
     try venue.answer("/api/v4/order/cancel/all", "[]")
     try venue.answer("/api/v4/order/cancel/all", "[]")
     venue.settle()

@@ -79,6 +79,8 @@ extension WhiteBITSession {
     isRelisting = false
     isRefilling = false
     isCleared = false
+    // What is not ours is shown by each process, and before a clean slate above all.
+    foreign = BoundedSet(capacity: WhiteBITSession.maxForeign)
     isProofGivenUp = false
     jobs = Array(repeating: JobState(), count: Job.allCases.count)
     link = Link()
@@ -196,13 +198,14 @@ extension WhiteBITSession {
     guard link.stage == .reconciling else { return }
     if step == .clear && isComplete(.clear) {
       isCleared = true
+      events.append(.notice(.cleanSlate))
       step = .orders
       list(at: now)
     }
     if step == .orders && isComplete(.orders) {
       if configuration.isCleanSlate && !isCleared {
         step = .clear
-        wantAll(.clear, at: now)
+        wantAll(.clear, at: now + WhiteBITSession.namingPause)
       } else {
         step = .fills
         wantAll(.fills, at: now)
@@ -378,12 +381,29 @@ extension WhiteBITSession {
     if foreign.insert(orderID) { events.append(.anomaly(.foreignOrder)) }
   }
 
+  /// What was named is in the journal and on its way to a person before anything of it is canceled.
+  static var namingPause: TimeSpan { .milliseconds(100) }
+
+  /// An order that is not ours, and that a clean slate will cancel: told in full, once.
+  private mutating func name(_ order: WireOrder, events: inout VenueEvents) {
+    guard foreign.insert(order.orderID) else { return }
+    events.append(
+      .notice(
+        .notOurs(
+          VenueOrderID(high: 0, low: order.orderID), client: order.clientID.head,
+          market: order.market, order.side, left: order.left, price: order.price ?? .zero)))
+  }
+
   mutating func tell(
     _ order: WireOrder, isFinished: Bool, source: NewsSource, at now: Timestamp,
     events: inout VenueEvents
   ) {
     guard isOwn(order.clientID) else {
-      tellForeign(order.orderID, events: &events)
+      if configuration.isCleanSlate && !isCleared {
+        name(order, events: &events)
+      } else {
+        tellForeign(order.orderID, events: &events)
+      }
       return
     }
     guard let index = markets.index(named: order.market) else { return }

@@ -81,7 +81,8 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var seenFills = BoundedSet<UInt128>(capacity: 16_384)
   /// Orders that ended, so that late news does not bring them back.
   var ended = BoundedSet<UInt64>(capacity: 4096)
-  var foreign = BoundedSet<UInt64>(capacity: 1024)
+  var foreign = BoundedSet<UInt64>(capacity: maxForeign)
+  static var maxForeign: Int { 1_024 }
   var quota: Quota
   /// Last prices by market, as one answer tells them all.
   var tickers: Cached<[Price?]>
