@@ -108,7 +108,7 @@ def impostors(checks):
         def change(text):
             text = text.replace(f"wss://127.0.0.1:{requests.port}", f"wss://127.0.0.1:{streams.port}")
             text = text.replace(exchange.ca, bundle).replace('refresh = "20s"', 'refresh = "5s"')
-            return text.replace("key = ", f'pins = ["{pin_of(exchange.port)}"]\nbackoff_first = "200ms"\nbackoff_max = "2s"\nkey = ', 1)
+            return text.replace("key = ", f'pins = ["{pin_of(exchange.port)}"]\nbackoff_max = "4s"\nkey = ', 1)
 
         bot = Bot(exchange, requests, folder, change=change)
         journal = os.path.join(folder, "bot", "alerts.jsonl")
@@ -128,12 +128,12 @@ def impostors(checks):
             before = len(told(subject, "raised")), len(told(subject, "cleared"))
             proxy.upstream = port
             proxy.cut()
-            raised = until(lambda: told(subject, "raised")[before[0]:], 30)
+            raised = until(lambda: told(subject, "raised")[before[0]:], 70)
             time.sleep(2)  # It tries again.
             alerts = told(subject, "raised")[before[0]:]
             placed = bot.state().get("state") if subject != "requests" else "trading"
             proxy.upstream = exchange.port
-            cleared = until(lambda: len(told(subject, "cleared")) > before[1] and bot.is_trading(), 30)
+            cleared = until(lambda: len(told(subject, "cleared")) > before[1] and bot.is_trading(), 90)  # Ten connections a minute.
             return {"raised": [alert["what"] for alert in alerts], "fits": bool(raised) and len(alerts) == 1 and words in alerts[0]["what"]
                     and alerts[0]["severity"] == "critical" and (subject == "requests" or placed != "trading"), "cleared": bool(cleared)}
 
@@ -178,7 +178,7 @@ def impostors(checks):
                          and other.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"}) == [], history(other)[:3])
             for proxy in (requests, streams):
                 proxy.upstream = exchange.port
-            back = until(lambda: bot.is_trading() and told("dead-man", "cleared"), 60)
+            back = until(lambda: bot.is_trading() and told("dead-man", "cleared"), 90)
             checks.check("M135 with the known one back it trades again", back, (bot.state().get("state"), told("dead-man", "cleared")))
         settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
         code, last, err = bot.end()
