@@ -235,6 +235,29 @@ import WhiteBITSession
     scenario.expectSound(world, isShared: true)
   }
 
+  @Test(
+    "M71 M98: two hundred orders of an earlier life are all found, though they end page by page")
+  func aRestartOverSeveralPages() throws {
+    for jitter in [Int64(0), 5, 40, 160] {
+      var scenario = WhiteBITScenario.grid(seed: UInt64(jitter) + 1)
+      scenario.grid = GridSettings(
+        levelsPerSide: 100, spacing: amount("5"), amount: amount("0.001"))
+      var world = try scenario.running()
+      world.jitter = .milliseconds(jitter)
+      world.kill()
+      world.run(for: .seconds(2))
+      let old = Set(scenario.ownResting(world))
+      #expect(old.count == 200)
+      world.restart(kernel: scenario.makeKernel(), deadMan: try scenario.makeDeadMan())
+      let isBack = world.untilGrid(of: 200)
+      #expect(isBack, "jitter \(jitter) ms")
+      let now = Set(scenario.ownResting(world))
+      #expect(
+        now.count == 200 && now.isDisjoint(with: old), "jitter \(jitter) ms: \(now.count) rest")
+      scenario.expectSoundEnd(&world, "restarted over pages, jitter \(jitter) ms")
+    }
+  }
+
   @Test("M107 M95: fills that come while a restarted bot reads its lists are in its books, exactly")
   func fillsWhileRestarting() throws {
     for moment in stride(from: Int64(0), through: 1_200, by: 40) {

@@ -38,6 +38,8 @@ struct OwnOrders: Sendable {
   static let capacity = 4096
   private(set) var slots: [OwnOrder?] = []
   private(set) var count = 0
+  /// How often one was removed.
+  private(set) var removals: UInt32 = 0
   private var free: [Int32] = []
   private var index = HashIndex<InlineText>(capacity: OwnOrders.capacity)
 
@@ -80,6 +82,12 @@ struct OwnOrders: Sendable {
     slots[slot] = nil
     free.append(Int32(slot))
     count -= 1
+    removals &+= 1
+  }
+
+  /// Whether one of an instrument may be ending now: its cancel is on its way.
+  func hasCancelOnItsWay(in instrument: InstrumentID) -> Bool {
+    slots.contains { $0?.instrument == instrument && $0?.cancel != OwnOrder.Cancel.none }
   }
 
   mutating func change(_ id: ClientOrderID, _ change: (inout OwnOrder) -> Void) {
@@ -91,7 +99,8 @@ struct OwnOrders: Sendable {
 
 extension OwnOrders: Snapshotting {
   func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("OwnOrders")
+    snapshot.section("OwnOrders-2")
+    snapshot.write(removals)
     snapshot.write(UInt32(slots.count))
     for slot in slots {
       snapshot.write(slot != nil)
@@ -109,8 +118,9 @@ extension OwnOrders: Snapshotting {
   }
 
   mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("OwnOrders")
+    try snapshot.section("OwnOrders-2")
     self = OwnOrders()
+    removals = try snapshot.read()
     let start = snapshot.offset
     let places = try snapshot.count()
     guard places <= OwnOrders.capacity else {

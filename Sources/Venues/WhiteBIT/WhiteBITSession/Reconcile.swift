@@ -145,6 +145,7 @@ extension WhiteBITSession {
   private mutating func list(at now: Timestamp) {
     generation &+= 1
     listedAt = now
+    beginMarketList()
     wantAll(.orders, at: now)
   }
 
@@ -170,14 +171,36 @@ extension WhiteBITSession {
       && state.dueAt == .distantFuture
   }
 
+  /// How often a market's open orders are listed before that is taken as it is: of an account that
+  /// trades without a pause two pages are never of one moment.
+  static var maxListRounds: Int32 { 8 }
+
+  private mutating func beginMarketList() {
+    listRounds = 1
+    removalsBeforeList = own.removals
+  }
+
+  /// Whether a list of several pages may lack orders: what ends between two pages moves those behind
+  /// it forward, past where the next page begins. One of an earlier life would stay unknown.
+  private func mayHaveSkipped(_ job: JobState) -> Bool {
+    guard job.offset > 0, listRounds < WhiteBITSession.maxListRounds else { return false }
+    return own.removals != removalsBeforeList
+      || own.hasCancelOnItsWay(in: markets[Int(job.market)].symbol.instrument)
+  }
+
   /// A page was read: on to the next page or market.
   mutating func finishPage(of job: Job, rows: Int, at now: Timestamp) {
     let index = Int(job.rawValue)
     if rows >= WhiteBITSession.pageSize {
       jobs[index].offset += Int32(rows)
+    } else if job == .orders && mayHaveSkipped(jobs[index]) {
+      jobs[index].offset = 0
+      listRounds += 1
+      removalsBeforeList = own.removals
     } else {
       jobs[index].market += 1
       jobs[index].offset = 0
+      if job == .orders { beginMarketList() }
     }
     if Int(jobs[index].market) < markets.count {
       if isWanted(job) { want(job, at: now) }

@@ -7,7 +7,7 @@ internal import WhiteBITWire
 // the same one.
 extension WhiteBITSession: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("WhiteBIT-4")
+    snapshot.section("WhiteBIT-5")
     snapshot.write(phase.rawValue)
     clockTrack.write(to: &snapshot)
     snapshot.write(isClockSkewed)
@@ -22,6 +22,8 @@ extension WhiteBITSession: Snapshotting {
     snapshot.write(fillsBeforeBalances)
     snapshot.write(balanceRounds)
     snapshot.write(generation)
+    snapshot.write(removalsBeforeList)
+    snapshot.write(listRounds)
     snapshot.write(lastRequest)
     snapshot.write(lastFrame)
     link.write(to: &snapshot)
@@ -54,7 +56,7 @@ extension WhiteBITSession: Snapshotting {
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("WhiteBIT-4")
+    try snapshot.section("WhiteBIT-5")
     phase = try snapshot.member("phase") { Phase(rawValue: $0) }
     try clockTrack.read(from: &snapshot)
     isClockSkewed = try snapshot.bool()
@@ -74,6 +76,8 @@ extension WhiteBITSession: Snapshotting {
     fillsBeforeBalances = try snapshot.read()
     balanceRounds = try snapshot.read()
     generation = try snapshot.read()
+    removalsBeforeList = try snapshot.read()
+    listRounds = try snapshot.read()
     lastRequest = try snapshot.read()
     lastFrame = try snapshot.read()
     try link.read(from: &snapshot)

@@ -66,6 +66,9 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// Counts the listings of open orders.
   var generation: UInt32 = 0
   var listedAt = Timestamp.zero
+  /// How often one of our orders had ended when a market's list was begun, and how often it was begun.
+  var removalsBeforeList: UInt32 = 0
+  var listRounds: Int32 = 0
 
   var own = OwnOrders()
   var queue = PlacementQueue()
