@@ -16,7 +16,7 @@ def finished(exchange, market="DBTC_DUSDT", path="order/history"):
     while True:
         found = exchange.post(f"/api/v4/trade-account/{path}", {"market": market, "limit": 100, "offset": offset}, KEY)
         page = found.get(market, []) if isinstance(found, dict) else found
-        rows += page
+        rows += [{**row, "market": market} for row in page]
         if len(page) < 100:
             return [row for row in rows if (row.get("clientOrderId") or "").startswith("mt")]
         offset += 100
@@ -38,9 +38,10 @@ class Journal:
         self.ends = collections.defaultdict(list)  # By order: state and record.
         self.states = collections.defaultdict(list)
         self.fills = collections.defaultdict(list)  # By trade: its note, and whether a position moved by it.
+        self.approved = {}  # When risk had let each order through.
         last, cause = None, 0
         for line in out.splitlines():
-            number, _, text = line.split(" ", 2)
+            number, moment, text = line.split(" ", 2)
             self.records[int(number)] = text
             if match := re.match(r"effect +request (\d+) ", text):
                 self.requests[match[1]] = text
@@ -56,6 +57,8 @@ class Journal:
             elif match := re.match(r"fill (\d+) of (\S+): (buy|sell) (\S+) @ (\S+), fee (\S+) (\S+), (\w+), told by (\w+)", note):
                 last = int(match[1])
                 self.fills[last].append([match.groups()[1:], False])
+            elif match := re.match(r"approved (\S+) by", note):
+                self.approved[match[1]] = float(moment)
             elif note.startswith("position ") and last is not None:
                 self.fills[last][-1][1] = True
             if not note.startswith("fill "):
@@ -72,29 +75,38 @@ class Journal:
         return None
 
 
-def judge(checks, name, exchange, journal, rows, executed):
-    """Four checks on all orders and fills of an account whose bot has ended."""
+def judge(checks, name, journal, rows, executed, dead=(0, 0)):
+    """Three checks on all orders and fills of an account whose bot has ended; what filled while it was `dead` is in its next life's
+    balances, and in no journal."""
+    missed = {number: row for number, row in executed.items() if dead[0] - 1 < row["time"] < dead[1]}
+    if missed:
+        checks.tell(f"{len(missed)} fills while it was dead, or just before it died or began")
+    unseen = {row["clientOrderId"] for row in missed.values()}
     ids = [row["clientOrderId"] for row in rows]
     twice = [order for order, count in collections.Counter(ids).items() if count > 1]
     # A level holds one order of the bot at a time: of the same side and price, one ended before the next began.
     lives = collections.defaultdict(list)
     for row in rows:
-        lives[row["side"], Decimal(row["price"])].append((row["ctime"], row.get("ftime") or row["ctime"], row["clientOrderId"]))
+        lives[row["market"], row["side"], Decimal(row["price"])].append((row["ctime"], row.get("ftime") or row["ctime"], row["clientOrderId"]))
     for level in lives.values():
         level.sort()
     both = [(earlier[2], later[2]) for level in lives.values() for earlier, later in zip(level, level[1:]) if later[0] < earlier[1]]
     checks.check(f"{name}: no order was sent twice, under its id or at its level", ids and not twice and not both, (twice[:3], both[:3]))
     wrong = []
     for row in rows:
+        if row["clientOrderId"] in unseen:
+            continue
         ends = journal.ends[row["clientOrderId"]]
         expected = {"FILLED": "filled", "CANCELED": "canceled", "PARTIALLY_FILLED": "canceled"}.get(row["status"], row["status"])
         if [end for end, _ in ends] != [expected] or not journal.proof(row["clientOrderId"]):
             wrong.append((row["clientOrderId"], row["status"], ends, [journal.records.get(cause, "")[:200] for _, cause in ends]))
     # An order that never arrived has its end as well.
-    open_still = [order for order, states in journal.states.items() if states[-1] not in ENDS or len(journal.ends[order]) != 1]
+    open_still = [order for order, states in journal.states.items() if order not in unseen and (states[-1] not in ENDS or len(journal.ends[order]) != 1)]
     checks.check(f"{name}: every order has its one end, the exchange's own, and what proves it is in the journal", not wrong and not open_still, (wrong[:2], open_still[:3]))
     wrong = []
     for number, row in executed.items():
+        if number in missed:
+            continue
         told = [note for note, is_booked in journal.fills.get(number, []) if is_booked]
         expected = (row["clientOrderId"], row["side"], Decimal(row["amount"]), Decimal(row["price"]), Decimal(row["fee"]), row["feeAsset"], ROLES[row["role"]])
         found = [(order, side, Decimal(amount), Decimal(price), Decimal(fee), asset, role) for order, side, amount, price, fee, asset, role, _ in told]

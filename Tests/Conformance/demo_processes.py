@@ -62,8 +62,8 @@ def run(*words, timeout=90):
     return done.returncode, done.stdout, done.stderr
 
 
-def orders(exchange):
-    rows = exchange.post("/api/v4/orders", {"market": "DBTC_DUSDT", "limit": 100})
+def orders(exchange, market="DBTC_DUSDT"):
+    rows = exchange.post("/api/v4/orders", {"market": market, "limit": 100})
     return rows if isinstance(rows, list) else []
 
 

@@ -30,12 +30,13 @@ atexit.register(shutil.rmtree, STATE, True)
 class Exchange:
     """The exchange as a process of its own; `rest`, `ws` and `ca` once it said that it is ready."""
 
-    def __init__(self, *extra, plain=True, listen="127.0.0.1:0"):
+    def __init__(self, *extra, plain=True, listen="127.0.0.1:0", balances=()):
         self.process = subprocess.Popen(
             [MARTLET, "exchange", "--venue", "whitebit",
              *(["--plain"] if plain else []), "--listen", listen,
              "--account", f"{KEY}:{SECRET}",
              "--balance", "DBTC=10", "--balance", "DUSDT=1000000", "--balance", "BTC=10", "--balance", "USDT=1000000",
+             *(word for balance in balances for word in ("--balance", balance)),
              "--account", f"{POOR_KEY}:{POOR_SECRET}", "--balance", "USDT=1", *extra],
             stdout=subprocess.PIPE, stderr=sys.stderr, text=True, cwd=ROOT)
         self.ready = json.loads(self.process.stdout.readline())
@@ -55,12 +56,14 @@ class Exchange:
             return json.load(reply)
 
     def post(self, path, fields=None, key=KEY, secret=SECRET):
-        """The decoded answer, an error's too. A bot on the same key may have used our nonce before: then once more."""
-        for _ in range(20):
+        """The decoded answer, an error's too. A bot on the same key may have used our nonce before, or a thousand in a row: then once
+        more, further on each time."""
+        for turn in range(20):
             answer = self._post(path, fields, key, secret)
             if not (isinstance(answer, dict) and answer.get("message") == "Too many requests."):
                 break
             time.sleep(0.003)
+            self._nonce += min(2 ** turn, 200)
         return answer
 
     def _post(self, path, fields, key, secret):

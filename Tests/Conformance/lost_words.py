@@ -268,7 +268,7 @@ def words(checks):
             checks.check("M7 in the end its ledger is the exchange's to the last digit", code == 0 and last.get("reconciled") is True, (code, last, err[-500:]))
             rows, executed = finished(stage.exchange), fills(stage.exchange)
             journal = Journal(stage.bot.journal)
-            judge(checks, "M44 M50 T10 over all this", stage.exchange, journal, rows, executed)
+            judge(checks, "M44 M50 T10 over all this", journal, rows, executed)
 
             def booked(numbers):
                 return {number: [(note[-1], note[4], note[6]) for note, is_booked in journal.fills.get(number, []) if is_booked] for number in numbers}

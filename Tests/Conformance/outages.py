@@ -60,9 +60,9 @@ class Bot:
     def frames(self):
         return self.state().get("counts", {}).get("frames", 0)
 
-    def end(self):
+    def end(self, limit=60):
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=limit)
         lines = out.strip().splitlines()
         return self.process.returncode, json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}, err
 
@@ -72,8 +72,8 @@ class Guard:
 
     EVERY = 0.5
 
-    def __init__(self, exchange):
-        self.exchange = exchange
+    def __init__(self, exchange, markets=("DBTC_DUSDT",)):
+        self.exchange, self.markets = exchange, markets
         self.unguarded = []
         self.asked = 0
         self.oldest = 0.0
@@ -84,22 +84,23 @@ class Guard:
         self.thread.start()
 
     def _watch(self):
-        started = None
+        started = {}
         while not self.is_over.wait(self.EVERY):
-            # The list first: what is armed only afterwards does not count.
-            timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
-            resting = [row for row in orders(self.exchange) if row["clientOrderId"].startswith("mt")]
-            if self.is_over.is_set():
-                return  # It ends meanwhile, and takes its timer off.
+            for market in self.markets:
+                # The list first: what is armed only afterwards does not count.
+                timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": market})
+                resting = [row for row in orders(self.exchange, market) if row["clientOrderId"].startswith("mt")]
+                if self.is_over.is_set():
+                    return  # It ends meanwhile, and takes its timer off.
+                if resting and not timers:
+                    self.unguarded.append(len(resting))
+                before, now = started.get(market), timers[0]["startTime"] if timers else None
+                if before is not None and (now is None or now - before > TIMEOUT):
+                    self.fired.append(time.monotonic())
+                if before is not None and now is not None:
+                    self.oldest = max(self.oldest, now - before)
+                started[market] = now
             self.asked += 1
-            if resting and not timers:
-                self.unguarded.append(len(resting))
-            now = timers[0]["startTime"] if timers else None
-            if started is not None and (now is None or now - started > TIMEOUT):
-                self.fired.append(time.monotonic())
-            if started is not None and now is not None:
-                self.oldest = max(self.oldest, now - started)
-            started = now
 
     @contextlib.contextmanager
     def outage(self):

@@ -23,6 +23,8 @@ enum ExchangeCommand {
       .init(
         "--account", "KEY:SECRET", "opens an account, or @FILE of mode 0600 with that; may repeat"),
       .init("--balance", "ASSET=AMOUNT", "money of the account before it; may repeat"),
+      .init(
+        "--market", "NAME", "another market with the recorded prices, as ETH_USDT; may repeat"),
       .init("--read-only", nil, "the account before it has a key without the right to trade"),
       .init(
         "--ca", "FILE", "where to write that certificate; default .martlet/exchange/PORT/ca.pem"),
@@ -63,6 +65,7 @@ enum ExchangeCommand {
       options.clock = Timestamp(milliseconds: Int64(time))
     }
     options.accounts = try accounts(arguments)
+    options.moreMarkets = arguments.given.compactMap { $0.name == "--market" ? $0.value : nil }
     let parent = try arguments.integer("--parent", default: 0, in: 0...Int(Int32.max))
     return serve(
       options, isPlain: isPlain, authority: arguments.last("--ca"), parent: pid_t(parent))

@@ -32,6 +32,8 @@ public final class LocalExchange {
     /// How fast the recorded market runs; the exchange's own clock and timers run on wall time.
     public var speed: Int64 = 1
     public var accounts: [Account] = []
+    /// Further markets with the recording's prices, at most `maximumMoreMarkets`, as `ETH_USDT`.
+    public var moreMarkets: [String] = []
     /// What the exchange's clock shows at the start; nil for this machine's.
     public var clock: Timestamp?
     public var seed: UInt64
@@ -47,6 +49,9 @@ public final class LocalExchange {
     /// Whether what was asked for is wrong, and not the machine.
     public var isMisuse = false
   }
+
+  /// How many markets a person may add: each plays the recording for itself.
+  public static let maximumMoreMarkets = 16
 
   private let server: ExchangeServer<WhiteBITDesk>
   public let markets: [String]
@@ -67,7 +72,8 @@ public final class LocalExchange {
     configuration.firstTradeID = configuration.firstOrderID
     let setups = WhiteBITMarketSetup.bitcoin(
       rows: recording.rows, pricePlaces: recording.pricePlaces,
-      quantityPlaces: recording.quantityPlaces, speedThousandths: options.speed * 1000)
+      quantityPlaces: recording.quantityPlaces, speedThousandths: options.speed * 1000,
+      more: try LocalExchange.named(options.moreMarkets))
     markets = setups.map { "\($0.listing.name)" }
     do {
       var desk = try WhiteBITDesk(configuration, markets: setups, keyedHash: keyedHash)
@@ -101,6 +107,39 @@ public final class LocalExchange {
     } catch {
       throw Fault(description: "\(options.address):\(options.port): \(error)")
     }
+  }
+
+  /// Takes the names of further markets apart.
+  private static func named(
+    _ names: [String]
+  ) throws(Fault) -> [(name: InlineText, stock: InlineText, money: InlineText)] {
+    guard names.count <= maximumMoreMarkets else {
+      throw Fault(
+        description: "at most \(maximumMoreMarkets) further markets, found \(names.count)",
+        isMisuse: true)
+    }
+    var found: [(name: InlineText, stock: InlineText, money: InlineText)] = []
+    for text in names {
+      let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+      let isWord = parts.allSatisfy { part in
+        !part.isEmpty
+          && part.utf8.allSatisfy {
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
+              || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          }
+      }
+      guard parts.count == 2, isWord, parts[0] != parts[1], let name = InlineText(text),
+        let stock = InlineText(String(parts[0])), let money = InlineText(String(parts[1]))
+      else {
+        throw Fault(
+          description: "market \(text): expected two words of capitals and digits as ETH_USDT",
+          isMisuse: true)
+      }
+      guard !["DBTC_DUSDT", "BTC_USDT"].contains(text), !found.contains(where: { $0.name == name })
+      else { throw Fault(description: "market \(text) is there already", isMisuse: true) }
+      found.append((name, stock, money))
+    }
+    return found
   }
 
   public var port: UInt16 { server.port }

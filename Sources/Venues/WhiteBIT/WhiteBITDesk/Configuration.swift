@@ -82,12 +82,18 @@ public struct WhiteBITMarketSetup: Sendable {
   }
 
   /// The demo market and its model, both around one recording of bitcoin against dollars.
+  ///
+  /// - Parameter more: further markets around the same recording: name, stock and money.
   public static func bitcoin(
     rows: [MarketRow], pricePlaces: DecimalPlaces, quantityPlaces: DecimalPlaces,
-    speedThousandths: Int64 = 1_000
+    speedThousandths: Int64 = 1_000,
+    more: [(name: InlineText, stock: InlineText, money: InlineText)] = []
   ) -> [WhiteBITMarketSetup] {
     // What the venue lists for DBTC_DUSDT is not established; these are BTC_USDT's kind of values.
-    [("DBTC_DUSDT", "DBTC", "DUSDT"), ("BTC_USDT", "BTC", "USDT")].map { name, stock, money in
+    let own: [(InlineText, InlineText, InlineText)] = [
+      ("DBTC_DUSDT", "DBTC", "DUSDT"), ("BTC_USDT", "BTC", "USDT"),
+    ]
+    return (own + more).map { name, stock, money in
       WhiteBITMarketSetup(
         listing: .bitcoin(name: name, stock: stock, money: money), rows: rows,
         pricePlaces: pricePlaces, quantityPlaces: quantityPlaces,
