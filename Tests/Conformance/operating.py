@@ -578,7 +578,7 @@ def clean_slate(checks):
         bot.process.kill()
         bot.process.wait()
         left = len(own(exchange))
-        again = bot.start()
+        again = bot.start() or bot.is_back()
         named = [alert for alert in bot.told("clean-slate") if alert["subject"].endswith(f" {later}")]
         checks.check("M48 killed and begun anew it names and cancels again, its own of before too, and trades", left and again and len(named) == 1 and later not in resting(),
                      (left, again, named, resting()))
