@@ -444,6 +444,7 @@ def panics(checks):
         sold = sum((decimal.Decimal(row["amount"]) for row in rows if row["clientOrderId"] == (Relay.placed + [""])[0]), decimal.Decimal(0))
         checks.check("panic's sale whose answer is lost is asked about by its name and never sent again",
                      code in (0, 1) and len(Relay.placed) == 1 and "in doubt" in err and sold > 0 and result["sold"] == [f"{sold.normalize():f} DBTC"], (code, result, Relay.placed, sold, err))
+        checks.check("and it says how to begin the bot after it", "--fresh" in err, err)
         checks.check("and its fills bear the bot's prefix", re.fullmatch(r"mt[0-9A-Za-z]{4}PANIC[0-9]{21}", (Relay.placed + [""])[0]), Relay.placed)
         code, result, err = flatten("")
         checks.check("panic once more sells what is left, and says so when it is less than the market takes",

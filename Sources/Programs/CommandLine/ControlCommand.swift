@@ -59,8 +59,8 @@ enum ControlCommand {
   private static let flatten = Command(
     name: "flatten", usage: "[--yes] [--bot NAME] [--json]",
     does: """
-      Pauses, cancels every order of the bot's own, and trades back what fills of this run have added to
-      or taken from the inventory it began with: limited orders that end at once, at most one hundredth
+      Pauses, cancels every order of the bot's own, and trades back what its fills have added to
+      or taken from the inventory that its first run began with: limited orders that end at once, at most one hundredth
       through the best price, each through the risk rules, for up to 60 s. Less than the market's least
       order stays, and is told. The bot stays paused. A halted bot flattens too, and stays halted: what a
       halt keeps off is more risk, and this only takes some away.

@@ -16,7 +16,8 @@ enum PanicCommand {
       It sells nothing: on spot nothing is borrowed, and without the journal it is not known what of the
       balance the bot began with. --flatten sells all of each market's base asset that is free, whoever
       bought it, each with one order that bears the bot's prefix and is never sent twice, even when its
-      answer is lost: it needs --yes, or a typed yes on a terminal. Everything is refused (3) while a process
+      answer is lost. A bot that goes on knows that sale as its own, and would buy it back to flatten: begin
+      it with --fresh. It needs --yes, or a typed yes on a terminal. Everything is refused (3) while a process
       holds the key: tell that one to halt.
       """,
     options: [

@@ -293,6 +293,12 @@ public struct PanicProgram {
     }
     let done = row["dealStock"]?.text ?? "?"
     result.sold.append("\(done) \(sale.asset)")
+    // The bot's own by its name: it will be found in the venue's history.
+    if (try? Amount(done)) != .zero {
+      print(
+        "the bot will know this sale as its own: begin it with --fresh, or its flatten buys it back"
+      )
+    }
     print("sold \(done) of \(sale.amount) \(sale.asset) at \(sale.price) or better: order \(id)")
     if (try? Amount(done)) != sale.amount {
       throw Fault(description: "\(sale.asset): sold \(done) of \(sale.amount); run it again")
