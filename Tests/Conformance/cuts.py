@@ -1,5 +1,5 @@
 """Bots are cut off a hundred times in all and killed five times, in an order drawn from a seed, over TLS. After each the exchange holds
-the same subscriptions as before, which is read from the wire between them, and in the end each grid stands as it was laid out.
+the same subscriptions as before, which is read from the wire between them, and in the end each grid stands as it was laid out at the beginning.
 
 The venue gives a key ten tokens for streams a minute, so one bot's hundred cuts take ten minutes; the gate has them of several at once."""
 import argparse
@@ -57,10 +57,10 @@ def subscriptions(relay):
 
 
 def layout(relay):
-    """The lowest level of the grid that was laid out last: of the newest bulk request with as many orders as a whole grid."""
+    """The lowest level of the grid as it was laid out at the beginning: of the first bulk request with as many orders as a whole grid."""
     bases = [event["body"] for _, kind, event in events(relay) if kind == "request" and "/order/bulk" in event["line"]]
     whole = [rows for rows in (json.loads(body)["orders"] for body in bases) if len(rows) == 2 * LEVELS]
-    return min(Decimal(row["price"]) for row in whole[-1])
+    return min(Decimal(row["price"]) for row in whole[0])
 
 
 def gaps(rows, base):
@@ -185,7 +185,7 @@ def cuts(checks, count, kills, bots, seed):
     checks.tell(f"seed {seed}, {bots} bot(s): trading again {statistics.median(waits):.2f} s later in the middle, {max(waits):.2f} s at most"
                 + (f", {max(quick):.2f} s when it was well for ten seconds" if quick else "")
                 + f"; {sum(course.double for course in courses)} took more than one try; {max(course.took for course in courses):.0f} s in all")
-    checks.check("M107 each grid stands as it was laid out: each gap has its one order, at its level and on its side", all(course.intact for course in courses),
+    checks.check("M107 each grid stands as it was laid out at the beginning: each gap has its one order, at its level and on its side", all(course.intact for course in courses),
                  [(course.base, course.found, course.bot.state().get("last")) for course in courses if not course.intact])
     checks.tell("; ".join(f"{sum(course.intact[0])} orders in {2 * LEVELS} gaps, {len(course.intact[1])} wait for another of the grid" for course in courses if course.intact))
     checks.check("M107 each ledger is the exchange's to the last digit", all(course.is_equal for course in courses), [course.said for course in courses])

@@ -160,7 +160,7 @@ def another_name(checks):
         first.wait()
         code, out, err = run("run", configure(folder, exchange, name="second"), "--for", "3s")
         checks.check("T5 T12 a bot of another name does not start over a killed one's orders, and says whose they are",
-                     placed and code == 3 and "20 orders of another Martlet bot" in err and "kill-switch" in err, (code, err))
+                     placed and code == 3 and re.search(r"(19|20) orders of another Martlet bot", err) and "kill-switch" in err, (code, err))
         timers = exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
         checks.check("and has left the timer alone that guards them", len(timers) == 1, timers)
         free = until(lambda: orders(exchange) == [], 25)

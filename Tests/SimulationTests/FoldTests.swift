@@ -57,6 +57,26 @@ import WhiteBITSession
     #expect(replay.compared > 300)
   }
 
+  @Test("a snapshot that is not the state of the fold is told from one that is, and begins a fold")
+  func snapshotsAreHeldAgainstTheFold() throws {
+    let (scenario, entries) = try troubledDay()
+    var replay = DayReplay(kernel: scenario.makeKernel())
+    for entry in entries.prefix(entries.count / 2) { try feed(&replay, entry) }
+    let middle = state(of: replay)
+    let isSame = try replay.take(middle)
+    #expect(isSame)
+    for entry in entries[(entries.count / 2)...] { try feed(&replay, entry) }
+    let isStill = try replay.take(middle)
+    #expect(!isStill)
+    var other = DayReplay(kernel: scenario.makeKernel())
+    let isBegun = try other.take(middle)
+    #expect(isBegun && state(of: other) == middle)
+    #expect(throws: SnapshotReader.Fault.self) {
+      var cut = DayReplay(kernel: scenario.makeKernel())
+      _ = try cut.take(Array(middle.dropLast()))
+    }
+  }
+
   @Test(
     "a day cut at random records, restored from its snapshot, goes on as if it had not been cut")
   func aCutDayGoesOn() throws {

@@ -79,7 +79,7 @@ enum ReplayCommand {
 
   private static func fold(_ folder: String, until: UInt64) throws -> Result {
     var reader = try JournalReader.open(folder: folder)
-    guard let first = try reader.next(), first.kind.rawValue == JournalKind.start else {
+    guard let head = try reader.next(), head.kind.rawValue == JournalKind.start else {
       throw Fault(description: "\(folder): does not begin with a start record")
     }
     let plan = try BotPlan(record: copy(reader.payload))
@@ -87,9 +87,10 @@ enum ReplayCommand {
     result.records = 1
     result.build = plan.build
     var replay = Replay(kernel: plan.makeKernel())
-    var last = first.kind.rawValue
+    var last = head.kind.rawValue
     // The state at the end of the run before, which the next one may begin in.
     var former: [UInt8] = []
+    var first = replay.written
     while let header = try reader.next(), header.sequence <= until {
       result.records += 1
       if header.kind.rawValue == JournalKind.start {
@@ -101,12 +102,13 @@ enum ReplayCommand {
         result.runs += 1
         former = replay.written
         replay = Replay(kernel: plan.makeKernel())
+        first = replay.written
       } else if header.kind.rawValue == JournalKind.snapshot {
         let record = try StateRecord(payload: copy(reader.payload))
         let isFirst = replay.inputs == 0
         let isSame = try replay.take(record.state)
         result.compared += 1
-        guard isSame, !isFirst || record.state == former else {
+        guard isSame, !isFirst || record.state == former || record.state == first else {
           result.difference =
             "record \(header.sequence) is not the state that the records before it lead to"
           break

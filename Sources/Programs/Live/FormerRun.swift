@@ -12,10 +12,12 @@ struct FormerRun: ~Copyable {
   /// Why a journal's last run cannot be gone on with, for a person.
   struct Fault: Error, CustomStringConvertible { let description: String }
 
-  let plan: BotPlan
-  private let replay: Replay<WhiteBITSession, BuiltInStrategy>
+  private(set) var plan: BotPlan
+  /// The fingerprint of its key; nil where an older build did not say.
+  private(set) var key: String?
+  private var replay: Replay<WhiteBITSession, BuiltInStrategy>
   /// What the fold began with; nil when that was nothing.
-  let start: LedgerStart?
+  private(set) var start: LedgerStart?
   /// What was told of runs before it.
   private(set) var earlier = EarlierFills()
   private(set) var lastSequence: UInt64 = 0
@@ -27,55 +29,91 @@ struct FormerRun: ~Copyable {
   /// - Returns: nil when the journal tells of no run.
   /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
   static func read(_ folder: String) throws -> FormerRun? {
-    let kinds = [RecordKind(JournalKind.start), RecordKind(JournalKind.snapshot)]
-    guard var reader = try JournalReader.open(folder: folder, atLast: kinds),
-      let header = reader.header
-    else { return nil }
-    let plan: BotPlan
-    var start: LedgerStart?
-    var replay: Replay<WhiteBITSession, BuiltInStrategy>
-    if header.kind.rawValue == JournalKind.snapshot {
-      let record = try StateRecord(payload: copy(reader.payload))
-      plan = record.plan
-      replay = Replay(kernel: plan.makeKernel())
-      guard try replay.take(record.state) else {
-        throw Fault(
-          description: "record \(header.sequence): a snapshot with something behind its end")
+    guard var reader = try open(folder), var header = reader.header else { return nil }
+    var run = try begin(header, copy(reader.payload))
+    // Of a run that has begun, and of which nothing else is known yet.
+    var begun: [UInt8]?
+    while let next = try reader.next() {
+      header = next
+      switch header.kind.rawValue {
+      case JournalKind.start: begun = copy(reader.payload)
+      case JournalKind.snapshot:
+        let isSame = try run.take(copy(reader.payload), isFirst: begun != nil)
+        begun = nil
+        guard isSame else {
+          throw Fault(
+            description:
+              "record \(header.sequence) is not the state that the records before it lead to")
+        }
+      case JournalKind.input:
+        if let record = begun { run = try FormerRun(plan: BotPlan(record: record)) }
+        begun = nil
+        try run.feed(header, reader.payload, of: folder)
+      default: try run.feed(header, reader.payload, of: folder)
       }
-      start = LedgerStart(replay.kernel)
-    } else {
-      plan = try BotPlan(record: copy(reader.payload))
-      replay = Replay(kernel: plan.makeKernel())
     }
-    var earlier = EarlierFills()
-    var last = header
-    while let header = try reader.next() {
-      last = header
-      do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) {
-        try replay.feed(
-          kind: header.kind.rawValue, sequence: header.sequence, at: header.time,
-          payload: reader.payload)
-      } catch {
-        throw Fault(
-          description: "record \(error.sequence) is not what this build makes of the records"
-            + " before it: ./martlet replay --verify \(folder) tells more")
-      }
-      if header.kind.rawValue == JournalKind.input { earlier.take(replay.kernel.notes) }
-    }
-    return FormerRun(
-      plan: plan, replay: replay, start: start, earlier: earlier, last: last)
+    run.lastSequence = header.sequence
+    run.lastTime = header.time
+    return run
   }
 
-  private init(
-    plan: BotPlan, replay: consuming Replay<WhiteBITSession, BuiltInStrategy>, start: LedgerStart?,
-    earlier: EarlierFills, last: RecordHeader
-  ) {
+  private static func open(_ folder: String) throws -> JournalReader? {
+    if let reader = try JournalReader.open(
+      folder: folder, atLast: [RecordKind(JournalKind.snapshot)])
+    {
+      return reader
+    }
+    // An older build wrote none.
+    return try JournalReader.open(folder: folder, atLast: [RecordKind(JournalKind.start)])
+  }
+
+  private static func begin(_ header: RecordHeader, _ payload: [UInt8]) throws -> FormerRun {
+    guard header.kind.rawValue == JournalKind.snapshot else {
+      return try FormerRun(plan: BotPlan(record: payload))
+    }
+    var run = try FormerRun(plan: StateRecord(payload: payload).plan)
+    guard try run.take(payload, isFirst: true) else {
+      throw Fault(
+        description: "record \(header.sequence): a snapshot with something behind its end")
+    }
+    return run
+  }
+
+  /// A run that has just begun, with nothing.
+  private init(plan: BotPlan) throws {
     self.plan = plan
-    self.start = start
-    self.earlier = earlier
-    lastSequence = last.sequence
-    lastTime = last.time
-    self.replay = replay
+    replay = Replay(kernel: plan.makeKernel())
+  }
+
+  /// Takes a snapshot.
+  ///
+  /// - Parameter isFirst: a run began with it.
+  /// - Returns: whether it is what the fold came to, where it had to be.
+  private mutating func take(_ payload: [UInt8], isFirst: Bool) throws -> Bool {
+    let record = try StateRecord(payload: payload)
+    key = record.key
+    guard isFirst else { return try replay.take(record.state) }
+    plan = record.plan
+    replay = Replay(kernel: plan.makeKernel())
+    earlier = EarlierFills()
+    let isWhole = try replay.take(record.state)
+    // One that knows no time yet is at its very beginning.
+    start = replay.kernel.session.epoch > .zero ? LedgerStart(replay.kernel) : nil
+    return isWhole
+  }
+
+  private mutating func feed(
+    _ header: RecordHeader, _ payload: Span<UInt8>, of folder: String
+  ) throws {
+    do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) {
+      try replay.feed(
+        kind: header.kind.rawValue, sequence: header.sequence, at: header.time, payload: payload)
+    } catch {
+      throw Fault(
+        description: "record \(error.sequence) is not what this build makes of the records before"
+          + " it: ./martlet replay --verify \(folder) tells more")
+    }
+    if header.kind.rawValue == JournalKind.input { earlier.take(replay.kernel.notes) }
   }
 
   var kernel: Kernel<WhiteBITSession, BuiltInStrategy> { _read { yield replay.kernel } }

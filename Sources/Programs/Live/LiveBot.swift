@@ -34,6 +34,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Where a person is told what happens.
   let alerts: LiveAlerts
   private let plan: BotPlan
+  /// The fingerprint of the key.
+  private let keyName: String
   private let hasPrivateStream: Bool
   /// What the books held when this process began; nil when that was nothing.
   private let start: LedgerStart?
@@ -100,13 +102,16 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     let body: [UInt8]
   }
 
-  /// - Parameter start: what the kernel's books hold already; nil when that is nothing.
+  /// - Parameters:
+  ///   - key: its fingerprint.
+  ///   - start: what the kernel's books hold already; nil when that is nothing.
   init(
-    _ loop: EventLoop, driver: consuming Driver, plan: BotPlan, start: LedgerStart?,
+    _ loop: EventLoop, driver: consuming Driver, plan: BotPlan, key: String, start: LedgerStart?,
     venue: VenueAddress, signer: consuming Signer, nonces: NonceClock, alerts: LiveAlerts
   ) {
     self.loop = loop
     self.plan = plan
+    keyName = key
     self.start = start
     self.alerts = alerts
     hasPrivateStream = plan.configuration.whitebit.feed == .websocket
@@ -441,7 +446,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     lookAtCalendar()
     if snapshotAt <= driver.sink.writer.nextSequence {
       snapshotAt = driver.sink.writer.nextSequence + LiveBot.snapshotInterval
-      keep(JournalKind.snapshot, StateRecord.payload(plan, of: driver.kernel))
+      keep(JournalKind.snapshot, StateRecord.payload(plan, key: keyName, driver.kernel))
     }
     guard warmAt <= loop.clock() else { return }
     warmAt = loop.clock() + LiveBot.warmInterval

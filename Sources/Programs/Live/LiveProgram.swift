@@ -139,8 +139,9 @@ public final class LiveProgram {
     }
     var sink = try openJournal(of: plan)
     var kernel = plan.makeKernel()
-    let start = goOn(&kernel, of: plan, behind: sink.writer.recovery, at: startedAt)
-    try begin(&sink, plan, kernel, isGoingOn: start != nil, at: startedAt)
+    let key = "\(credentials.fingerprint)"
+    let start = goOn(&kernel, of: plan, key: key, behind: sink.writer.recovery, at: startedAt)
+    try begin(&sink, plan, key: key, kernel, at: startedAt)
     for line in consent {
       var empty = ByteBuffer(capacity: 16)
       empty.removeAll()
@@ -155,7 +156,7 @@ public final class LiveProgram {
       now: { SystemClock.realtime() })
     defer { alerts.finish() }
     let bot = LiveBot(
-      loop, driver: KernelDriver(kernel: kernel, sink: sink), plan: plan, start: start,
+      loop, driver: KernelDriver(kernel: kernel, sink: sink), plan: plan, key: key, start: start,
       venue: venue, signer: Signer(credentials), nonces: nonces, alerts: alerts)
     let deadMan = try DeadManRunner(
       loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot)
@@ -277,7 +278,7 @@ public final class LiveProgram {
   /// - Returns: what its books hold, which is what this run's fills are added to; nil when it begins
   ///   with nothing.
   private func goOn(
-    _ kernel: inout Kernel<WhiteBITSession, BuiltInStrategy>, of plan: BotPlan,
+    _ kernel: inout Kernel<WhiteBITSession, BuiltInStrategy>, of plan: BotPlan, key: String,
     behind recovery: JournalRecovery, at now: Timestamp
   ) -> LedgerStart? {
     let folder = plan.configuration.journalFolder
@@ -299,6 +300,30 @@ public final class LiveProgram {
         beginAnew(
           "that one traded at \(run.plan.configuration.whitebit.rest), and this one trades at"
             + " \(plan.configuration.whitebit.rest)")
+        return nil
+      }
+      guard run.key == nil || run.key == key else {
+        beginAnew(
+          "that one used another key, \(run.key ?? ""), and this one uses \(key), which may be another account's"
+        )
+        return nil
+      }
+      func traded(_ plan: BotPlan) -> [InlineText] {
+        plan.configuration.strategies.map { strategy in
+          switch strategy {
+          case .grid(let grid): grid.market
+          }
+        }
+      }
+      guard traded(run.plan) == traded(plan) else {
+        let working = run.kernel.orders.workingCount
+        beginAnew(
+          "that one traded \(traded(run.plan).map { "\($0)" }.joined(separator: ", ")), and this one trades"
+            + " \(traded(plan).map { "\($0)" }.joined(separator: ", "))"
+            + (working == 0
+              ? ""
+              : "; its \(working) orders are left to the kill-switch where this run has no such market")
+        )
         return nil
       }
       // Every deadline of that state would lie in a future that may never come.
@@ -331,16 +356,15 @@ public final class LiveProgram {
 
   /// Writes this run's first records.
   private func begin(
-    _ sink: inout JournalFileSink, _ plan: BotPlan,
-    _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>, isGoingOn: Bool,
-    at now: Timestamp
+    _ sink: inout JournalFileSink, _ plan: BotPlan, key: String,
+    _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>, at now: Timestamp
   ) throws {
     var empty = ByteBuffer(capacity: 16)
     empty.removeAll()
     _ = try sink.append(kind: JournalKind.start, at: now, empty, plan.record().span)
-    guard isGoingOn else { return }
     _ = try sink.append(
-      kind: JournalKind.snapshot, at: now, empty, StateRecord.payload(plan, of: kernel).span)
+      kind: JournalKind.snapshot, at: now, empty,
+      StateRecord.payload(plan, key: key, kernel).span)
   }
 
   /// Why it is not known that nothing of ours rests, and what will happen to what does.

@@ -3,31 +3,31 @@ internal import MartletKernel
 internal import MartletStrategies
 internal import WhiteBITSession
 
-/// A snapshot record: the plan of a run and the whole state of its kernel, so that a fold can begin
-/// there and needs no record before it.
+/// A snapshot record: the plan of a run, whose account it trades on and the whole state of its kernel,
+/// so that a fold can begin there and needs no record before it.
 public struct StateRecord: Sendable {
   /// Version of the record; a change of meaning changes it.
   static let section: StaticString = "martlet-state-1"
 
   public let plan: BotPlan
+  /// The fingerprint of the key.
+  let key: String
   /// As the kernel wrote it.
   public let state: [UInt8]
 
   /// The payload of a snapshot record.
-  static func payload(_ plan: BotPlan, _ state: [UInt8]) -> [UInt8] {
+  static func payload(
+    _ plan: BotPlan, key: String,
+    _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>
+  ) -> [UInt8] {
+    var state = SnapshotWriter()
+    kernel.write(to: &state)
     var writer = SnapshotWriter()
     writer.section(section)
     writer.write(plan.record().span)
-    writer.write(state.span)
+    writer.write(key)
+    writer.write(state.bytes.span)
     return writer.bytes.copy()
-  }
-
-  static func payload(
-    _ plan: BotPlan, of kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>
-  ) -> [UInt8] {
-    var writer = SnapshotWriter()
-    kernel.write(to: &writer)
-    return payload(plan, writer.bytes.copy())
   }
 
   /// - Throws: `BotPlan.Fault` when `payload` is no snapshot that this build can fold from.
@@ -36,6 +36,7 @@ public struct StateRecord: Sendable {
     do {
       try reader.section(StateRecord.section)
       plan = try BotPlan(record: try reader.content())
+      key = try reader.text()
       state = try reader.content()
     } catch {
       throw BotPlan.Fault(description: "a snapshot record: \(error)")

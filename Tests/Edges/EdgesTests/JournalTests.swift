@@ -153,6 +153,35 @@ import Testing
     }
   }
 
+  @Test(
+    "a journal is opened at the last record of a kind, wherever it stands, and read on from there")
+  func openedAtTheLastOfAKind() throws {
+    let kinds = [RecordKind(8), RecordKind(9)]
+    for last in [0, 3, 700, 1_400, 1_999] {
+      let folder = TemporaryFolder(in: "/tmp")
+      let payloads = Self.payloads(2_000, seed: 3)
+      var writer = try JournalWriter.open(
+        folder: folder.path, options: Self.options(), at: Self.time)
+      for (index, payload) in payloads.enumerated() {
+        let kind = index == last ? kinds[last % 2] : index == last / 2 ? kinds[1] : RecordKind(7)
+        _ = try writer.append(kind: kind, time: Self.time, payload: payload.span)
+      }
+      try writer.close()
+      guard var found = try JournalReader.open(folder: folder.path, atLast: kinds) else {
+        Issue.record("record \(last + 1) was not found")
+        continue
+      }
+      #expect(found.header?.sequence == UInt64(last) + 1)
+      var read = [(0..<found.payload.count).map { found.payload[$0] }]
+      while try found.next() != nil {
+        read.append((0..<found.payload.count).map { found.payload[$0] })
+      }
+      #expect(read == Array(payloads[last...]), "from \(last) on")
+      let isThere = try JournalReader.open(folder: folder.path, atLast: [RecordKind(10)]) != nil
+      #expect(!isThere)
+    }
+  }
+
   @Test func aReaderSeesRecordsAsTheyCome() throws {
     let folder = TemporaryFolder()
     var writer = try JournalWriter.open(

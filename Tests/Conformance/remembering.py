@@ -1,0 +1,223 @@
+"""A bot that ends in every way there is and starts again: what it remembers, what it asks about, and when it begins anew."""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from demo_processes import MARTLET, orders, run
+from local_exchange import Checks, Exchange, ROOT, until
+from operating import Bot, own
+
+NEAR = 'spacing = "2"'
+
+
+def change(bot, *pairs):
+    text = open(bot.path).read()
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    with open(bot.path, "w") as file:
+        file.write(text)
+
+
+def kill(bot):
+    bot.process.kill()
+    bot.process.wait()
+    bot.errors.close()
+
+
+def begin(bot, *words):
+    """Starts it and gives what it says at once about earlier runs."""
+    where = os.path.getsize(os.path.join(bot.folder, "errors")) if os.path.exists(os.path.join(bot.folder, "errors")) else 0
+    bot.errors = open(os.path.join(bot.folder, "errors"), "a")
+    bot.process = subprocess.Popen([MARTLET, "run", bot.path, "--json", *words], stdout=subprocess.PIPE, stderr=bot.errors, text=True, cwd=ROOT)
+
+    def said():
+        with open(os.path.join(bot.folder, "errors")) as file:
+            file.seek(where)
+            text = file.read()
+        return text if "behind record" in text or bot.process.poll() is not None else None
+
+    return until(said, 10) or ""
+
+
+def finish(bot):
+    bot.process.send_signal(signal.SIGTERM)
+    out = bot.process.stdout.read().strip().splitlines()
+    code = bot.process.wait(timeout=60)
+    bot.errors.close()
+    return code, json.loads(out[-1]) if out and out[-1].startswith("{") else {}
+
+
+def names(exchange):
+    return {row["clientOrderId"] for row in own(exchange)}
+
+
+def canceled(exchange, ids):
+    """Those of `ids` that ended before they were whole."""
+    found, offset = [], 0
+    while True:
+        answer = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100, "offset": offset})
+        page = answer if isinstance(answer, list) else answer.get("DBTC_DUSDT", [])
+        found += [row["clientOrderId"] for row in page if row.get("clientOrderId") in ids and row["dealStock"] != row["amount"]]
+        offset += 100
+        if len(page) < 100:
+            return found
+
+
+def sums(bot):
+    status = bot.status()
+    return status.get("counts", {}).get("fills", -1), status
+
+
+def words_and_deeds(checks):
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        change(bot, ('spacing = "10"', NEAR))
+        said = begin(bot)
+        checks.check("a first run speaks of none before it", said == "" and until(bot.is_back, 20), said)
+        until(lambda: sums(bot)[0] >= 3, 60)
+
+        fills, _ = sums(bot)
+        left = names(exchange)
+        kill(bot)
+        time.sleep(2)
+        said = begin(bot)
+        back = until(lambda: bot.is_trading(20), 20)
+        now = names(exchange)
+        checks.check("after kill -9 it says what it goes on with", "goes on behind record" in said and "orders of ours" in said, said)
+        checks.check("M98 M107 its orders stay: those that rested rest on, or were filled", back and left & now and not canceled(exchange, left),
+                     (len(left), len(left & now), canceled(exchange, left)))
+        checks.check("and its count of fills goes on", sums(bot)[0] >= fills >= 3, (fills, sums(bot)))
+
+        code, _, err = bot.say("pause")
+        until(lambda: bot.status().get("state") == "paused", 5)
+        kill(bot)
+        said = begin(bot)
+        until(lambda: bot.status().get("state") == "paused", 20)
+        checks.check("a pause lasts over kill -9, and is told with its way out", code == 0 and "paused until ./martlet resume" in said
+                     and bot.status().get("state") == "paused", (said, bot.status(), err))
+        bot.say("resume")
+        checks.check("resumed, it trades", until(lambda: bot.is_trading(20), 20), bot.status())
+
+        bot.say("halt", "--reason", "a test")
+        gone = until(lambda: not own(exchange), 20)
+        code, last = finish(bot)
+        checks.check("halted, it ends in order", gone and code == 0 and last.get("reconciled") is True, (gone, code, last))
+        said = begin(bot)
+        until(lambda: bot.status().get("state") == "halted", 20)
+        time.sleep(2)
+        checks.check("a halt lasts until somebody rearms, and is told so", "until ./martlet rearm" in said and not own(exchange)
+                     and bot.status().get("state") == "halted", (said, bot.status()))
+        code, _, err = bot.say("rearm", "--yes")
+        checks.check("rearmed, it trades", code == 0 and until(lambda: bot.is_trading(20), 20), (err, bot.status()))
+
+        before = names(exchange)
+        kill(bot)
+        change(bot, ("levels = 10", "levels = 6"))
+        begin(bot)
+        fewer = until(lambda: bot.is_trading(12), 30)
+        now = names(exchange)
+        checks.check("settings that were changed meanwhile are taken, and orders that fit them stay", fewer and len(before & now) >= 6,
+                     (bot.status(), len(before & now)))
+
+        # The owner sells by hand while nobody is there.
+        kill(bot)
+        price = exchange.get("/api/v4/public/ticker")["DBTC_DUSDT"]["last_price"]
+        sold = exchange.post("/api/v4/order/new", {"market": "DBTC_DUSDT", "side": "sell", "amount": "0.003", "price": f"{float(price) * 0.99:.2f}"})
+        begin(bot)
+        until(lambda: bot.is_trading(12), 30)
+        adjusted = until(lambda: bot.told("ledger-adjusted"), 10)
+        checks.check("what was traded by hand meanwhile is taken over, and told", "orderId" in sold and adjusted, (sold, bot.alerts()[-3:]))
+        code, last = finish(bot)
+        checks.check("and it ends with an equal ledger", code == 0 and last.get("reconciled") is True, (code, last))
+
+        begin(bot)
+        until(lambda: bot.is_trading(12), 30)
+        left = names(exchange)
+        kill(bot)
+        said = begin(bot, "--fresh")
+        fresh = until(lambda: bot.is_trading(12) and not names(exchange) & left, 30)
+        checks.check("--fresh begins anew, with orders of its own", fresh and "begins anew" in said and "--fresh" in said, (said, len(left)))
+        code, last = finish(bot)
+        checks.check("and its ledger is equal too", code == 0 and last.get("reconciled") is True and sums(bot)[0] == -1, (code, last))
+
+        change(bot, ("DBTC_DUSDT", "BTC_USDT"), ('profile = "demo"', ""), ('"DUSDT"', '"USDT"'))
+        said = begin(bot)
+        until(lambda: bot.is_back(), 30)
+        checks.check("another market begins anew, and says why", "begins anew" in said and "DBTC_DUSDT" in said, said)
+        code, last = finish(bot)
+        checks.check("and ends in order", code == 0, (code, last))
+        for words in (["journal", "verify", bot.journal], ["replay", "--verify", bot.journal]):
+            code, out, err = run(*words)
+            checks.check(f"M7 {' '.join(words[:-1])} holds over all runs, and each state that one went on with", code == 0, (out[-300:], err[-300:]))
+
+
+def killed_while_it_starts(checks, seed):
+    draws = random.Random(seed)
+    print(f"     seed {seed}", flush=True)
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        change(bot, ('spacing = "10"', NEAR))
+        begin(bot)
+        until(bot.is_back, 20)
+        lives = 20
+        for _ in range(lives):
+            time.sleep(draws.uniform(0, 0.8))
+            kill(bot)
+            begin(bot)
+        back = until(lambda: bot.is_trading(20), 40)
+        code, last = finish(bot)
+        checks.check("M107 M98 killed twenty times as it starts, or soon after, it trades again", back, bot.status())
+        checks.check("and its ledger is the exchange's to the last digit, with nothing to take over",
+                     code == 0 and last.get("reconciled") is True and not bot.told("ledger-adjusted"), (code, last, bot.told("ledger-adjusted")))
+        history, offset = [], 0
+        while True:
+            answer = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100, "offset": offset})
+            page = answer if isinstance(answer, list) else answer.get("DBTC_DUSDT", [])
+            history += [row["clientOrderId"] for row in page]
+            offset += 100
+            if len(page) < 100:
+                break
+        checks.check("M44 no order was sent twice", len(history) == len(set(history)) and len(history) >= 20, len(history))
+        checks.check("and none is left", own(exchange) == [], own(exchange))
+        for words in (["journal", "verify", bot.journal], ["replay", "--verify", bot.journal]):
+            code, out, err = run(*words)
+            checks.check(f"{' '.join(words[:-1])} holds over its {lives + 1} runs", code == 0, (out[-300:], err[-300:]))
+
+
+def torn(checks):
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        change(bot, ('spacing = "10"', NEAR))
+        begin(bot)
+        until(lambda: bot.is_trading(20), 20)
+        left = names(exchange)
+        kill(bot)
+        # As a power cut leaves it: the last record's end never reached the disk.
+        segment = sorted(name for name in os.listdir(bot.journal) if name.endswith(".mjl"))
+        path = next(path for name in reversed(segment) if (path := os.path.join(bot.journal, name)) and any(open(path, "rb").read(64)))
+        with open(path, "r+b") as file:
+            data = file.read()
+            end = len(data.rstrip(b"\0"))
+            file.seek(end - 20)
+            file.write(b"\0" * 20)
+        said = begin(bot)
+        # What the record told of may have left or not: it is asked about until that is sure.
+        back = until(lambda: bot.is_trading(20), 90)
+        checks.check("a torn last record is cut off, told, and gone on from", "torn" in said and "goes on" in said and back, (said, bot.status()))
+        checks.check("its orders stay", left & names(exchange) and not canceled(exchange, left), canceled(exchange, left))
+        code, last = finish(bot)
+        checks.check("and its ledger is equal", code == 0 and last.get("reconciled") is True, (code, last))
+
+
+if __name__ == "__main__":
+    checks = Checks()
+    words_and_deeds(checks)
+    killed_while_it_starts(checks, int(sys.argv[1]) if len(sys.argv) > 1 else random.SystemRandom().randrange(1 << 32))
+    torn(checks)
+    checks.end()
