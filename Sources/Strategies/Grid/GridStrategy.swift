@@ -397,6 +397,8 @@ public struct GridStrategy: TradingStrategy, Sendable {
       isTaken[index] = true
       adopt(order, generation: generation, slot: index, context.instrument)
     }
+    // What the venue, a halt or an outage ended before this says nothing of the next orders.
+    for index in slots.indices { slots[index].setbacks = 0 }
     for index in slots.indices where !isTaken[index] {
       switch slots[index].phase {
       // The venue has been asked: an order that does not work is over, and its fills are booked.
