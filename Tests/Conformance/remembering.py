@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 
-from demo_processes import MARTLET, orders, run
+from audit import finished
+from demo_processes import MARTLET, run
 from local_exchange import Checks, Exchange, ROOT, until
 from operating import Bot, own
 
@@ -59,14 +60,7 @@ def names(exchange):
 
 def canceled(exchange, ids):
     """Those of `ids` that ended before they were whole."""
-    found, offset = [], 0
-    while True:
-        answer = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100, "offset": offset})
-        page = answer if isinstance(answer, list) else answer.get("DBTC_DUSDT", [])
-        found += [row["clientOrderId"] for row in page if row.get("clientOrderId") in ids and row["dealStock"] != row["amount"]]
-        offset += 100
-        if len(page) < 100:
-            return found
+    return [row["clientOrderId"] for row in finished(exchange) if row["clientOrderId"] in ids and row["dealStock"] != row["amount"]]
 
 
 def sums(bot):
@@ -175,14 +169,7 @@ def killed_while_it_starts(checks, seed):
         checks.check("M107 M98 killed twenty times as it starts, or soon after, it trades again", back, bot.status())
         checks.check("and its ledger is the exchange's to the last digit, with nothing to take over",
                      code == 0 and last.get("reconciled") is True and not bot.told("ledger-adjusted"), (code, last, bot.told("ledger-adjusted")))
-        history, offset = [], 0
-        while True:
-            answer = exchange.post("/api/v4/trade-account/order/history", {"market": "DBTC_DUSDT", "limit": 100, "offset": offset})
-            page = answer if isinstance(answer, list) else answer.get("DBTC_DUSDT", [])
-            history += [row["clientOrderId"] for row in page]
-            offset += 100
-            if len(page) < 100:
-                break
+        history = [row["clientOrderId"] for row in finished(exchange)]
         checks.check("M44 no order was sent twice", len(history) == len(set(history)) and len(history) >= 20, len(history))
         checks.check("and none is left", own(exchange) == [], own(exchange))
         for words in (["journal", "verify", bot.journal], ["replay", "--verify", bot.journal]):
