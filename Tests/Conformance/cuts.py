@@ -13,10 +13,11 @@ import threading
 import time
 from decimal import Decimal
 
+from audit import Journal, fills, finished, judge
 from demo_processes import orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, until
-from outages import Bot, Guard, history
+from outages import Bot, Guard
 from relay import Reader, Relay, events
 
 SPACING, LEVELS = Decimal(10), 10
@@ -56,11 +57,11 @@ def subscriptions(relay):
     return held({kind: list(streams[-1][kind]) for kind in ("sent", "received")}) if streams else {}
 
 
-def layout(relay):
-    """The lowest level of the grid as it was laid out at the beginning: of the first bulk request with as many orders as a whole grid."""
+def layouts(relay):
+    """The lowest level of each grid that was laid out: of each bulk request with as many orders as a whole grid."""
     bases = [event["body"] for _, kind, event in events(relay) if kind == "request" and "/order/bulk" in event["line"]]
     whole = [rows for rows in (json.loads(body)["orders"] for body in bases) if len(rows) == 2 * LEVELS]
-    return min(Decimal(row["price"]) for row in whole[0])
+    return [min(Decimal(row["price"]) for row in rows) for rows in whole]
 
 
 def gaps(rows, base):
@@ -134,7 +135,8 @@ class Course:
         return whole and not stray and len(waiting) < LEVELS and (found, waiting)
 
     def end(self):
-        self.base = layout(self.relay)
+        self.layouts = layouts(self.relay)
+        self.base = self.layouts[0]
         self.intact = until(self.stands, 60)
         self.found = gaps(orders(self.exchange), self.base)
         self.guard.end()
@@ -143,7 +145,7 @@ class Course:
         last = json.loads(out.strip().splitlines()[-1]) if out.strip() else {}
         self.is_equal = self.bot.process.returncode == 0 and last.get("reconciled") is True
         self.said = (self.bot.process.returncode, out[-400:])
-        self.history = history(self.exchange)
+        self.rows, self.fills = finished(self.exchange), fills(self.exchange)
         self.left = orders(self.exchange)
 
     def close(self):
@@ -185,15 +187,18 @@ def cuts(checks, count, kills, bots, seed):
     checks.tell(f"seed {seed}, {bots} bot(s): trading again {statistics.median(waits):.2f} s later in the middle, {max(waits):.2f} s at most"
                 + (f", {max(quick):.2f} s when it was well for ten seconds" if quick else "")
                 + f"; {sum(course.double for course in courses)} took more than one try; {max(course.took for course in courses):.0f} s in all")
+    checks.check("M107 each grid was laid out once: no cut and no death lays it anew", all(len(course.layouts) == 1 for course in courses),
+                 [course.layouts for course in courses])
     checks.check("M107 each grid stands as it was laid out at the beginning: each gap has its one order, at its level and on its side", all(course.intact for course in courses),
                  [(course.base, course.found, course.bot.state().get("last")) for course in courses if not course.intact])
     checks.tell("; ".join(f"{sum(course.intact[0])} orders in {2 * LEVELS} gaps, {len(course.intact[1])} wait for another of the grid" for course in courses if course.intact))
     checks.check("M107 each ledger is the exchange's to the last digit", all(course.is_equal for course in courses), [course.said for course in courses])
-    ids = [[row["clientOrderId"] for row in course.history if row["clientOrderId"].startswith("mt")] for course in courses]
+    ids = [[row["clientOrderId"] for row in course.rows] for course in courses]
     checks.check("M107 no order was sent twice", all(len(own) >= 20 and len(set(own)) == len(own) for own in ids), [(len(own), len(set(own))) for own in ids])
     checks.check("and none is left", not any(course.left for course in courses), [course.left for course in courses])
     for number, course in enumerate(courses):
-        course.guard.judge(checks, course.bot, f"bot {number + 1}", history=course.history)
+        judge(checks, f"bot {number + 1}", Journal(course.bot.journal), course.rows, course.fills)
+        course.guard.judge(checks, course.bot, f"bot {number + 1}", course.rows)
         for words in (["journal", "verify"], ["replay", "--verify"]):
             code, out, err = run(*words, course.bot.journal)
             checks.check(f"bot {number + 1}: {' '.join(words)} holds over all lives", code == 0, (out[-300:], err[-300:]))

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 
+from audit import Journal, fills, finished, judge
 from demo_processes import MARTLET, configure, orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
@@ -224,6 +225,7 @@ def outages(checks):
         guard.judge(checks, bot, "through all this", history(exchange))
         checks.check("M7 M96 its ledger is the exchange's to the last digit",
                      code == 0 and last.get("reconciled") is True and last.get("fills", 0) > 0, (code, last, err[-500:]))
+        judge(checks, "through all this", Journal(bot.journal), finished(exchange), fills(exchange))
         ids = [row["clientOrderId"] for row in history(exchange) if row["clientOrderId"].startswith("mt")]
         checks.check("T10 none of its orders was sent twice", len(ids) >= 20 and len(set(ids)) == len(ids), len(ids) - len(set(ids)))
         checks.tell(f"{len(ids)} orders, {last.get('fills')} fills")
