@@ -140,6 +140,20 @@ def words_and_deeds(checks):
         code, last = finish(bot)
         checks.check("and its ledger is equal too", code == 0 and last.get("reconciled") is True and sums(bot)[0] == -1, (code, last))
 
+        # A life that never heard from the exchange, and one behind it with other settings and a tighter quota.
+        exchange.process.send_signal(signal.SIGSTOP)
+        begin(bot, "--fresh")
+        time.sleep(1)
+        kill(bot)
+        exchange.process.send_signal(signal.SIGCONT)
+        change(bot, ("levels = 6", "levels = 3"), ('amount = "0.001"', 'amount = "0.002"'), ("backoff_max", "quota_share_pct = 50\nbackoff_max"))
+        begin(bot)
+        few = until(lambda: bot.is_trading(6), 30)
+        sizes = {row["amount"] for row in own(exchange)}
+        checks.check("settings changed behind a life that knew nothing are taken too", few and sizes and all(float(size) == 0.002 for size in sizes), (bot.status(), sizes))
+        code, last = finish(bot)
+        checks.check("and its ledger begins where it does", code == 0 and last.get("reconciled") is True, (code, last))
+
         change(bot, ("DBTC_DUSDT", "BTC_USDT"), ('profile = "demo"', ""), ('"DUSDT"', '"USDT"'))
         said = begin(bot)
         until(lambda: bot.is_back(), 30)
@@ -202,9 +216,33 @@ def torn(checks):
         checks.check("and its ledger is equal", code == 0 and last.get("reconciled") is True, (code, last))
 
 
+def right_taken_away(checks):
+    account = ["--account", "turned-key:turned-word", "--balance", "DBTC=10", "--balance", "DUSDT=1000000"]
+    with tempfile.TemporaryDirectory() as folder:
+        with Exchange("--speed", "10", *account, plain=False) as exchange:
+            bot = Bot(folder, exchange)
+            with open(os.path.join(folder, "key"), "w") as file:
+                file.write("turned-key:turned-word\n")
+            begin(bot)
+            trades = until(lambda: bot.is_trading(20), 20)
+            kill(bot)
+            port, ca = exchange.port, exchange.ca
+        with Exchange("--speed", "10", *account, "--read-only", plain=False, listen=f"127.0.0.1:{port}") as exchange:
+            if exchange.ca != ca:
+                change(bot, (ca, exchange.ca))
+            said = begin(bot)
+            began = time.monotonic()
+            ended = until(lambda: bot.process.poll() is not None, 20)
+            bot.errors.close()
+        said += open(os.path.join(folder, "errors")).read()
+        checks.check("M37 a key that lost the right to trade meanwhile ends the next run at once, with what it lacks",
+                     trades and ended and "goes on behind" in said and bot.process.returncode == 2, (trades, bot.process.returncode, f"{time.monotonic() - began:.1f} s", said[-600:]))
+
+
 if __name__ == "__main__":
     checks = Checks()
     words_and_deeds(checks)
     killed_while_it_starts(checks, int(sys.argv[1]) if len(sys.argv) > 1 else random.SystemRandom().randrange(1 << 32))
     torn(checks)
+    right_taken_away(checks)
     checks.end()

@@ -162,8 +162,11 @@ import WhiteBITSession
       let old = scenario.ownResting(world)
       let center = try #require(world.kernel.strategies[0].strategy.grid?.center)
       try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
-      let isBack = world.untilGrid(of: 6)
+      // What was canceled half-filled sells at the next level what it has, where its neighbor waits.
+      let isBack = world.untilGrid(of: wait < 60 ? 6 : 5)
       #expect(isBack, "restarted after \(wait) s")
+      let summary = try #require(world.kernel.strategies[0].strategy.grid)
+      #expect(summary.working + summary.waiting == 6)
       #expect(world.kernel.strategies[0].strategy.grid?.center == center)
       let now = scenario.ownResting(world)
       if wait < 60 {
@@ -210,6 +213,63 @@ import WhiteBITSession
       #expect(adjusted == 0, "seed \(seed)")
       scenario.expectSoundEnd(&world, "seed \(seed)")
     }
+  }
+
+  @Test(
+    "M82 M98: after a refused key and a restart with a good one, each order is known, and a halt takes all off"
+  )
+  func aRestartAfterARefusedKey() throws {
+    let scenario = WhiteBITScenario.grid(seed: 3)
+    var world = try scenario.running()
+    world.inflict(.spoilSignature, on: Path.new)
+    world.meet(.sell, price: "59950", amount: "0.001")
+    let isHalted = world.run(for: .seconds(5)) { $0.kernel.risk.halt != nil }
+    #expect(isHalted && scenario.ownResting(world).count == 5)
+    try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
+    let isSettled = world.run(for: .seconds(60)) {
+      $0.kernel.isReady && $0.kernel.orders.isQuiescent && $0.kernel.risk.halt == nil
+    }
+    #expect(isSettled, "what the halt asked to be canceled is canceled, or told to rest")
+    let isBack = world.untilGrid(of: 6)
+    #expect(isBack)
+    world.command(.halt)
+    let isFree = world.run(for: .seconds(10)) { scenario.ownResting($0).isEmpty }
+    #expect(isFree)
+    world.command(.rearm, by: "someone")
+    scenario.expectSoundEnd(&world, "restarted after a refused key")
+  }
+
+  @Test("an order in doubt when the process ends is asked about by the next one, whatever ended it")
+  func aRestartInDoubt() throws {
+    for isHalted in [false, true] {
+      let scenario = WhiteBITScenario.grid(seed: 4)
+      var world = try scenario.running()
+      world.inflict(.loseReply, on: Path.new)
+      world.meet(.sell, price: "59950", amount: "0.001")
+      let isInDoubt = world.run(for: .seconds(20)) { !$0.kernel.orders.isQuiescent }
+      #expect(isInDoubt)
+      if isHalted { world.command(.halt) }
+      try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
+      let isSettled = world.run(for: .seconds(60)) {
+        $0.kernel.isReady && $0.kernel.orders.isQuiescent
+      }
+      #expect(isSettled, "halted: \(isHalted)")
+      #expect((world.kernel.risk.halt != nil) == isHalted)
+      scenario.expectSoundEnd(&world, "in doubt, halted: \(isHalted)")
+    }
+  }
+
+  @Test("a stop before the venue's clock is known takes off what an earlier process left")
+  func aStopBeforeTheClock() throws {
+    let scenario = WhiteBITScenario.grid(seed: 6)
+    var world = try scenario.running()
+    world.kill()
+    world.inflict(.loseRequest, on: Path.time)
+    try world.resume(deadMan: try scenario.makeDeadMan()) { scenario.makeKernel() }
+    world.run(for: .milliseconds(100))
+    #expect(scenario.ownResting(world).count == 6 && !world.kernel.session.isClockKnown)
+    let isStopped = world.stop()
+    #expect(isStopped && scenario.ownResting(world).isEmpty)
   }
 
   @Test("what happened to the account while nobody was there is taken over, and told")

@@ -18,4 +18,14 @@
   case capacity = 8
   /// The venue refused to answer a question that nothing can go on without.
   case questionRefused = 9
+
+  /// Whether it is of the process that halted: the next one finds out for itself. Any other lasts until
+  /// a person lifts it.
+  public var endsWithProcess: Bool {
+    switch self {
+    case .unauthorized, .questionRefused, .journalFailed: true
+    case .deadManLost, .contradiction, .ledgerMismatch, .operatorRequest, .lossLimit, .capacity:
+      false
+    }
+  }
 }

@@ -107,7 +107,8 @@ extension Kernel where Session: ~Copyable {
         }
       }
     }
-    if isQuiescent { takesOver = false }
+    // Only once, however it stands: what comes to light later is no transfer of the time between.
+    takesOver = false
   }
 
   /// A deposit, a withdrawal, a trade by hand: whatever it was while nobody was there, every fill of

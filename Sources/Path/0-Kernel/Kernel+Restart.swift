@@ -13,13 +13,26 @@ extension Kernel where Session: ~Copyable {
     isStopping = false
     isStopped = false
     takesOver = portfolio.allEntries.contains { $0.isAdopted }
-    switch risk.halt?.reason {
-    case .unauthorized, .questionRefused, .journalFailed:
-      // Of the process that ended: this one finds out for itself.
-      if risk.rearm(by: "restart", at: now) { note(.rearmed) }
-    case .deadManLost, .contradiction, .ledgerMismatch, .operatorRequest, .lossLimit, .capacity,
-      nil:
-      break
+    if let halt = risk.halt, halt.reason.endsWithProcess, risk.rearm(by: "restart", at: now) {
+      note(.rearmed)
     }
+  }
+
+  /// Questions and cancels died with the process that put them: what it did not come to know is asked
+  /// again, and a cancel that nobody answered is sent again where the order still rests.
+  mutating func askAnew() {
+    orders.fill(&working)
+    for record in working {
+      let id = record.clientOrderID
+      switch record.view.state {
+      case .pendingCancel: orders.cancelInDoubt(id, at: now, effects: &orderEffects)
+      case .inDoubt:
+        session.query(
+          id, venueOrderID: record.venueOrderID, of: record.intent.instrument,
+          sentAt: record.openedAt)
+      case .pendingNew, .open, .pendingAmend, .filled, .canceled, .rejected: break
+      }
+    }
+    drain()
   }
 }

@@ -150,6 +150,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       handle(events.list[index])
       index += 1
     }
+    if input == .venue(.start) { askAnew() }
     wakeOnBooks()
     if flattening != nil { flattenOn() }
     session.flush(at: now, effects: &effects)

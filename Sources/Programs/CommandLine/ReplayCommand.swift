@@ -91,6 +91,7 @@ enum ReplayCommand {
     // The state at the end of the run before, which the next one may begin in.
     var former: [UInt8] = []
     var first = replay.written
+    var isBegun = false
     while let header = try reader.next(), header.sequence <= until {
       result.records += 1
       if header.kind.rawValue == JournalKind.start {
@@ -100,7 +101,9 @@ enum ReplayCommand {
         let plan = try BotPlan(record: copy(reader.payload))
         result.build = plan.build
         result.runs += 1
-        former = replay.written
+        // A run that died over its first record knew nothing yet; the next one begins in the state before.
+        if isBegun { former = replay.written }
+        isBegun = false
         replay = Replay(kernel: plan.makeKernel())
         first = replay.written
       } else if header.kind.rawValue == JournalKind.snapshot {
@@ -108,12 +111,16 @@ enum ReplayCommand {
         let isFirst = replay.inputs == 0
         let isSame = try replay.take(record.state)
         result.compared += 1
-        guard isSame, !isFirst || record.state == former || record.state == first else {
+        isBegun = true
+        guard isSame,
+          !isFirst || record.state == first || record.state == carried(former, to: record.plan)
+        else {
           result.difference =
             "record \(header.sequence) is not the state that the records before it lead to"
           break
         }
       } else {
+        if header.kind.rawValue == JournalKind.input { isBegun = true }
         result.difference = feed(header, reader.payload, to: &replay)
         if result.difference != nil { break }
       }
@@ -124,6 +131,14 @@ enum ReplayCommand {
     result.digest = reader.chain.link
     result.state = state(of: replay.kernel)
     return result
+  }
+
+  /// A state as the kernel of another plan holds it, whose limits may be tighter; nil when it cannot.
+  private static func carried(_ state: [UInt8], to plan: BotPlan) -> [UInt8]? {
+    var kernel = plan.makeKernel()
+    var reader = SnapshotReader(state)
+    do throws(SnapshotReader.Fault) { try kernel.read(from: &reader) } catch { return nil }
+    return Replay(kernel: kernel).written
   }
 
   /// Ends one run's fold. Its end record says that everything was written; a killed process may not

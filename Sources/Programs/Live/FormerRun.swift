@@ -26,10 +26,11 @@ struct FormerRun: ~Copyable {
   /// Folds from the latest snapshot or start, and holds what the fold causes against what was recorded:
   /// a state that this build would not have come to is not gone on with.
   ///
+  /// - Parameter tell: takes a word for a person where it takes long.
   /// - Returns: nil when the journal tells of no run.
   /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
-  static func read(_ folder: String) throws -> FormerRun? {
-    guard var reader = try open(folder), var header = reader.header else { return nil }
+  static func read(_ folder: String, tell: (String) -> Void = { _ in }) throws -> FormerRun? {
+    guard var reader = try open(folder, tell), var header = reader.header else { return nil }
     var run = try begin(header, copy(reader.payload))
     // Of a run that has begun, and of which nothing else is known yet.
     var begun: [UInt8]?
@@ -57,13 +58,15 @@ struct FormerRun: ~Copyable {
     return run
   }
 
-  private static func open(_ folder: String) throws -> JournalReader? {
+  private static func open(_ folder: String, _ tell: (String) -> Void) throws -> JournalReader? {
     if let reader = try JournalReader.open(
       folder: folder, atLast: [RecordKind(JournalKind.snapshot)])
     {
       return reader
     }
-    // An older build wrote none.
+    tell(
+      "\(folder): an older build kept no state there; its last run is read from its beginning, once"
+    )
     return try JournalReader.open(folder: folder, atLast: [RecordKind(JournalKind.start)])
   }
 
@@ -97,8 +100,7 @@ struct FormerRun: ~Copyable {
     replay = Replay(kernel: plan.makeKernel())
     earlier = EarlierFills()
     let isWhole = try replay.take(record.state)
-    // One that knows no time yet is at its very beginning.
-    start = replay.kernel.session.epoch > .zero ? LedgerStart(replay.kernel) : nil
+    start = LedgerStart(replay.kernel)
     return isWhole
   }
 

@@ -140,13 +140,17 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   func now() -> Timestamp { clock.now() }
 
-  /// Begins, with what the configuration says now in place of what an earlier process ran with.
-  func begin() {
-    feed(.venue(.start))
+  /// Gives strategies that go on from an earlier run what the configuration says now. Market rules and
+  /// last prices must be known.
+  ///
+  /// - Returns: whether all took it.
+  func takeSettings() -> Bool {
+    var areTaken = true
     for (index, strategy) in plan.configuration.strategies.enumerated()
     where driver.kernel.strategies[index].strategy.settings != BotPlan.settings(of: strategy) {
-      _ = change(index, to: strategy)
+      areTaken = change(index, to: strategy) && areTaken
     }
+    return areTaken
   }
 
   /// Gives a strategy other settings.
@@ -585,7 +589,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   var workingOrders: Int { driver.kernel.orders.workingCount }
 
   /// Whether anything of this run can rest at the venue at all.
-  var mayRest: Bool { workingOrders > 0 || driver.kernel.counts.placed > placedBefore }
+  var mayRest: Bool { workingOrders > 0 || hasPlaced }
+  var hasPlaced: Bool { driver.kernel.counts.placed > placedBefore }
 
   /// What the streams are, for the status.
   var connections: [(name: String, isOpen: Bool)] {

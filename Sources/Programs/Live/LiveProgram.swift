@@ -295,7 +295,7 @@ public final class LiveProgram {
       return nil
     }
     do {
-      guard let run = try FormerRun.read(folder) else { return nil }
+      guard let run = try FormerRun.read(folder, tell: complain) else { return nil }
       guard run.plan.configuration.whitebit.rest == plan.configuration.whitebit.rest else {
         beginAnew(
           "that one traded at \(run.plan.configuration.whitebit.rest), and this one trades at"
@@ -327,9 +327,10 @@ public final class LiveProgram {
         return nil
       }
       // Every deadline of that state would lie in a future that may never come.
-      guard run.lastTime <= now + LiveProgram.mostClockStep else {
+      let last = max(run.lastTime, run.kernel.now)
+      guard last <= now + LiveProgram.mostClockStep else {
         beginAnew(
-          "its last record is of a time \((run.lastTime - now).milliseconds / 1_000) s ahead of this"
+          "its last record is of a time \((last - now).milliseconds / 1_000) s ahead of this"
             + " machine's clock, which was set back")
         return nil
       }
@@ -341,7 +342,8 @@ public final class LiveProgram {
       complain(
         "\(folder): goes on behind record \(recovery.lastSequence) of an earlier run\(torn): \(working)"
           + " \(working == 1 ? "order" : "orders") of ours, \(kernel.counts.fills) fills so far"
-          + (kernel.risk.halt.map { ", halted (\($0.reason)) until ./martlet rearm" } ?? "")
+          + (kernel.risk.halt.flatMap { $0.reason.endsWithProcess ? nil : $0.reason }
+            .map { ", halted (\($0)) until ./martlet rearm" } ?? "")
           + (kernel.isPaused ? ", paused until ./martlet resume" : "")
           + "; what became of them meanwhile is asked of the exchange. --fresh begins without them")
       return LedgerStart(kernel)

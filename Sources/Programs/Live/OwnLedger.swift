@@ -42,8 +42,8 @@ struct OwnLedger: Equatable, Sendable {
   var since: Timestamp
   /// Fills of that time and later that are not, either.
   var earlier: [TradeID]
-  /// The same, where the books were begun with by an earlier process.
-  var known: BoundedSet<UInt128>?
+  /// What an earlier process had booked.
+  var start: LedgerStart?
   /// Every order's fate is known and every fill told of is booked.
   var isQuiescent: Bool
 
@@ -55,7 +55,7 @@ struct OwnLedger: Equatable, Sendable {
   ) {
     self.prefix = prefix
     self.earlier = earlier
-    known = start?.known
+    self.start = start
     since = start?.since ?? kernel.session.epoch
     fills = kernel.counts.fills - (start?.fills ?? 0)
     isQuiescent = kernel.orders.isQuiescent
@@ -64,12 +64,12 @@ struct OwnLedger: Equatable, Sendable {
       for asset in [instrument.base, instrument.quote]
       where !assets.contains(where: { $0.name == asset }) {
         if let entry = kernel.portfolio.ledger(kernel.account, asset) {
-          let before = start?.fees.first { $0.asset == asset }?.amount ?? .zero
+          let before = start?.fees(in: asset) ?? .zero
           assets.append(Asset(name: asset, total: entry.expected, fees: entry.fees - before))
         }
       }
       let position = kernel.portfolio.position(kernel.account, instrument.id)
-      let before = start?.traded.first { $0.instrument == instrument.id }?.amount ?? .zero
+      let before = start?.traded(on: instrument.id) ?? .zero
       markets.append(
         Market(
           name: instrument.symbol, instrument: instrument.id,
@@ -96,35 +96,57 @@ extension OwnLedger {
   func isEarlier(_ id: String, of market: Market) -> Bool {
     guard let id = UInt64(id) else { return false }
     let trade = TradeID(low: id)
-    if let known, known.contains(WhiteBITSession.key(of: trade, on: market.instrument)) {
-      return true
-    }
+    if start?.holds(WhiteBITSession.key(of: trade, on: market.instrument)) == true { return true }
     return earlier.contains(trade)
   }
 }
 
 /// What our books held at the moment from which on they are compared with the venue's fills: a bot's
 /// whole life is more than a venue lists.
-struct LedgerStart: Sendable {
+struct LedgerStart: Equatable, Sendable {
+  private struct Sum<Of: Equatable & Sendable>: Equatable, Sendable {
+    let of: Of
+    let amount: Amount
+  }
+
   let since: Timestamp
   let fills: UInt64
-  /// Signed sums of our fills, in base units.
-  private(set) var traded: [(instrument: InstrumentID, amount: Amount)] = []
-  private(set) var fees: [(asset: InlineText, amount: Amount)] = []
-  /// Fills that were booked before.
-  let known: BoundedSet<UInt128>
+  private var traded: [Sum<InstrumentID>] = []
+  private var fees: [Sum<InlineText>] = []
+  /// Fills that were told before, and those of them that were not booked yet.
+  private let known: BoundedSet<UInt128>
+  private let held: [UInt128]
 
-  init(_ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>) {
+  /// - Returns: nil for books that begin with nothing.
+  init?(_ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>) {
+    // The venue's clock is the first thing that is read.
+    guard kernel.session.epoch > .zero else { return nil }
     since = kernel.session.fillsStart
     fills = kernel.counts.fills
     known = kernel.session.knownFills
+    held = kernel.session.heldFills
     for market in kernel.markets {
       guard let instrument = market.instrument else { continue }
       let position = kernel.portfolio.position(kernel.account, instrument.id)
-      traded.append((instrument.id, instrument.scale.amount(of: position.net)))
+      traded.append(
+        Sum(of: instrument.id, amount: instrument.scale.amount(of: position.net)))
     }
-    for entry in kernel.portfolio.allEntries { fees.append((entry.asset, entry.fees)) }
+    for entry in kernel.portfolio.allEntries {
+      fees.append(Sum(of: entry.asset, amount: entry.fees))
+    }
   }
+
+  /// Signed sum of the fills before, in base units.
+  func traded(on instrument: InstrumentID) -> Amount {
+    traded.first { $0.of == instrument }?.amount ?? .zero
+  }
+
+  func fees(in asset: InlineText) -> Amount {
+    fees.first { $0.of == asset }?.amount ?? .zero
+  }
+
+  /// Whether a fill is in these figures.
+  func holds(_ fill: UInt128) -> Bool { known.contains(fill) && !held.contains(fill) }
 }
 
 /// Fills of an earlier run's orders that were told to this one: they are in the balances it began

@@ -21,6 +21,9 @@ final class RunCourse {
     case deadMan(any Error)
   }
 
+  /// A strategy that goes on from an earlier run does not take what the configuration says now.
+  private struct SettingsFault: Error, CustomStringConvertible { let description: String }
+
   private(set) var failure: Failure?
   private(set) var isStopping = false
   /// Somebody told it to stop: its time was not simply over.
@@ -77,7 +80,7 @@ final class RunCourse {
       }
       orphanWatch?.arm(after: .milliseconds(500))
     }
-    bot.begin()
+    bot.feed(.venue(.start))
     loop.run()
     for timer in [end, giveUp, orphanWatch] { timer?.disarm() }
     bot.onStep = nil
@@ -121,7 +124,8 @@ final class RunCourse {
 
   /// It cannot be armed, and nothing is placed without it: there is no reason to go on.
   private func deadManRefused() {
-    guard !bot.mayRest, failure == nil, !isStopping else { return }
+    // What an earlier process left is guarded by the timers that it set.
+    guard deadMan.armedUntil == nil, !bot.hasPlaced, failure == nil, !isStopping else { return }
     failure = .keyRefused
     loop.stop()
   }
@@ -130,6 +134,13 @@ final class RunCourse {
     isPrepared = true
     guard MarketFit.problems(of: plan.configuration, markets: bot.markets).isEmpty else {
       failure = .unfit
+      return loop.stop()
+    }
+    guard bot.takeSettings() else {
+      failure = .question(
+        SettingsFault(
+          description: "a strategy does not take the settings that were changed since the last run:"
+            + " change them back, or begin without what it knew, with --fresh"))
       return loop.stop()
     }
     let shortages = MarketFit.shortages(of: plan.configuration, markets: bot.markets) {

@@ -16,6 +16,9 @@ enum ReconcileStep: UInt8, Sendable {
   case balances = 4
   /// Fills once more: if there are new ones, nobody knows whether the balances have them.
   case check = 5
+  /// In a new process, behind the orders: every order whose fate is not known is asked about, before
+  /// balances are compared with books that lack it.
+  case fates = 6
 }
 
 /// What has been read at least once before anything private is opened.
@@ -40,7 +43,10 @@ extension WhiteBITSession {
 
   func isWanted(_ job: Job) -> Bool {
     switch job {
-    case .time, .markets, .ticker, .balances:
+    case .time:
+      return phase == .preparing || phase == .waiting || phase == .running
+        || phase == .stopping && !isClockKnown
+    case .markets, .ticker, .balances:
       return phase == .preparing || phase == .waiting || phase == .running
     case .token: return link.stage == .token
     case .orders: return step == .orders || isRelisting
@@ -74,7 +80,18 @@ extension WhiteBITSession {
     streamLost(at: now, events: &events)
     release(events: &events)
     refuseQueue(.other)
+    // What the kernel still wants to know or to have canceled it asks for again.
+    inquiries.removeAll(keepingCapacity: true)
+    cancels.removeAll(keepingCapacity: true)
     for request in requests { receiveFailure(request.id, .broken, at: now, events: &events) }
+    for slot in 0..<own.slots.count {
+      guard let order = own.slots[slot] else { continue }
+      own.change(order.id) {
+        $0.cancel = .none
+        $0.cancelAt = .zero
+      }
+    }
+    isResuming = true
     step = .none
     isRelisting = false
     isRefilling = false
@@ -229,10 +246,18 @@ extension WhiteBITSession {
       if configuration.isCleanSlate && !isCleared {
         step = .clear
         wantAll(.clear, at: now + WhiteBITSession.namingPause)
+      } else if isResuming {
+        step = .fates
+        fatesBy = now + WhiteBITSession.fatesPatience
+        inquireVanished(at: now)
       } else {
         step = .fills
         wantAll(.fills, at: now)
       }
+    }
+    if step == .fates && (inquiries.isEmpty || fatesBy <= now) {
+      step = .fills
+      wantAll(.fills, at: now)
     }
     if step == .fills && isComplete(.fills) {
       balanceRounds = 0
@@ -247,6 +272,7 @@ extension WhiteBITSession {
       readBalancesAnew(at: now)
       return
     }
+    isResuming = false
     step = .none
     link.stage = .live
     if link.attempt >= configuration.tries {
@@ -262,6 +288,9 @@ extension WhiteBITSession {
     subscribePublic(at: now, effects: &effects)
     updateReadiness(at: now, events: &events)
   }
+
+  /// A question that gets no answer for so long does not keep a new process from going on.
+  static var fatesPatience: TimeSpan { .seconds(30) }
 
   /// How often balances are read before they are taken as they are: an account that trades without a
   /// pause has no quiet moment.
@@ -485,8 +514,14 @@ extension WhiteBITSession {
     UInt128(instrument.index) << 64 | UInt128(trade.low)
   }
 
-  /// The latest executions that were told, at most 16,384; among them all since `fillsStart`.
+  /// The latest executions that were told or are held, at most 16,384; among them all since
+  /// `fillsStart`.
   public var knownFills: BoundedSet<UInt128> { seenFills }
+
+  /// Of those, the ones that are held: the kernel does not know them yet.
+  public var heldFills: [UInt128] {
+    held.compactMap { if case .fill(let fill) = $0 { key(of: fill) } else { nil } }
+  }
 
   mutating func tell(_ fill: Fill, events: inout VenueEvents) {
     let key = key(of: fill)
@@ -538,7 +573,8 @@ extension WhiteBITSession {
     step = .none
     isRelisting = false
     isRefilling = false
-    for job in Job.allCases { dismiss(job) }
+    // Without the venue's clock nothing of ours can be taken off.
+    for job in Job.allCases where job != .time || isClockKnown { dismiss(job) }
     breakProof(at: now)
     if link.stage == .token || link.stage == .down {
       link.stage = .down

@@ -7,17 +7,17 @@ internal import WhiteBITWire
 // the same one.
 extension WhiteBITSession: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("WhiteBIT-5")
+    snapshot.section("WhiteBIT-6")
     snapshot.write(phase.rawValue)
     clockTrack.write(to: &snapshot)
     snapshot.write(isClockSkewed)
     snapshot.write(clock)
     snapshot.write(done.rawValue)
     snapshot.write(step.rawValue)
-    for flag in [isRelisting, isRefilling, isCleared, isBalanceFresh, isReadyTold] {
+    for flag in [isRelisting, isRefilling, isCleared, isResuming, isBalanceFresh, isReadyTold] {
       snapshot.write(flag)
     }
-    for time in [armedUntil, epoch, lastFillAt, listedAt] { snapshot.write(time) }
+    for time in [armedUntil, epoch, lastFillAt, listedAt, fatesBy] { snapshot.write(time) }
     snapshot.write(fillsTold)
     snapshot.write(fillsBeforeBalances)
     snapshot.write(balanceRounds)
@@ -56,7 +56,7 @@ extension WhiteBITSession: Snapshotting {
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("WhiteBIT-5")
+    try snapshot.section("WhiteBIT-6")
     phase = try snapshot.member("phase") { Phase(rawValue: $0) }
     try clockTrack.read(from: &snapshot)
     isClockSkewed = try snapshot.bool()
@@ -66,12 +66,14 @@ extension WhiteBITSession: Snapshotting {
     isRelisting = try snapshot.bool()
     isRefilling = try snapshot.bool()
     isCleared = try snapshot.bool()
+    isResuming = try snapshot.bool()
     isBalanceFresh = try snapshot.bool()
     isReadyTold = try snapshot.bool()
     armedUntil = try snapshot.timestamp()
     epoch = try snapshot.timestamp()
     lastFillAt = try snapshot.timestamp()
     listedAt = try snapshot.timestamp()
+    fatesBy = try snapshot.timestamp()
     fillsTold = try snapshot.read()
     fillsBeforeBalances = try snapshot.read()
     balanceRounds = try snapshot.read()

@@ -49,6 +49,9 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   /// Fills are being read although the stream is live.
   var isRefilling = false
   var isCleared = false
+  /// The state is an earlier process's, and nothing was reconciled since.
+  var isResuming = false
+  var fatesBy = Timestamp.distantFuture
   var isBalanceFresh = false
   /// Fills told so far, and how many that were when balances were last asked for, and for which time
   /// in this reconciliation.
@@ -174,6 +177,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     checkStaleness(at: now, events: &events)
     if nextListing <= now { relist(at: now) }
     beginProofIfDue(at: now)
+    if step == .fates { advance(at: now, events: &events, effects: &effects) }
     updateReadiness(at: now, events: &events)
     connectIfDue(at: now)
     advanceStop(at: now, events: &events, effects: &effects)
@@ -379,6 +383,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     var next = min(link.deadline, link.nextPing, link.pongBy)
     if phase == .running && link.stage == .down { next = min(next, link.retryAt) }
     if isReadyTold { next = min(next, armedUntil) }
+    if step == .fates { next = min(next, fatesBy) }
     for index in 0..<markets.count {
       next = min(next, staleAt(index))
       if link.stage == .live { next = min(next, markets[index].resubscribeAt) }
