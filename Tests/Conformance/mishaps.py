@@ -13,6 +13,7 @@ from demo_processes import orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
 from outages import Bot, Guard, history
+from relay import Relay
 
 
 def own(exchange):
@@ -32,15 +33,17 @@ def sound(checks, name, bot):
 def forgetful_exchange(checks):
     """The exchange dies in mid-trade and another begins on its port: no order, no fill, the first balances, no kill-switch."""
     with tempfile.TemporaryDirectory() as folder:
-        with Exchange("--speed", "10") as exchange:
+        with Exchange("--speed", "10", plain=False) as exchange:
             port = exchange.port
-            bot = Bot(exchange, exchange, folder)
+            relay = Relay(port, exchange.ca)
+            bot = Bot(exchange, relay, folder, ca=relay.ca)
             checks.check("a bot trades", until(lambda: bot.is_trading() and fills(bot) > 3, 40), bot.state())
             before = fills(bot)
             names = {row["clientOrderId"] for row in history(exchange)}
             exchange.process.kill()
         time.sleep(1)
-        with Exchange("--speed", "10", listen=f"127.0.0.1:{port}") as exchange:
+        with Exchange("--speed", "10", plain=False, listen=f"127.0.0.1:{port}") as exchange:
+            relay.trust(exchange.ca)
             guard = Guard(exchange)
             began = time.monotonic()
 
@@ -55,6 +58,7 @@ def forgetful_exchange(checks):
             traded = until(lambda: fills(bot) > before + 2, 40)
             checks.tell(f"{len(own(exchange))} orders, {fills(bot) - before} fills on the new one; {bot.state().get('state')} {bot.state().get('halt_reason') or ''}")
             checks.check("then it trades on what there is, or has halted and says why", again and (traded or bot.state().get("halt_reason")), bot.state())
+            until(lambda: guard.seen > 10, 20)
             guard.end()
             fresh = [row["clientOrderId"] for row in history(exchange) if row["clientOrderId"].startswith("mt")]
             code, last, err = bot.end()
@@ -64,6 +68,7 @@ def forgetful_exchange(checks):
             checks.check("at its stop it does not call these ledgers equal, and nothing of its own is left", code != 0 and last.get("reconciled") is not True
                          and own(exchange) == [], (code, last, err[-300:], own(exchange)))
             sound(checks, "over an exchange that forgot", bot)
+            relay.close()
 
 
 def lost_name(checks):

@@ -93,16 +93,22 @@ class Relay:
         self.ca = None
         if ca:
             self.ca, key = authority()
-            self.inner, self.outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=ca)
+            self.inner = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.inner.load_cert_chain(self.ca, key)
-            for context in (self.inner, self.outer):
-                context.minimum_version = ssl.TLSVersion.TLSv1_3
+            self.inner.minimum_version = ssl.TLSVersion.TLSv1_3
+            self.trust(ca)
         self.server = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.server.getsockname()[1]
         self.lock = threading.Lock()
         self.connections = []
         self.passes = self.refuses = None
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def trust(self, ca):
+        """Whom to believe from now on: an exchange makes itself another certificate at each start."""
+        context = ssl.create_default_context(cafile=ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.outer = context
 
     def _accept(self):
         while True:
