@@ -196,7 +196,8 @@ let package = Package(
       "SimulationTests", at: "SimulationTests",
       needs: kit + path + [
         "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
-        "MartletSimulation", "MartletHistory", "WhiteBITWire", "WhiteBITSession", "WhiteBITDesk",
+        "MartletSimulation", "MartletHistory", "MartletLive", "WhiteBITWire", "WhiteBITSession",
+        "WhiteBITDesk",
       ]),
     tests(
       "ProgramTests", at: "ProgramTests",
