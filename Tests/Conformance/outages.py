@@ -203,7 +203,8 @@ def outages(checks):
         proxy.refuse(5)
         after("no connection to be had for 5 s", 30)
 
-        rounds = 100
+        # How long a hundred take hangs on chance: four to eight minutes, as the venue has ten tokens for streams a minute.
+        rounds = 100 if os.environ.get("MARTLET_LONG") == "1" else 25
         cuts = 0
         with guard.outage():
             for _ in range(rounds):
@@ -213,7 +214,7 @@ def outages(checks):
                 if not until(lambda: proxy.accepted > accepted, 70):
                     break
                 cuts += 1
-        checks.check("M94 cut a hundred times in a row, each time as soon as it comes again, it comes again each time", cuts == rounds, cuts)
+        checks.check("M94 cut 25 times in a row (100 with --long), each time as soon as it comes again, it comes again each time", cuts == rounds, cuts)
         after("so many cuts in a row", 60)
 
         def states():
