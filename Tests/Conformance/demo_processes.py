@@ -1,4 +1,5 @@
 """The demo as a user runs it: two processes, real sockets, real files, and the death of one of them."""
+import collections
 import glob
 import json
 import os
@@ -77,6 +78,7 @@ def whole_demo(checks):
     checks.check("its journal verifies", code == 0 and "sound" in out, (code, out, err))
     code, out, err = run("replay", "--verify", "--json", journal)
     checks.check("its journal replays bit for bit", code == 0 and json.loads(out)["identical"] is True, (code, out, err))
+    explained(checks, journal)
     first = glob.glob(os.path.join(journal, "*.mjl"))
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(journal, os.path.join(folder, "journal"))
@@ -90,6 +92,40 @@ def whole_demo(checks):
     secrets = re.findall(r":([a-z0-9]{32})", open(os.path.join(os.path.dirname(journal), "key")).read())
     held = b"".join(open(path, "rb").read() for path in first)
     checks.check("M39 no secret is in its journal", secrets and secrets[0].encode() not in held)
+
+
+def explained(checks, journal):
+    """Every order of a journal is explained from its reason to its end, and so is any moment."""
+    lines = run("journal", "print", journal)[1].splitlines()
+    orders = re.findall(r"approved (mt\w+) by verdict (\d+)", "\n".join(lines))
+    booked = collections.Counter(re.findall(r"note +\[\d+\] fill \d+ of (mt\w+):", "\n".join(lines)))
+    wrong, answering = [], 0
+    for order, verdict in orders:
+        code, out, err = run("explain", journal, order)
+        parts = [line.split()[0] for line in out.splitlines()[1:-1]]
+        numbers = [int(line.split()[1]) for line in out.splitlines()[1:-1]]
+        kinds = [line.split()[0] for line in lines if int(line.split()[0]) in numbers]
+        end = out.splitlines()[-1] if out else ""
+        whole = (code == 0 and {"cause", "strategy", "risk", "wire", "nonce", "order"} <= set(parts) and {"reply", "told"} & set(parts)
+                 and parts.index("strategy") < parts.index("risk") < parts.index("wire") and f"approved by verdict {verdict}" in out
+                 and len(kinds) == len(set(numbers)) and re.match(rf"(filled|canceled), {booked[order]} fill", end))
+        answering += parts[:1] == ["cause"] and " fill " in out.split("strategy")[0]
+        if not whole:
+            wrong.append((order, parts, end, err))
+    checks.check("M10 each order is explained: cause, intent, verdict, request and nonce, what came back, fills, end", orders and not wrong, wrong[:2])
+    checks.check("M10 an order that answers a fill names that fill as its cause", answering >= 3, answering)
+    moment = lines[len(lines) // 2].split()[1]
+    code, out, err = run("explain", journal, moment)
+    checks.check("M10 a moment is explained: how the bot stood, the last input, its last decisions",
+                 code == 0 and out.startswith("state at ") and "last input:" in out and len(re.findall(r"approved mt", out)) >= 3, (code, out[:400], err))
+    code, out, err = run("explain", journal, lines[3].split()[1])
+    checks.check("and one before it could trade says what held it back", code == 0 and "not ready" in out and "held back: the book" in out, (code, out, err))
+    code, _, err = run("explain", journal, "mtNOSUCHORDER")
+    checks.check("an order that no record names is told: 1", code == 1 and "no record names" in err, (code, err))
+    code, _, err = run("explain", journal, "1000000000")
+    checks.check("and a time before the journal: 1", code == 1 and "begins after" in err, (code, err))
+    code, _, err = run("explain", journal, "yesterday at noon")
+    checks.check("what is neither is refused, with how to say it: 2", code == 2 and "2026-11-21T11:31:53Z" in err, (code, err))
 
 
 def killed_bot(checks):

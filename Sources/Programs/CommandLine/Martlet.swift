@@ -5,7 +5,8 @@ import Glibc
   static let commands: [Command] =
     [
       DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
-      JournalCommand.command, ConfigCommand.command, DoctorCommand.command, KeysCommand.command,
+      JournalCommand.command, ExplainCommand.command, ConfigCommand.command, DoctorCommand.command,
+      KeysCommand.command,
       AlertCommand.command,
       PanicCommand.command, ReconcileCommand.command, BenchCommand.command,
     ] + ControlCommand.commands

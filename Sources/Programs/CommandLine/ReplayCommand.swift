@@ -7,6 +7,7 @@ import MartletModel
 import MartletOrders
 import MartletPortfolio
 import MartletRecord
+import MartletRisk
 import MartletStrategies
 import MartletVenueKit
 import WhiteBITSession
@@ -77,13 +78,25 @@ enum ReplayCommand {
     }
   }
 
-  private static func fold(_ folder: String, until: UInt64) throws -> Result {
+  /// The state that a journal's records lead to at a time, for a person; nil when it begins later.
+  ///
+  /// - Throws: what is wrong with the journal, or where this build makes something else of it.
+  static func state(in folder: String, at time: Timestamp) throws -> String? {
+    let result = try fold(folder, until: .max, at: time)
+    if let difference = result.difference { throw Fault(description: difference) }
+    return result.records == 0 ? nil : result.state
+  }
+
+  private static func fold(
+    _ folder: String, until: UInt64, at time: Timestamp = .distantFuture
+  ) throws -> Result {
     var reader = try JournalReader.open(folder: folder)
     guard let head = try reader.next(), head.kind.rawValue == JournalKind.start else {
       throw Fault(description: "\(folder): does not begin with a start record")
     }
     let plan = try BotPlan(record: copy(reader.payload))
     var result = Result()
+    guard head.time <= time else { return result }
     result.records = 1
     result.build = plan.build
     var replay = Replay(kernel: plan.makeKernel())
@@ -92,7 +105,7 @@ enum ReplayCommand {
     var former: [UInt8] = []
     var first = replay.written
     var isBegun = false
-    while let header = try reader.next(), header.sequence <= until {
+    while let header = try reader.next(), header.sequence <= until, header.time <= time {
       result.records += 1
       if header.kind.rawValue == JournalKind.start {
         // Another run went on behind the last one, with a kernel of its own.
@@ -190,9 +203,23 @@ enum ReplayCommand {
   private static func state(of kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>) -> String
   {
     let counts = kernel.counts
+    var holds: [String] = []
+    if let halt = kernel.risk.halt {
+      holds.append("halted (\(halt.reason)) since \(halt.at.milliseconds)")
+    }
+    if kernel.isPaused { holds.append("paused") }
+    if kernel.isStopping { holds.append("stopping") }
+    if kernel.session.isClockSkewed { holds.append("the clocks are too far apart") }
+    for market in kernel.markets {
+      if !market.book.isTrusted { holds.append("the book of \(market.symbol) is not trusted") }
+      if let instrument = market.instrument, !instrument.rules.isTrading {
+        holds.append("\(market.symbol) is not trading")
+      }
+    }
     var text =
       "state at \(kernel.now.milliseconds): \(kernel.isReady ? "ready" : "not ready"),"
       + " \(counts.fills) fills, \(counts.placed) placed, \(kernel.orders.workingCount) working\n"
+    if !holds.isEmpty { text += "  held back: \(holds.joined(separator: "; "))\n" }
     for entry in kernel.portfolio.allEntries {
       text +=
         "  \(entry.asset): \(entry.expected), reserved \(entry.reserved), fees \(entry.fees)\n"
