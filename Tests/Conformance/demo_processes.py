@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from decimal import Decimal
 
 from local_exchange import Checks, Exchange, KEY, MARTLET, ROOT, SECRET, until
@@ -74,6 +75,10 @@ def whole_demo(checks):
     checks.check("the demo exits 0 with fills and a ledger equal to the exchange's",
                  code == 0 and last.get("fills", 0) > 0 and last.get("reconciled") is True, (code, out[-500:], err[-500:]))
     journal = last.get("journal", "")
+    with open(os.path.join(os.path.dirname(journal), "bot.toml"), "rb") as file:
+        venue = tomllib.load(file)["venue"]["whitebit"]
+    checks.check("it ran over TLS, by the certificate that its exchange made", venue["rest"].startswith("https://") and venue["websocket"].startswith("wss://")
+                 and open(venue["ca"]).read().startswith("-----BEGIN CERTIFICATE-----"), venue)
     code, out, err = run("journal", "verify", journal)
     checks.check("its journal verifies", code == 0 and "sound" in out, (code, out, err))
     code, out, err = run("replay", "--verify", "--json", journal)

@@ -1,6 +1,7 @@
 """Somebody else answers at the exchange's address: a bot that runs says who it is not, sends nothing there, and trades again when the
 exchange is back. Once for its streams and once for its requests, each kind of stranger in turn."""
 import base64
+import contextlib
 import datetime
 import hashlib
 import ipaddress
@@ -17,10 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import audit
 from demo_processes import orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, until
-from outages import Bot, history
+from outages import Bot, Guard, history
 
 DAY = datetime.timedelta(days=1)
 
@@ -122,17 +124,19 @@ def impostors(checks):
             return [line for line in lines if line["code"] == "tls-refused" and line["subject"] == subject and line["event"] == event]
 
         checks.check("a bot trades over TLS with a pinned key", until(bot.is_trading, 20), bot.state())
+        watch = Guard(exchange)
 
         def meet(subject, proxy, port, words):
             """Somebody else answers for one of the ways until it was told, then the exchange again."""
             before = len(told(subject, "raised")), len(told(subject, "cleared"))
-            proxy.upstream = port
-            proxy.cut()
-            raised = until(lambda: told(subject, "raised")[before[0]:], 70)
-            time.sleep(2)  # It tries again.
-            alerts = told(subject, "raised")[before[0]:]
-            placed = bot.state().get("state") if subject != "requests" else "trading"
-            proxy.upstream = exchange.port
+            with watch.outage() if subject == "requests" else contextlib.nullcontext():
+                proxy.upstream = port
+                proxy.cut()
+                raised = until(lambda: told(subject, "raised")[before[0]:], 70)
+                time.sleep(2)  # It tries again.
+                alerts = told(subject, "raised")[before[0]:]
+                placed = bot.state().get("state") if subject != "requests" else "trading"
+                proxy.upstream = exchange.port
             cleared = until(lambda: len(told(subject, "cleared")) > before[1] and bot.is_trading(), 90)  # Ten connections a minute.
             return {"raised": [alert["what"] for alert in alerts], "fits": bool(raised) and len(alerts) == 1 and words in alerts[0]["what"]
                     and alerts[0]["severity"] == "critical" and (subject == "requests" or placed != "trading"), "cleared": bool(cleared)}
@@ -163,7 +167,7 @@ def impostors(checks):
         checks.check("M135 M136 when the exchange is back it is told as over, and it trades again", not lost, lost)
 
         # The exchange as somebody restarts it: all of it comes back, with a certificate that nobody announced.
-        with Exchange("--speed", "10", plain=False) as other:
+        with Exchange("--speed", "10", plain=False) as other, watch.outage():
             before = len(told("requests", "raised"))
             for proxy in (requests, streams):
                 proxy.upstream = other.port
@@ -181,7 +185,10 @@ def impostors(checks):
             back = until(lambda: bot.is_trading() and told("dead-man", "cleared"), 90)
             checks.check("M135 with the known one back it trades again", back, (bot.state().get("state"), told("dead-man", "cleared")))
         settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
+        watch.end()
         code, last, err = bot.end()
+        watch.judge(checks, bot, "over strangers", history(exchange))
+        audit.judge(checks, "over strangers", audit.Journal(bot.journal), audit.finished(exchange), audit.fills(exchange))
         checks.check("M7 its ledger is the exchange's to the last digit", settled and code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
         checks.check("and none of its orders is left", orders(exchange) == [], orders(exchange))
         for words in (["journal", "verify"], ["replay", "--verify"]):

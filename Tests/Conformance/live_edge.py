@@ -12,10 +12,13 @@ import subprocess
 import tempfile
 import threading
 import time
+import types
 import urllib.request
 
+import audit
 from demo_processes import MARTLET, configure, orders
 from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
+from outages import Guard, history
 from relay import Relay, events, is_stream
 
 SKEW = 25.0
@@ -190,6 +193,7 @@ def stalled_replies(checks, earlier):
             return True
 
         relay.passes = late_reply
+        guard = Guard(exchange, timeout=16, every=0.25)
         bot = subprocess.Popen([MARTLET, "run", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         is_placed = until(lambda: began, 15)
         time.sleep(stall + 1)
@@ -198,10 +202,14 @@ def stalled_replies(checks, earlier):
         time.sleep(stop)
         bot.send_signal(signal.SIGCONT)
         time.sleep(1)
+        guard.end()
         bot.send_signal(signal.SIGTERM)
         out, err = bot.communicate(timeout=30)
         relay.close()
-        delays, is_same = frame_delays(relay, os.path.join(folder, "bot-journal"))
+        journal, name = os.path.join(folder, "bot-journal"), f"REST replies held back, run {len(earlier) + 1}"
+        guard.judge(checks, types.SimpleNamespace(journal=journal), name, history(exchange))
+        audit.judge(checks, name, audit.Journal(journal), audit.finished(exchange), audit.fills(exchange))
+        delays, is_same = frame_delays(relay, journal)
         during = [delay for sent, delay in delays if is_placed and began[0] < sent < began[0] + stall]
         late = percentile(during, 99)
         if len(earlier) < 2:

@@ -1,14 +1,16 @@
-"""What befalls a bot from beside its connections: an exchange that comes back and has forgotten everything, a name that nobody knows
+"""What befalls a bot from beside its connections: an exchange that is away, or comes back and has forgotten everything, a name that nobody knows
 any more, a clock that is set, a network that delays and loses."""
 import collections
 import mmap
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+import audit
 from demo_processes import orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
@@ -28,6 +30,46 @@ def sound(checks, name, bot):
     for words in (["journal", "verify"], ["replay", "--verify"]):
         code, out, err = run(*words, bot.journal)
         checks.check(f"{' '.join(words)} holds {name}", code == 0, (out[-300:], err[-300:]))
+
+
+def judged(checks, name, bot, exchange):
+    """The exchange's own lists against the journal of a bot that has ended."""
+    audit.judge(checks, name, audit.Journal(bot.journal), audit.finished(exchange), audit.fills(exchange))
+
+
+def absent_exchange(checks):
+    """The exchange is away in mid-trade, as between its end and its next beginning: connections break, no other is to be had, nothing
+    is answered. What it knew it knows when it is back."""
+    away = 6
+    with Exchange("--speed", "10", plain=False) as exchange, FaultProxy(exchange.port) as proxy, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(exchange, proxy, folder)
+        checks.check("a bot trades on an exchange that will be away", until(lambda: bot.is_trading() and fills(bot) > 3, 40), bot.state())
+        guard = Guard(exchange)
+        before = fills(bot)
+        with guard.outage():
+            exchange.process.send_signal(signal.SIGSTOP)
+            began = time.monotonic()
+            proxy.is_refusing = True
+            proxy.cut()
+            noticed = bot.notices(3)
+            time.sleep(max(0, began + away - time.monotonic()))
+            exchange.process.send_signal(signal.SIGCONT)
+            proxy.is_refusing = False
+        back = until(bot.is_trading, 40)
+        took = time.monotonic() - began
+        traded = until(lambda: fills(bot) > before + 2, 40)
+        checks.check("an exchange that is away is noticed at once; when it is back, all known to it, the bot trades on", noticed and back and traded,
+                     (noticed, back, traded, bot.state()))
+        checks.tell(f"trading again {took:.1f} s later, of which it was away for {away}")
+        settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
+        checks.check("no order is left in doubt after an exchange was away", settled, bot.state())
+        until(lambda: guard.seen > 10, 20)
+        guard.end()
+        code, last, err = bot.end()
+        checks.check("M7 its ledger is the exchange's to the last digit after the exchange was away", code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+        guard.judge(checks, bot, "an exchange that was away", history(exchange))
+        judged(checks, "an exchange that was away", bot, exchange)
+        sound(checks, "over an exchange that was away", bot)
 
 
 def forgetful_exchange(checks):
@@ -112,6 +154,7 @@ def lost_name(checks):
         code, last, err = bot.end()
         checks.check(names[3], code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
         guard.judge(checks, bot, "a lost name", history(exchange))
+        judged(checks, "a lost name", bot, exchange)
         sound(checks, "over a lost name", bot)
 
 
@@ -248,6 +291,7 @@ def main():
     if "--within" in sys.argv:
         within(checks)
     else:
+        absent_exchange(checks)
         forgetful_exchange(checks)
         lost_name(checks)
         set_clock(checks)

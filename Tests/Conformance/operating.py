@@ -42,10 +42,10 @@ class Bot:
         self.alerts_path = os.path.join(folder, "alerts.jsonl")
         self.process = None
 
-    def start(self, again=False):
-        """Until its whole grid rests; one that goes on where it ended has what is left of that."""
+    def start(self, again=False, before=()):
+        """Until its whole grid rests; one that goes on where it ended has what is left of that. `before` goes before its command."""
         self.errors = open(os.path.join(self.folder, "errors"), "a")
-        self.process = subprocess.Popen([MARTLET, "run", self.path, "--json"], stdout=subprocess.DEVNULL, stderr=self.errors, cwd=ROOT)
+        self.process = subprocess.Popen([*before, MARTLET, "run", self.path, "--json"], stdout=subprocess.DEVNULL, stderr=self.errors, cwd=ROOT)
         return until(lambda: self.is_back() if again else self.is_trading(20), 30)
 
     def say(self, *words, **options):
@@ -484,6 +484,26 @@ def bare(checks):
                      code == 2 and out == "" and "no bot runs here; not running" in err and ".martlet/one;" in err and "panic" in err, (code, out, err))
 
 
+def hangup(checks):
+    """A terminal that closes under a bot: an end in order, unless it was begun to outlive that."""
+    with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        began = bot.start()
+        bot.process.send_signal(signal.SIGHUP)
+        code = bot.process.wait(timeout=60)
+        bot.errors.close()
+        errors = open(os.path.join(folder, "errors")).read()[-500:]
+        timers = exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
+        checks.check("SIGHUP ends a bot in order: 0, nothing of its own left, the kill-switch off, its ledger equal, its socket gone",
+                     began and code == 0 and own(exchange) == [] and timers == [] and not os.path.exists(bot.control), (began, code, timers, errors))
+        began = bot.start(again=True, before=["nohup"])
+        bot.process.send_signal(signal.SIGHUP)
+        time.sleep(2)
+        lives = bot.process.poll() is None and bot.status().get("state") == "trading" and len(own(exchange)) > 0
+        checks.check("under nohup SIGHUP is ignored: it trades on, and SIGTERM ends it in order", began and lives and bot.end() == 0 and own(exchange) == [],
+                     (began, lives, bot.process.poll(), open(os.path.join(folder, "errors")).read()[-500:]))
+
+
 def reloading(checks):
     """Other settings for a grid that trades: what the book has before and after."""
     with Exchange("--speed", "1", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
@@ -597,6 +617,7 @@ def main():
     panics(checks)
     clean_slate(checks)
     bare(checks)
+    hangup(checks)
     reloading(checks)
     alerts(checks)
     checks.end()

@@ -71,10 +71,9 @@ class Bot:
 class Guard:
     """Asks the exchange, past the proxy, whether the kill-switch is armed whenever orders of the bot rest, and whether it ever fired."""
 
-    EVERY = 0.5
-
-    def __init__(self, exchange, markets=("DBTC_DUSDT",)):
-        self.exchange, self.markets = exchange, markets
+    def __init__(self, exchange, markets=("DBTC_DUSDT",), timeout=TIMEOUT, every=0.5):
+        """`timeout` is the kill-switch's as its bot was told, `every` how long it waits between two looks."""
+        self.exchange, self.markets, self.timeout, self.every = exchange, markets, timeout, every
         self.unguarded = []
         self.asked = self.seen = 0
         self.oldest = 0.0
@@ -86,18 +85,20 @@ class Guard:
 
     def _watch(self):
         started = {}
-        while not self.is_over.wait(self.EVERY):
+        while not self.is_over.wait(self.every):
             for market in self.markets:
                 # The list first: what is armed only afterwards does not count.
                 timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": market})
                 resting = [row for row in orders(self.exchange, market) if row["clientOrderId"].startswith("mt")]
                 if self.is_over.is_set():
                     return  # It ends meanwhile, and takes its timer off.
+                if not isinstance(timers, list):
+                    continue  # The exchange stood still, and the question was too old when it was read.
                 self.seen += bool(resting)
                 if resting and not timers:
                     self.unguarded.append(len(resting))
                 before, now = started.get(market), timers[0]["startTime"] if timers else None
-                if before is not None and (now is None or now - before > TIMEOUT):
+                if before is not None and (now is None or now - before > self.timeout):
                     self.fired.append(time.monotonic())
                 if before is not None and now is not None:
                     self.oldest = max(self.oldest, now - before)
@@ -116,7 +117,7 @@ class Guard:
     def faults(self):
         """When it fired, other than in an outage longer than its time: that is what it is for."""
         return [moment for moment in self.fired
-                if not any(ended - began > TIMEOUT and began < moment < ended + self.EVERY + 1 for began, ended in self.outages)]
+                if not any(ended - began > self.timeout and began < moment < ended + self.every + 1 for began, ended in self.outages)]
 
     def end(self):
         self.is_over.set()
@@ -129,8 +130,8 @@ class Guard:
         taken = [] if excused else taken_off(history, bot.journal)
         checks.check(f"{name}: it never fired while the bot lived, and took off none of its orders", not self.faults() and not taken, (self.faults(), taken[:5]))
         longest = max((ended - began for began, ended in self.outages), default=0)
-        checks.tell(f"without protection {self.EVERY * len(self.unguarded):.1f} s of {self.EVERY * self.asked:.0f} looked at; {self.oldest:.0f} s between two refreshes "
-                    f"at most, of {TIMEOUT}; fired {len(self.fired)} times" + (f", in an outage of {longest:.0f} s" if excused else ""))
+        checks.tell(f"without protection {self.every * len(self.unguarded):.1f} s of {self.every * self.asked:.0f} looked at; {self.oldest:.0f} s between two refreshes "
+                    f"at most, of {self.timeout}; fired {len(self.fired)} times" + (f", in an outage of {longest:.0f} s" if excused else ""))
 
 
 def taken_off(rows, journal):

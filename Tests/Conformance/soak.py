@@ -216,9 +216,9 @@ class Trouble:
 
 def booked(journal):
     """Trade numbers that the journal's lives booked, each a fill that moved a position; by client order id how much was filled and
-    the state, as it last knew them; and where its ledger was not the exchange's."""
+    the state, as it last knew them; where its ledger was not the exchange's; and the replies of an exchange that was asked too often."""
     process = subprocess.Popen([MARTLET, "journal", "print", journal], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    found, last, known, adjusted = [], None, {}, []
+    found, last, known, adjusted, refused = [], None, {}, [], []
     for line in process.stdout:
         order = re.search(r"note +\[\d+\] order (\S+) .* filled (\S+): (\S+)", line)
         if order:
@@ -233,8 +233,10 @@ def booked(journal):
             last = None
         if "taken over" in line or "ledger of" in line:
             adjusted.append(line.strip())
+        if re.search(r"input +reply \d+ HTTP 429\b", line):
+            refused.append(line.strip()[:300])
     process.wait()
-    return found, known, adjusted
+    return found, known, adjusted, refused
 
 
 def soak(checks, minutes, seed, life):
@@ -284,9 +286,10 @@ def soak(checks, minutes, seed, life):
         left = orders(exchange)
         checks.check("none is left, and each has its end", left == [], left)
         fills = watch.fills
-        known, ends, adjusted = booked(lives.bot.journal)
+        known, ends, adjusted, refused = booked(lives.bot.journal)
         checks.check("no fill was booked twice", len(known) == len(set(known)), [number for number, count in collections.Counter(known).items() if count > 1][:5])
         checks.check("no balance had to be taken over from the exchange", not adjusted, adjusted[:5])
+        checks.check("the exchange never said that it was asked too often: no reply was HTTP 429", not refused, (len(refused), refused[:3]))
         checks.check("no fill was booked that the exchange does not have", set(known) <= set(fills), sorted(set(known) - set(fills))[:5])
         unseen = set(fills) - set(known)
         checks.check("every fill was booked, those while no bot lived too", not unseen, (len(unseen), sorted(unseen)[:5]))
