@@ -92,7 +92,7 @@ let package = Package(
     room("MartletHistory", at: "Edges/History", needs: ["CMartletZstd"] + model),
     room("MartletConfiguration", at: "Edges/Configuration", needs: ["CMartletTOML"] + base),
     room(
-      "MartletAlerts", at: "Edges/Alerts", needs: ["MartletTransport", "MartletJSON"] + base),
+      "MartletAlerts", at: "Edges/Alerts", needs: ["MartletTransport", "MartletJSON"] + model),
     room(
       "MartletDashboard", at: "Edges/Dashboard", needs: ["MartletTransport", "MartletJSON"] + model),
 

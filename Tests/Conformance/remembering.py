@@ -239,10 +239,44 @@ def right_taken_away(checks):
                      trades and ended and "goes on behind" in said and bot.process.returncode == 2, (trades, bot.process.returncode, f"{time.monotonic() - began:.1f} s", said[-600:]))
 
 
+def refused_while_running(checks):
+    """The venue takes the key away from a bot that trades: what it then says must be so."""
+    def account(word):
+        return ["--account", f"turned-key:{word}", "--balance", "DBTC=10", "--balance", "DUSDT=1000000"]
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Without TLS: another exchange has another authority, and would not be believed.
+        with Exchange("--speed", "10", *account("turned-word")) as exchange:
+            bot = Bot(folder, exchange)
+            change(bot, (f'ca = "{exchange.ca}"\n', ""))
+            with open(os.path.join(folder, "key"), "w") as file:
+                file.write("turned-key:turned-word\n")
+            begin(bot)
+            trades = until(lambda: bot.is_trading(20), 20)
+            port = exchange.port
+        with Exchange("--speed", "10", *account("another-word"), listen=f"127.0.0.1:{port}") as exchange:
+            refused = until(lambda: bot.told("key-refused"), 40)
+            until(lambda: bot.told("dead-man-abandoned"), 10)
+            checks.check("M82 a key that is refused while it trades is told as that, and not as a halt that somebody here could lift",
+                         trades and refused and not bot.told("halted") and bot.told("dead-man-abandoned"), [alert["code"] for alert in bot.alerts()])
+            resting = bot.status().get("orders_working", 0)
+            said = {words: bot.say(*words.split()) for words in ("flatten --yes", "halt", "reconcile", "rearm --yes")}
+            checks.check("M82 flatten, reconcile and rearm are refused with what may rest and for how long, and halt says that it cannot",
+                         [said[words][0] for words in ("flatten --yes", "halt", "reconcile", "rearm --yes")] == [3, 1, 3, 3]
+                         and all("refuses the key" in said[words][2] for words in said)
+                         and (resting == 0 or "kill-switch takes off within" in said["halt"][2]), (resting, said))
+            finish(bot)
+        lines = run("journal", "print", bot.journal)[1].splitlines()
+        first = next(number for number, line in enumerate(lines) if "halted: unauthorized" in line)
+        later = [line for line in lines[first:] if " effect " in line and " POST " in line]
+        checks.check("M82 and nothing private was asked any more", not later, later[:2])
+
+
 if __name__ == "__main__":
     checks = Checks()
     words_and_deeds(checks)
     killed_while_it_starts(checks, int(sys.argv[1]) if len(sys.argv) > 1 else random.SystemRandom().randrange(1 << 32))
     torn(checks)
     right_taken_away(checks)
+    refused_while_running(checks)
     checks.end()

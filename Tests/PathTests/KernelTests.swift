@@ -118,7 +118,7 @@ import Testing
     #expect(driver.kernel.orders.workingCount == 0)
   }
 
-  @Test("M82: after a 401 nothing is placed, and every order of ours is asked off")
+  @Test("M82: after a 401 nothing is placed, and the kernel wants every order of ours gone")
   func unauthorizedHalts() {
     let script = KernelHarness.opening + [[.unauthorized(status: 401, code: 10)], [.ready]]
     var driver = Driver(

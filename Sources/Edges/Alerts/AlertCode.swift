@@ -93,7 +93,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
       (
         "trading halted, for the reason told",
         "places nothing, has asked for the end of every order of ours; the dead-man stays armed",
-        "put the reason right, then `./martlet rearm --yes`"
+        "see the reason under “When it halts”, then `./martlet rearm --yes`"
       )
     case .journal:
       (

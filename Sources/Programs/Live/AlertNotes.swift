@@ -16,9 +16,11 @@ extension LiveAlerts {
   ) {
     switch note {
     case .halted(let reason):
-      raise(.halted, "trading", "\(LiveAlerts.words(reason))", at: now)
+      // After a refused key nothing can be asked for any more, and nobody can lift the halt here.
       if reason == .unauthorized {
         raise(.keyRefused, "key", "the exchange refused our key, signature or a right", at: now)
+      } else {
+        raise(.halted, "trading", reason.text.means, at: now)
       }
     case .rearmed: clear(.halted, "trading", "rearmed by an operator", at: now)
     case .ready(let isReady):
@@ -140,20 +142,6 @@ extension LiveAlerts {
     case .proofFailed(_, _, let trade): raise(.fillUnproven, "\(trade.low)", what, at: now)
     case .fieldRefused(let field, _, _): raise(.orderRefused, "\(field)", what, at: now)
     case .proofHeld: raise(.fillsProven, "fills", what, at: now)
-    }
-  }
-
-  private static func words(_ reason: HaltReason) -> String {
-    switch reason {
-    case .unauthorized: "the venue refused the key, signature or permission"
-    case .questionRefused: "the venue refused to tell what the bot must know"
-    case .deadManLost: "the dead-man switch could not be kept armed"
-    case .contradiction: "the venue contradicted itself"
-    case .ledgerMismatch: "own ledger and the venue's differ"
-    case .journalFailed: "the journal cannot be written"
-    case .operatorRequest: "an operator said so"
-    case .lossLimit: "a loss limit was reached"
-    case .capacity: "a bounded part is full"
     }
   }
 }

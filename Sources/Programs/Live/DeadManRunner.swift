@@ -37,7 +37,7 @@ final class DeadManRunner {
   private let worker: DeadManWorker
   private let commands: Mailbox<DeadManWorker.Command>
   private var thread: SystemThread?
-  private var isAbandoned = false
+  private(set) var isAbandoned = false
   /// The venue refused the key for the dead-man's requests.
   private(set) var isRefused = false
   /// Why, in the venue's words as we understand them.
@@ -93,8 +93,8 @@ final class DeadManRunner {
   /// - Returns: false when that was done before.
   func abandon() -> Bool {
     guard !isAbandoned else { return false }
+    // What was armed runs out by itself.
     isAbandoned = true
-    armedUntil = nil
     commands.post(.abandon)
     return true
   }
@@ -120,7 +120,7 @@ final class DeadManRunner {
       bot.alerts.clear(.deadManRefresh, DeadManRunner.subject, "refreshed", at: bot.now())
       bot.feed(.venue(.deadManArmed(until: until)))
     case .lost:
-      armedUntil = nil
+      if !isAbandoned { armedUntil = nil }
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
       bot.alerts.raise(
         .deadManLost, DeadManRunner.subject, "not armed any more: canceling our orders",

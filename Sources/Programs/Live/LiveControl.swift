@@ -118,6 +118,9 @@ final class LiveControl: LocalServerDelegate {
     if verb != .status && (bot.isStopping || bot.isOver) {
       return refuse(client, 1, "the bot is stopping")
     }
+    if bot.isKeyRefused, let hindrance = hindrance(to: verb, bot) {
+      return refuse(client, hindrance.exit, hindrance.words)
+    }
     switch verb {
     case .status: tellStatus(client)
     case .pause:
@@ -151,6 +154,22 @@ final class LiveControl: LocalServerDelegate {
       guard comparing == nil else { return refuse(client, 1, "a comparison is under way") }
       compare(client, bot, left: LiveControl.comparisons)
     }
+  }
+
+  /// Why a word cannot be obeyed by a bot whose key the venue refuses: nothing private is asked any more.
+  private func hindrance(to verb: Verb, _ bot: LiveBot) -> (exit: Int, words: String)? {
+    switch verb {
+    case .status, .pause, .resume, .rearm: return nil
+    case .halt, .flatten, .reconcile, .reload: break
+    }
+    var words = "the exchange refuses the key, and nothing can be asked of it"
+    if bot.workingOrders > 0 {
+      words += "; \(bot.workingOrders) orders of ours may rest"
+      if let left = reporter?.deadManLeft {
+        words += ", which the kill-switch takes off within \((left.milliseconds + 999) / 1_000) s"
+      }
+    }
+    return (verb == .halt ? 1 : 3, words + "; put the key right and start the bot again")
   }
 
   private func rearm(_ request: JSONValue, _ client: LocalClient, _ bot: LiveBot) {

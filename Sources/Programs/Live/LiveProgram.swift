@@ -140,8 +140,8 @@ public final class LiveProgram {
     var sink = try openJournal(of: plan)
     var kernel = plan.makeKernel()
     let key = "\(credentials.fingerprint)"
-    let start = goOn(&kernel, of: plan, key: key, behind: sink.writer.recovery, at: startedAt)
-    try begin(&sink, plan, key: key, kernel, at: startedAt)
+    let start = goOn(&kernel, of: plan, key: key, behind: sink.writer.recovery)
+    try begin(&sink, plan, key: key, kernel, at: SystemClock.realtime())
     for line in consent {
       var empty = ByteBuffer(capacity: 16)
       empty.removeAll()
@@ -279,7 +279,7 @@ public final class LiveProgram {
   ///   with nothing.
   private func goOn(
     _ kernel: inout Kernel<WhiteBITSession, BuiltInStrategy>, of plan: BotPlan, key: String,
-    behind recovery: JournalRecovery, at now: Timestamp
+    behind recovery: JournalRecovery
   ) -> LedgerStart? {
     let folder = plan.configuration.journalFolder
     guard recovery.lastSequence > 0 else { return nil }
@@ -326,13 +326,20 @@ public final class LiveProgram {
         )
         return nil
       }
-      // Every deadline of that state would lie in a future that may never come.
+      // Deadlines of that state lie ahead of a calendar that was set back: what is little is waited for.
       let last = max(run.lastTime, run.kernel.now)
-      guard last <= now + LiveProgram.mostClockStep else {
+      let ahead = last - SystemClock.realtime()
+      guard ahead <= LiveProgram.mostClockStep else {
         beginAnew(
-          "its last record is of a time \((last - now).milliseconds / 1_000) s ahead of this"
-            + " machine's clock, which was set back")
+          "its last record is of a time \(ahead.milliseconds / 1_000) s ahead of this machine's clock,"
+            + " which was set back")
         return nil
+      }
+      if ahead > .zero {
+        complain(
+          "\(folder): waits \((ahead.milliseconds + 999) / 1_000) s, until this machine's clock, which was"
+            + " set back, has passed the last record")
+        SystemClock.sleep(ahead)
       }
       var restored = plan.makeKernel()
       var reader = SnapshotReader(run.state)
@@ -353,8 +360,8 @@ public final class LiveProgram {
     }
   }
 
-  /// A calendar may be set back by this much between two runs: the kernel's time stands until then.
-  private static let mostClockStep = TimeSpan.seconds(5)
+  /// A calendar that was set back between two runs by no more is waited for.
+  private static let mostClockStep = TimeSpan.seconds(15)
 
   /// Writes this run's first records.
   private func begin(

@@ -92,6 +92,15 @@ final class LiveReporter {
 
   // MARK: The status
 
+  /// How long until the venue would cancel what rests; nil when it counts nothing.
+  var deadManLeft: TimeSpan? { deadManLeft(at: bot.now()) }
+
+  private func deadManLeft(at now: Timestamp) -> TimeSpan? {
+    guard let until = deadMan.armedUntil else { return nil }
+    // One that nobody refreshes any more has run out.
+    return deadMan.isAbandoned && until <= now ? nil : max(until - now, .zero)
+  }
+
   func status() -> BotStatus {
     let kernel = KernelView(bot: bot)
     let configuration = plan.configuration
@@ -118,7 +127,7 @@ final class LiveReporter {
     status.orders = kernel.orders
     status.recentFills = bot.history.fills
     status.alerts = bot.alerts.shown
-    status.deadManLeft = deadMan.armedUntil.map { max($0 - status.now, .zero) }
+    status.deadManLeft = deadManLeft(at: status.now)
     status.deadManTimers = deadMan.covers.map {
       .init(
         market: "\($0.market)",

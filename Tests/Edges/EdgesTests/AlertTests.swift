@@ -1,6 +1,7 @@
 import Glibc
 import MartletBase
 import MartletJSON
+import MartletModel
 import Testing
 
 @testable import MartletAlerts
@@ -101,6 +102,22 @@ import Testing
     }
     for row in known { #expect(rows.contains { $0 == row }, "the page lacks or mistakes \(row)") }
     for row in rows { #expect(known.contains { $0 == row }, "no code of this build: \(row)") }
+  }
+
+  /// The page's table of halts is held to the reasons that there are, and the reverse.
+  @Test func thePageHasEveryHaltWordForWordAndNoOther() throws {
+    let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
+    let bytes = try #require(readFile(root.joined(separator: "/") + "/Docs/Operating.md"))
+    let lines = String(decoding: bytes, as: UTF8.self).split(
+      separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0 == "## When it halts" })
+    let section = lines[(start + 1)...].prefix { !$0.hasPrefix("## ") }
+    let rows = section.filter { $0.hasPrefix("| ") }.dropFirst()
+    let known = HaltReason.all.map { "| \($0.text.means) | \($0.text.done) | \($0.text.todo) |" }
+    #expect(rows.map(String.init) == known)
+    for raw in UInt8(0)...50 {
+      #expect((HaltReason(rawValue: raw) != nil) == HaltReason.all.contains { $0.rawValue == raw })
+    }
   }
 
   @Test func aMomentIsWrittenAsTheCalendarHasIt() {
