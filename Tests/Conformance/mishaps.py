@@ -226,6 +226,16 @@ def set_clock(checks):
         found = [round(int(line.split("set by ")[1].split()[0]) / 1000) for line in out.splitlines()]
         steps = [after - before for before, after in zip(taken, taken[1:])]
         checks.check("M34 every step is in its journal with its size", found == steps, (found, steps))
+        settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
+        guard.end()
+        code, last, err = bot.end()
+        checks.check("M7 its ledger is the exchange's to the last digit after it lived on a calendar that was set", settled and code == 0 and last.get("reconciled") is True,
+                     (settled, code, last, err[-300:]))
+        guard.judge(checks, bot, "a calendar that was set in a life", history(exchange))
+        judged(checks, "a calendar that was set in a life", bot, exchange)
+        bot.begin()
+        checks.check("it trades again, by a calendar that is right", until(lambda: bot.is_trading() and fills(bot) > 0, 60), bot.state())
+        guard = Guard(exchange)
         stuck = []
         # It dies on one calendar and begins on the other. On a wrong one it places nothing until it is right.
         held = []
@@ -255,7 +265,7 @@ def set_clock(checks):
         checks.check("M29 C21 its nonces rise through every step, and none is used twice", len(nonces) > 20 and nonces == sorted(set(nonces)), len(nonces))
         _, out, _ = run("journal", "print", bot.journal, "--contains", " HTTP 4")
         checks.check("M29 C21 the exchange refuses none of its requests for it", settled and "nonce" not in out.lower(), out[:500])
-        guard.judge(checks, bot, "a calendar that was set", history(exchange))
+        guard.judge(checks, bot, "a calendar that was set between lives", history(exchange))
         checks.check("M7 its ledger is the exchange's to the last digit after its calendar was set", code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
         sound(checks, "over a calendar that was set", bot)
 
