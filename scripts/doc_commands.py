@@ -2,7 +2,9 @@
 
 Every ```sh block that follows a line `<!-- run -->` in README.md and Docs/*.md is run from the root of
 the checkout, each in its own bash with `set -euo pipefail`. `<!-- run: exit 2 -->` expects that exit
-code. Then the table of Docs/Commands.md is held to the program: each command listed in one is in the
+code. Every ```toml block that follows `<!-- check -->` is a whole configuration that `config check` must
+take, with an entry in the key store for each that it names; `<!-- check: with these lines -->` is the
+one before it with these lines in place of its own. Then the table of Docs/Commands.md is held to the program: each command listed in one is in the
 other, and answers --help with every option that the table names and with an example, which is run as it
 would be pasted: it must end by itself, or be a server that goes on. Prints `ok` or
 `FAIL` per block and command, then `N passed, N failed, N skipped`.
@@ -36,6 +38,45 @@ def blocks(path):
             body, start, wanted = [], number, None
         elif wanted and line.strip():
             raise SystemExit(f"{path}:{wanted}: `<!-- run -->` is not followed by a ```sh block")
+
+
+CHECK = re.compile(r"^<!-- check(: with these lines)? -->\n```toml\n(.*?)^```$", re.M | re.S)
+
+
+def keyed(text):
+    """The lines of a configuration, each with its table and key; no key when the line sets none."""
+    place = ""
+    for line in text.splitlines():
+        place = line.strip() if line.startswith("[") else place
+        yield (place, line.partition("=")[0].strip() if "=" in line else ""), line
+
+
+def configurations(path):
+    """The whole configurations of a page, each with its line."""
+    page, whole = open(path, encoding="utf-8").read(), ""
+    for found in CHECK.finditer(page):
+        if found[1]:
+            new = {name: line for name, line in keyed(found[2]) if name[1]}
+            held = {name for name, _ in keyed(whole)}
+            if not set(new) <= held:
+                raise SystemExit(f"{path}: no such line to change: {sorted(set(new) - held)}")
+            whole = "\n".join(new.get(name, line) for name, line in keyed(whole)) + "\n"
+        else:
+            whole = found[2]
+        yield page[:found.start()].count("\n") + 1, whole
+
+
+def checked(text):
+    """What `config check` says of a configuration, in a folder with a key store of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/bot.toml", "w", encoding="utf-8") as file:
+            file.write(text)
+        adds = "".join(
+            f"echo 'a-key:a-word' | ./martlet keys add {name} --passphrase-file {folder}/phrase\n"
+            for name in sorted(set(re.findall(r'"keyring:([^"]+)"', text))))
+        return run(
+            f"export MARTLET_KEYS={folder}/keys\n(umask 077 && echo 'three or four words' >{folder}/phrase)\n"
+            f"{adds}./martlet config check {folder}/bot.toml")
 
 
 def run(body):
@@ -143,6 +184,14 @@ def main():
             else:
                 failed += 1
                 print(f"FAIL  {path}:{line}: exit {found}, expected {code}\n{body}\n{output[-2000:]}")
+        for line, text in configurations(path):
+            found, output = checked(text)
+            if found == 0:
+                passed += 1
+                print(f"ok    {path}:{line} is a sound configuration")
+            else:
+                failed += 1
+                print(f"FAIL  {path}:{line}: exit {found}\n{text}\n{output[-2000:]}")
     for word, wrong in commands():
         if wrong:
             failed += 1
