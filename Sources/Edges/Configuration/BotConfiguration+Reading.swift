@@ -364,3 +364,8 @@ extension BotConfiguration {
     !text.isEmpty && text.utf8.count <= 1_024 && !text.utf8.contains(0) ? nil : "a folder's path"
   }
 }
+
+extension ConfigurationLog.Setting {
+  /// Whether a bot keeps to this value: a live file may not name one that is read alone.
+  public var isHeld: Bool { !BotConfiguration.notHeld.contains { key == "risk.\($0)" } }
+}

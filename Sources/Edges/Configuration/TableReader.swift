@@ -13,6 +13,7 @@ public final class ConfigurationLog {
 
     public var description: String {
       "\(key) = \(value)  # " + (position.map { "line \($0.line)" } ?? "default")
+        + (isHeld ? "" : ", not held by this build")
     }
   }
 

@@ -482,6 +482,24 @@ import Testing
     }
   }
 
+  @Test func whatNobodyHoldsIsExplainedAsThat() {
+    for text in [Self.live("\"global\""), Self.least] {
+      let texts = Self.check(text).settings.map(\.description)
+      #expect(texts.filter { $0.hasSuffix("  # default, not held by this build") }.count == 6)
+      #expect(
+        texts.contains("risk.max_drawdown_pct = \"10\"  # default, not held by this build"))
+      #expect(texts.contains("risk.price_band_pct = \"10\"  # default"))
+    }
+    let named = Self.check(Self.live("\"global\"", more: "\n[risk]\nmax_drawdown_pct = \"5\"\n"))
+    let texts = named.settings.map(\.description)
+    #expect(
+      texts.contains {
+        $0.hasPrefix("risk.max_drawdown_pct = \"5\"  # line ")
+          && $0.hasSuffix(", not held by this build")
+      })
+    #expect(named.settings.count { !$0.isHeld } == 6)
+  }
+
   @Test func aCustomHostMustBeThisMachine() throws {
     func text(_ rest: String, _ websocket: String) -> String {
       Self.replacing(
