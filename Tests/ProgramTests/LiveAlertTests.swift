@@ -163,6 +163,56 @@ import Testing
     #expect(alerts.shown.count == 2)
   }
 
+  @Test func aRestartTellsOfNothingLostBeforeItWasReady() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    let market = InstrumentID(0)
+    // What a restored kernel notes at its start, and what comes moments later.
+    Self.take(.ready(false), alerts, at: 0)
+    Self.take(.bookTrust(market, isTrusted: false), alerts, at: 0)
+    alerts.lookAtStart(at: Self.moment(1))
+    Self.take(.bookTrust(market, isTrusted: true), alerts, at: 1)
+    Self.take(.ready(true), alerts, at: 1)
+    alerts.lookAtStart(at: Self.moment(60))
+    #expect(alerts.shown.isEmpty)
+    // From then on each is told at once, and its end.
+    Self.take(.ready(false), alerts, at: 61)
+    Self.take(.bookTrust(market, isTrusted: false), alerts, at: 61)
+    #expect(alerts.isActive(.streamLost, "private"))
+    #expect(alerts.isActive(.bookUntrusted, "DBTC_DUSDT"))
+    Self.take(.ready(true), alerts, at: 62)
+    Self.take(.bookTrust(market, isTrusted: true), alerts, at: 62)
+    #expect(alerts.shown.count == 4)
+    #expect(alerts.shown.suffix(2).allSatisfy { $0.text.contains("cleared") })
+  }
+
+  @Test func aRestartThatGainsNothingIsTold() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    let market = InstrumentID(0)
+    Self.take(.ready(false), alerts, at: 0)
+    Self.take(.bookTrust(market, isTrusted: false), alerts, at: 0)
+    func look(_ second: Int64) -> [Bool] {
+      alerts.lookAtStart(at: Self.moment(second))
+      return [
+        alerts.isActive(.streamLost, "private"), alerts.isActive(.bookUntrusted, "DBTC_DUSDT"),
+      ]
+    }
+    #expect(look(9) == [false, false])
+    #expect(look(10) == [true, false])
+    #expect(look(15) == [true, true])
+    #expect(look(16) == [true, true] && alerts.shown.count == 2)
+    // Ready with a book that does not come is told of that book on.
+    Self.take(.ready(true), alerts, at: 17)
+    #expect(look(18) == [false, true])
+    Self.take(.bookTrust(market, isTrusted: true), alerts, at: 19)
+    #expect(look(60) == [false, false] && alerts.shown.count == 4)
+    // A connection refused from the start is told of as always.
+    Self.take(
+      .notice(.retriesExhausted(.stream, tries: 5, order: ClientOrderID(""))), alerts, at: 61)
+    #expect(alerts.active(.retriesExhausted).count == 1)
+  }
+
   @Test func contradictionsOfTheVenueAreTold() throws {
     let alerts = try Self.alerts(try EventLoop())
     defer { alerts.finish() }

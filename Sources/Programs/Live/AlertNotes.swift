@@ -25,17 +25,19 @@ extension LiveAlerts {
     case .rearmed: clear(.halted, "trading", "rearmed by an operator", at: now)
     case .ready(let isReady):
       if isReady {
+        noteReady()
         clear(.streamLost, "private", "connected and reconciled again", at: now)
         clear(.privateSilent, "private", "connected anew", at: now)
       } else if !isStopping && !isActive(.clockSkew, "clock") {
-        raise(.streamLost, "private", "private stream lost: holding placements", at: now)
+        lose(.streamLost, "private", "private stream lost: holding placements", at: now)
       }
     case .bookTrust(let id, let isTrusted):
       let market = market(id)
       if isTrusted {
+        found(.bookUntrusted, market)
         clear(.bookUntrusted, market, "a whole book came", at: now)
       } else if !isStopping {
-        raise(.bookUntrusted, market, "waiting for a whole book", at: now)
+        lose(.bookUntrusted, market, "waiting for a whole book", at: now)
       }
     case .instrument(let instrument):
       if instrument.rules.isTrading {

@@ -27,6 +27,12 @@ final class LiveAlerts {
   ///
   /// - Bounds: `maxDoubts`, as above.
   private var unanswered: [ClientOrderID] = []
+  /// Whether this process was ready before.
+  private var wasReady = false
+  /// What a state that is gone on with no longer has, and this process has not gained yet.
+  ///
+  /// - Bounds: the private side, and one a market.
+  private var awaited: [(code: AlertCode, subject: String, what: String, since: Timestamp)] = []
 
   /// - Parameter showsOnTerminal: nothing goes to standard error, where a status block is drawn.
   init(_ loop: EventLoop, plan: BotPlan, showsOnTerminal: Bool, now: @escaping () -> Timestamp)
@@ -113,6 +119,37 @@ final class LiveAlerts {
     clear(.orderInDoubt, "\(order)", how, at: now)
   }
 
+  /// Raises what was lost. Before this process was ready for the first time nothing was: a state that
+  /// is gone on with only has to be gained anew, which is told when it takes too long.
+  func lose(_ code: AlertCode, _ subject: String, _ what: String, at now: Timestamp) {
+    if wasReady { return raise(code, subject, what, at: now) }
+    guard !awaited.contains(where: { $0.code == code && $0.subject == subject }) else { return }
+    awaited.append((code, subject, what, now))
+  }
+
+  /// What was awaited is there.
+  func found(_ code: AlertCode, _ subject: String) {
+    if awaited.isEmpty { return }
+    awaited.removeAll { $0.code == code && $0.subject == subject }
+  }
+
+  /// The private side is connected and reconciled.
+  func noteReady() {
+    wasReady = true
+    found(.streamLost, "private")
+  }
+
+  /// Tells of what this process has waited for, since it started, for longer than such news may be
+  /// away.
+  func lookAtStart(at now: Timestamp) {
+    for item in awaited {
+      let limit = item.code == .bookUntrusted ? settings.bookSilent : settings.privateSilent
+      guard now - item.since >= limit else { continue }
+      found(item.code, item.subject)
+      raise(item.code, item.subject, item.what, at: now)
+    }
+  }
+
   /// The tries to learn an order's fate ran out.
   func unanswered(_ order: ClientOrderID, _ what: String, at now: Timestamp) {
     guard unanswered.count < LiveAlerts.maxDoubts, !unanswered.contains(order) else { return }
@@ -146,6 +183,7 @@ final class LiveAlerts {
   /// Looks at what only time tells. To be called several times a second.
   func look(_ bot: LiveBot, at now: Timestamp) {
     lookAtDoubts(at: now)
+    if !bot.isStopping { lookAtStart(at: now) }
     if bot.isListening {
       for market in bot.markets {
         lookAtMarket(
