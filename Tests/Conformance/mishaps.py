@@ -3,6 +3,7 @@ any more, a clock that is set, a network that delays and loses."""
 import collections
 import mmap
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
 from outages import Bot, Guard, history
 from relay import Relay
+
+WAITS = re.compile(r"waits \d+ s, until this machine's clock, which was set back")
 
 
 def own(exchange):
@@ -238,10 +241,10 @@ def set_clock(checks):
         guard = Guard(exchange)
         stuck = []
         # It dies on one calendar and begins on the other. On a wrong one it places nothing until it is right.
-        held = []
+        held, said = [], []
         for seconds in (10, 0, -10):
             bot.process.kill()
-            bot.process.communicate()
+            said.append(bot.process.communicate()[1])
             step(seconds)
             before = {order.get("clientOrderId") for order in own(exchange)}
             bot.process = subprocess.Popen(bot.process.args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
@@ -260,12 +263,17 @@ def set_clock(checks):
         guard.end()
         checks.check("M29 M30 C21 dead on one calendar and begun on another, it trades", not stuck and bot.process.poll() is None, (stuck, bot.process.poll()))
         code, last, err = bot.end()
+        said = [*said, err][1:]
+        waited = [bool(WAITS.search(text)) for text in said]
+        checks.check("M34 begun on a calendar behind its last record it says that it waits, and goes on: nothing begins anew",
+                     waited == [False, True, True] and all("goes on behind record" in text and "begins anew" not in text for text in said), said)
         _, out, _ = run("journal", "print", bot.journal, "--contains", "nonce    request")
         nonces = [int(line.rsplit(" ", 1)[1]) for line in out.splitlines()]
         checks.check("M29 C21 its nonces rise through every step, and none is used twice", len(nonces) > 20 and nonces == sorted(set(nonces)), len(nonces))
         _, out, _ = run("journal", "print", bot.journal, "--contains", " HTTP 4")
         checks.check("M29 C21 the exchange refuses none of its requests for it", settled and "nonce" not in out.lower(), out[:500])
         guard.judge(checks, bot, "a calendar that was set between lives", history(exchange))
+        judged(checks, "a calendar that was set between lives", bot, exchange)
         checks.check("M7 its ledger is the exchange's to the last digit after its calendar was set", code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
         sound(checks, "over a calendar that was set", bot)
 
