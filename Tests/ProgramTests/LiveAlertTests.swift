@@ -108,7 +108,7 @@ import Testing
       }
       #expect(alerts.isActive(.halted, "trading"))
       let text = alerts.shown.reversed().first { $0.text.hasPrefix("halted") }?.text
-      #expect(text?.contains(reason.text.means) == true)
+      #expect(text?.contains(reason.means) == true)
       Self.take(.rearmed, alerts, at: Int64(raw))
       #expect(!alerts.isActive(.halted, "trading"))
     }

@@ -19,6 +19,21 @@
   /// The venue refused to answer a question that nothing can go on without.
   case questionRefused = 9
 
+  /// What it means, in the same words wherever a person meets it.
+  public var means: String {
+    switch self {
+    case .unauthorized: "the venue refused the key, signature or permission"
+    case .questionRefused: "the venue refused to tell what the bot must know"
+    case .deadManLost: "the dead-man switch could not be kept armed"
+    case .contradiction: "the venue contradicted itself"
+    case .ledgerMismatch: "own ledger and the venue's differ"
+    case .journalFailed: "the journal cannot be written"
+    case .operatorRequest: "an operator said so"
+    case .lossLimit: "a loss limit was reached"
+    case .capacity: "a bounded part is full"
+    }
+  }
+
   /// Whether it is of the process that halted: the next one finds out for itself. Any other lasts until
   /// a person lifts it.
   public var endsWithProcess: Bool {

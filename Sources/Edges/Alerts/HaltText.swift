@@ -10,60 +10,51 @@ extension HaltReason {
     ]
   }
 
-  /// What it means, what Martlet has done by the time it is told, and what is left to a person.
-  public var text: (means: String, done: String, todo: String) {
+  /// What Martlet has done by the time it is told, and what is left to a person.
+  public var text: (done: String, todo: String) {
     switch self {
     case .unauthorized:
       (
-        "the venue refused the key, signature or permission",
         "asks nothing private any more, cancels included; the kill-switch is refreshed no more and takes off what rests",
         "put the key right and start the bot again; `rearm` is refused until then"
       )
     case .questionRefused:
       (
-        "the venue refused to tell what the bot must know",
         "has asked for the end of every order of ours; the kill-switch stays armed",
         "see the venue's words in the journal and its page; start again, or `./martlet rearm --yes`"
       )
     case .deadManLost:
       (
-        "the dead-man switch could not be kept armed",
         "has asked for the end of every order of ours; goes on arming",
         "look at the network and the venue's status, then `./martlet rearm --yes`"
       )
     case .contradiction:
       (
-        "the venue contradicted itself",
         "has asked for the end of every order of ours; the kill-switch stays armed",
         "`./martlet reconcile`; a market whose price or amount grid changed needs `run --fresh`"
       )
     case .ledgerMismatch:
       (
-        "own ledger and the venue's differ",
         "has asked for the end of every order of ours; the kill-switch stays armed",
         "`./martlet reconcile` shows where; explain it, then `./martlet rearm --yes`"
       )
     case .journalFailed:
       (
-        "the journal cannot be written",
         "sends nothing more; the kill-switch is refreshed no more and takes off what rests",
         "make room or repair the disk, then start the bot again"
       )
     case .operatorRequest:
       (
-        "an operator said so",
         "has asked for the end of every order of ours; the kill-switch stays armed",
         "`./martlet rearm --yes` when it may trade again"
       )
     case .lossLimit:
       (
-        "a loss limit was reached",
         "has asked for the end of every order of ours; the kill-switch stays armed",
         "see what was lost and how, then `./martlet rearm --yes`, or leave it"
       )
     case .capacity:
       (
-        "a bounded part is full",
         "has asked for the end of every order of ours rather than forget one; the kill-switch stays armed",
         "fewer levels or markets; `./martlet rearm --yes` when it has room"
       )

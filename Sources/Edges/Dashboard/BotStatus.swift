@@ -208,17 +208,7 @@ extension BotStatus.State {
   /// Why trading stopped, for people; nil when it did not.
   public var haltText: String? {
     guard case .halted(let reason) = self else { return nil }
-    return switch reason {
-    case .unauthorized: "the venue refused the key, signature or permission"
-    case .questionRefused: "the venue refused to tell what the bot must know"
-    case .deadManLost: "the dead-man switch could not be kept armed"
-    case .contradiction: "the venue contradicted itself about an order"
-    case .ledgerMismatch: "own ledger and the venue's differ"
-    case .journalFailed: "the journal cannot be written"
-    case .operatorRequest: "an operator said so"
-    case .lossLimit: "a loss limit was reached"
-    case .capacity: "a bounded part is full"
-    }
+    return reason.means
   }
 }
 

@@ -20,7 +20,7 @@ extension LiveAlerts {
       if reason == .unauthorized {
         raise(.keyRefused, "key", "the exchange refused our key, signature or a right", at: now)
       } else {
-        raise(.halted, "trading", reason.text.means, at: now)
+        raise(.halted, "trading", reason.means, at: now)
       }
     case .rearmed: clear(.halted, "trading", "rearmed by an operator", at: now)
     case .ready(let isReady):

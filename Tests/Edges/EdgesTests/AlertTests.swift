@@ -113,7 +113,7 @@ import Testing
     let start = try #require(lines.firstIndex { $0 == "## When it halts" })
     let section = lines[(start + 1)...].prefix { !$0.hasPrefix("## ") }
     let rows = section.filter { $0.hasPrefix("| ") }.dropFirst()
-    let known = HaltReason.all.map { "| \($0.text.means) | \($0.text.done) | \($0.text.todo) |" }
+    let known = HaltReason.all.map { "| \($0.means) | \($0.text.done) | \($0.text.todo) |" }
     #expect(rows.map(String.init) == known)
     for raw in UInt8(0)...50 {
       #expect((HaltReason(rawValue: raw) != nil) == HaltReason.all.contains { $0.rawValue == raw })
