@@ -2,21 +2,12 @@ internal import CMartletLinux
 internal import Glibc
 
 /// A journal's folder: `00000001.mjl`, `00000002.mjl`, …, and `lock`.
-struct JournalFolder: Sendable {
+struct JournalFolder: SegmentStore {
   let path: String
   init(_ path: String) { self.path = path }
 
-  static let digits = 8
-  static let suffix = ".mjl"
-
-  func file(_ number: UInt32) -> String {
-    let text = String(number)
-    return String(repeating: "0", count: max(JournalFolder.digits - text.count, 0)) + text
-      + JournalFolder.suffix
-  }
-
-  func path(_ number: UInt32) -> String { path + "/" + file(number) }
-  var lockPath: String { path + "/lock" }
+  private static let suffix = ".mjl"
+  private var lockPath: String { path + "/lock" }
 
   /// What the folder holds.
   struct Content {
@@ -60,7 +51,6 @@ struct JournalFolder: Sendable {
     return number
   }
 
-  /// The numbers of the segments, which must run from 1 without a hole.
   func segments() throws(JournalFault) -> [UInt32] {
     let content = try content()
     for (index, number) in content.segments.enumerated() where number != UInt32(index + 1) {
@@ -71,4 +61,60 @@ struct JournalFolder: Sendable {
     }
     return content.segments
   }
+
+  func makeFolder() throws(JournalFault) {
+    guard Paths.makeFolder(path) == 0 || errno == EEXIST else {
+      throw .failed("mkdir", path, errno: errno)
+    }
+  }
+
+  func prepare(
+    _ number: UInt32, bytes: Int, isNew: Bool
+  ) throws(JournalFault) -> MappedSegment {
+    let segment = try MappedSegment.prepare(number, at: path(number), bytes: bytes, isNew: isNew)
+    // So that a power cut does not lose the file that the next records will stand in.
+    if isNew { Paths.syncFolder(path) }
+    return segment
+  }
+
+  func map(_ number: UInt32) throws(JournalFault) -> MappedSegment? {
+    try MappedSegment.map(number, at: path(number))
+  }
+
+  func remove(_ number: UInt32) throws(JournalFault) {
+    guard Paths.remove(path(number)) == 0 else {
+      throw .failed("unlink", path(number), errno: errno)
+    }
+  }
+
+  func sync(_ segment: MappedSegment) throws(JournalFault) {
+    let result = cmartlet_fdatasync(segment.descriptor)
+    guard result >= 0 else {
+      throw .failed("fdatasync", path(segment.number), errno: -result)
+    }
+  }
+
+  func syncNames() { Paths.syncFolder(path) }
+
+  /// The system lets the lock go with the process, however it ends.
+  func lock() throws(JournalFault) -> Int32 {
+    let descriptor = Paths.open(lockPath, O_RDWR | O_CREAT)
+    guard descriptor >= 0 else {
+      throw .failed("open", lockPath, errno: errno, neededBytes: 64)
+    }
+    guard cmartlet_lock(descriptor) == 0 else {
+      var text = [UInt8](repeating: 0, count: 20)
+      let count = unsafe read(descriptor, &text, text.count)
+      Glibc.close(descriptor)
+      let holder = Int(String(decoding: text.prefix(max(count, 0)), as: UTF8.self))
+      throw .inUse(folder: path, processID: holder)
+    }
+    // For people and for the message above; the lock itself is the system's.
+    let holder = Array(String(getpid()).utf8)
+    ftruncate(descriptor, 0)
+    _ = unsafe write(descriptor, holder, holder.count)
+    return descriptor
+  }
+
+  func unlock(_ lock: Int32) { Paths.unlock(lock) }
 }

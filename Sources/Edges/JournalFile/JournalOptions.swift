@@ -1,4 +1,5 @@
 public import MartletBase
+public import MartletRecord
 
 /// How a journal is written.
 public struct JournalOptions: Sendable {
@@ -18,6 +19,12 @@ public struct JournalOptions: Sendable {
   public var sync = SyncPolicy.behind(every: .milliseconds(100))
   /// Which build writes; it stands at the head of every segment.
   public var build: String
+
+  /// Whether threads make segments ready ahead and bring them to disk behind. Without them the next
+  /// segment is made ready when one is taken, and `sync` alone syncs: a simulation has no threads.
+  public var hasThreads = true
+  /// A new journal's own name; nil draws one.
+  public var journalID: JournalID?
 
   public init(build: String) { self.build = build }
 }

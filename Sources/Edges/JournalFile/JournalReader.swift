@@ -4,7 +4,7 @@ public import MartletRecord
 ///
 /// A journal may be read while it is written: at its end `next` gives nil, and records later.
 public struct JournalReader: ~Copyable {
-  private let folder: JournalFolder
+  private let store: any SegmentStore
   private var mapped: MappedSegment
   private var scanner: RecordScanner<LibraryHashing>
   private var place = 0..<0
@@ -16,19 +16,23 @@ public struct JournalReader: ~Copyable {
   /// - Throws: `folderMissing`, `notAJournal`, `newerVersion`, `permission`, `corrupt`; and
   ///   `notAJournal` for a journal in which no record was ever published.
   public static func open(folder path: String) throws(JournalFault) -> JournalReader {
-    let folder = JournalFolder(path)
-    guard try folder.segments().first == 1, let first = try MappedSegment.map(1, in: folder) else {
-      throw .notAJournal(folder: path, found: "no segment with records")
+    try open(JournalFolder(path))
+  }
+
+  /// The same of a journal that lies anywhere.
+  public static func open(_ store: any SegmentStore) throws(JournalFault) -> JournalReader {
+    guard try store.segments().first == 1, let first = try store.map(1) else {
+      throw .notAJournal(folder: store.path, found: "no segment with records")
     }
     var scanner = RecordScanner(hashing: LibraryHashing())
     switch scanner.begin(segment: 1, in: first.span) {
-    case .begun(let header): return JournalReader(folder, first, scanner, header)
+    case .begun(let header): return JournalReader(store, first, scanner, header)
     case .unused, .torn:
       first.close()
-      throw .notAJournal(folder: path, found: "a segment that was never begun")
+      throw .notAJournal(folder: store.path, found: "a segment that was never begun")
     case .corrupt(let fault):
       first.close()
-      throw .damaged(folder.file(1), fault)
+      throw .damaged(store.file(1), fault)
     }
   }
 
@@ -41,14 +45,20 @@ public struct JournalReader: ~Copyable {
   public static func open(
     folder path: String, atLast kinds: [RecordKind]
   ) throws(JournalFault) -> JournalReader? {
-    let folder = JournalFolder(path)
-    for number in try folder.segments().reversed() {
-      guard var reader = try begin(number, in: folder) else { continue }
+    try open(JournalFolder(path), atLast: kinds)
+  }
+
+  /// The same of a journal that lies anywhere.
+  public static func open(
+    _ store: any SegmentStore, atLast kinds: [RecordKind]
+  ) throws(JournalFault) -> JournalReader? {
+    for number in try store.segments().reversed() {
+      guard var reader = try begin(number, in: store) else { continue }
       var last: UInt64 = 0
       while reader.mapped.number == number, let header = try reader.next() {
         if kinds.contains(header.kind), reader.mapped.number == number { last = header.sequence }
       }
-      guard last > 0, var found = try begin(number, in: folder) else { continue }
+      guard last > 0, var found = try begin(number, in: store) else { continue }
       while let header = try found.next() {
         if header.sequence == last { return found }
       }
@@ -58,27 +68,27 @@ public struct JournalReader: ~Copyable {
 
   /// - Returns: nil when the segment was never begun.
   private static func begin(
-    _ number: UInt32, in folder: JournalFolder
+    _ number: UInt32, in store: any SegmentStore
   ) throws(JournalFault) -> JournalReader? {
-    guard let mapped = try MappedSegment.map(number, in: folder) else { return nil }
+    guard let mapped = try store.map(number) else { return nil }
     let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
     var scanner = RecordScanner(hashing: LibraryHashing(), after: claim ?? RecordChain())
     switch scanner.begin(segment: number, in: mapped.span) {
-    case .begun(let header): return JournalReader(folder, mapped, scanner, header)
+    case .begun(let header): return JournalReader(store, mapped, scanner, header)
     case .unused, .torn:
       mapped.close()
       return nil
     case .corrupt(let fault):
       mapped.close()
-      throw .damaged(folder.file(number), fault)
+      throw .damaged(store.file(number), fault)
     }
   }
 
   private init(
-    _ folder: JournalFolder, _ mapped: MappedSegment, _ scanner: RecordScanner<LibraryHashing>,
+    _ store: any SegmentStore, _ mapped: MappedSegment, _ scanner: RecordScanner<LibraryHashing>,
     _ segment: SegmentHeader
   ) {
-    self.folder = folder
+    self.store = store
     self.mapped = mapped
     self.scanner = scanner
     self.segment = segment
@@ -89,7 +99,7 @@ public struct JournalReader: ~Copyable {
   /// The next sequence and the last link proven so far.
   public var chain: RecordChain { scanner.chain }
   /// The file being read, such as `00000001.mjl`.
-  public var file: String { folder.file(mapped.number) }
+  public var file: String { store.file(mapped.number) }
   /// Where in that file the next record is due.
   public var offset: Int { scanner.offset }
 
@@ -131,9 +141,9 @@ public struct JournalReader: ~Copyable {
   /// Goes on with the next segment, if it has begun.
   private mutating func moveOn() throws(JournalFault) -> Bool {
     let number = mapped.number + 1
-    guard let candidate = try MappedSegment.map(number, in: folder) else {
+    guard let candidate = try store.map(number) else {
       // A hole is not the end.
-      if try isBegun(number + 1) { throw .segmentMissing(file: folder.path(number)) }
+      if try isBegun(number + 1) { throw .segmentMissing(file: store.path(number)) }
       return false
     }
     var fresh = RecordScanner(hashing: LibraryHashing(), after: scanner.chain)
@@ -144,7 +154,7 @@ public struct JournalReader: ~Copyable {
         candidate.close()
         throw .corrupt(
           SegmentFault(
-            file: folder.file(number),
+            file: store.file(number),
             fault: RecordFault(
               offset: 0, sequence: scanner.chain.nextSequence,
               damage: .segment(
@@ -158,22 +168,22 @@ public struct JournalReader: ~Copyable {
       return true
     case .unused:
       candidate.close()
-      if try isBegun(number + 1) { throw .segmentMissing(file: folder.path(number)) }
+      if try isBegun(number + 1) { throw .segmentMissing(file: store.path(number)) }
       return false
     case .torn(let fault):
       candidate.close()
-      if try isBegun(number + 1) { throw .damaged(folder.file(number), fault) }
-      tornTail = SegmentFault(file: folder.file(number), fault: fault)
+      if try isBegun(number + 1) { throw .damaged(store.file(number), fault) }
+      tornTail = SegmentFault(file: store.file(number), fault: fault)
       return false
     case .corrupt(let fault):
       candidate.close()
-      throw .damaged(folder.file(number), fault)
+      throw .damaged(store.file(number), fault)
     }
   }
 
   /// Whether anything was published at the start of a segment.
   private func isBegun(_ number: UInt32) throws(JournalFault) -> Bool {
-    guard let segment = try MappedSegment.map(number, in: folder) else { return false }
+    guard let segment = try store.map(number) else { return false }
     defer { segment.close() }
     for index in 0..<min(segment.bytes, 8) where segment.span[index] != 0 { return true }
     return false

@@ -39,31 +39,35 @@ public struct JournalWriter: ~Copyable {
   public static func open(
     folder path: String, options: JournalOptions, at now: Timestamp
   ) throws(JournalFault) -> JournalWriter {
-    let folder = JournalFolder(path)
+    try open(JournalFolder(path), options: options, at: now)
+  }
+
+  /// The same of a journal that lies anywhere.
+  public static func open(
+    _ store: any SegmentStore, options: JournalOptions, at now: Timestamp
+  ) throws(JournalFault) -> JournalWriter {
     var options = options
     options.segmentBytes = wholePages(options.segmentBytes)
-    guard Paths.makeFolder(path) == 0 || errno == EEXIST else {
-      throw .failed("mkdir", path, errno: errno)
-    }
+    try store.makeFolder()
     // Before anything is written: a folder of something else is left as it is.
-    _ = try folder.segments()
-    let lock = try lock(folder)
+    _ = try store.segments()
+    let lock = try store.lock()
     do throws(JournalFault) {
-      var tail = try recover(folder)
+      var tail = try recover(store)
       let isNew = tail == nil
-      if isNew { tail = try begin(folder, options) }
-      guard let tail else { throw .notAJournal(folder: path, found: "nothing") }
-      var writer = JournalWriter(folder, options, tail, lock, isNew: isNew)
+      if isNew { tail = try begin(store, options) }
+      guard let tail else { throw .notAJournal(folder: store.path, found: "nothing") }
+      var writer = JournalWriter(store, options, tail, lock, isNew: isNew)
       if isNew { writer.begin(at: now) }
       return writer
     } catch {
-      Paths.unlock(lock)
+      store.unlock(lock)
       throw error
     }
   }
 
   private init(
-    _ folder: JournalFolder, _ options: JournalOptions, _ tail: Tail, _ lock: Int32, isNew: Bool
+    _ store: any SegmentStore, _ options: JournalOptions, _ tail: Tail, _ lock: Int32, isNew: Bool
   ) {
     let room = min(options.segmentBytes, tail.segment.bytes) - JournalWriter.headReserve
     // Not on a property: Swift 6.3 destroys the others, not yet set, when one is read here and
@@ -79,7 +83,7 @@ public struct JournalWriter: ~Copyable {
       journalID: tail.journalID, isNew: isNew, lastSequence: tail.chain.nextSequence - 1,
       tornTail: tail.tornTail)
     supply = SegmentSupply(
-      folder, options: options, current: tail.segment, lockDescriptor: lock,
+      store, options: options, current: tail.segment, lock: lock,
       lastSequence: tail.chain.nextSequence - 1)
   }
 
@@ -185,12 +189,10 @@ public struct JournalWriter: ~Copyable {
   private static func wholePages(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
 
   private static func begin(
-    _ folder: JournalFolder, _ options: JournalOptions
+    _ store: any SegmentStore, _ options: JournalOptions
   ) throws(JournalFault) -> Tail {
-    let segment = try MappedSegment.prepare(
-      1, in: folder, bytes: options.segmentBytes, isNew: true)
-    Paths.syncFolder(folder.path)
-    return Tail(segment: segment, journalID: draw())
+    let segment = try store.prepare(1, bytes: options.segmentBytes, isNew: true)
+    return Tail(segment: segment, journalID: options.journalID ?? draw())
   }
 
   private static func draw() -> JournalID {

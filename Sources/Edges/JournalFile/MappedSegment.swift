@@ -4,20 +4,33 @@ internal import MartletRecord
 internal import Synchronization
 
 /// One segment's open file and its mapping. A plain value: whoever holds it last calls `close`.
-@safe struct MappedSegment: @unchecked Sendable {
+@safe public struct MappedSegment: @unchecked Sendable {
+  /// Of its file; -1 of one that is in memory alone.
   let descriptor: Int32
-  let number: UInt32
+  public let number: UInt32
   let start: UnsafeMutableRawPointer
-  let bytes: Int
+  public let bytes: Int
+
+  private init(descriptor: Int32, number: UInt32, start: UnsafeMutableRawPointer, bytes: Int) {
+    self.descriptor = descriptor
+    self.number = number
+    unsafe self.start = unsafe start
+    self.bytes = bytes
+  }
+
+  /// A segment in memory that is not ours: `bytes` bytes at `start`, which lies at a multiple of eight
+  /// and stays there for as long as this is used.
+  @unsafe public init(memory start: UnsafeMutableRawPointer, number: UInt32, bytes: Int) {
+    unsafe self.init(descriptor: -1, number: number, start: start, bytes: bytes)
+  }
 
   /// Creates, or extends, a segment's file, reserves its blocks and makes its pages present, so
   /// that no store into it can find the disk full or has to wait for a page.
   ///
   /// - Parameter isNew: a new file must not exist, and is removed again when this fails.
   static func prepare(
-    _ number: UInt32, in folder: JournalFolder, bytes: Int, isNew: Bool
+    _ number: UInt32, at path: String, bytes: Int, isNew: Bool
   ) throws(JournalFault) -> MappedSegment {
-    let path = folder.path(number)
     let flags = O_RDWR | (isNew ? O_CREAT | O_EXCL : 0)
     let descriptor = Paths.open(path, flags)
     guard descriptor >= 0 else {
@@ -48,9 +61,7 @@ internal import Synchronization
   /// Maps a segment's file for reading, as long as it is now.
   ///
   /// - Returns: nil when there is no such file, or when it is empty.
-  static func map(_ number: UInt32, in folder: JournalFolder) throws(JournalFault) -> MappedSegment?
-  {
-    let path = folder.path(number)
+  static func map(_ number: UInt32, at path: String) throws(JournalFault) -> MappedSegment? {
     let descriptor = Paths.open(path, O_RDONLY)
     guard descriptor >= 0 else {
       if errno == ENOENT { return nil }
@@ -132,6 +143,7 @@ internal import Synchronization
   }
 
   func close() {
+    guard descriptor >= 0 else { return }
     unsafe cmartlet_unmap(start, bytes)
     Glibc.close(descriptor)
   }

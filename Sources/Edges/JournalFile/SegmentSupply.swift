@@ -8,9 +8,9 @@ internal import Synchronization
 ///
 /// The writer meets them only when a segment is full. Until then it shares two counters.
 final class SegmentSupply: @unchecked Sendable {
-  private let folder: JournalFolder
+  private let store: any SegmentStore
   private let options: JournalOptions
-  private let lockDescriptor: Int32
+  private let lock: Int32
   private let monitor = Monitor()
 
   /// The sequence of the last record appended; written by the writer alone.
@@ -39,20 +39,25 @@ final class SegmentSupply: @unchecked Sendable {
 
   /// Takes over the segment being written and the folder's lock, and starts the threads.
   init(
-    _ folder: JournalFolder, options: JournalOptions, current: MappedSegment,
-    lockDescriptor: Int32, lastSequence: UInt64
+    _ store: any SegmentStore, options: JournalOptions, current: MappedSegment, lock: Int32,
+    lastSequence: UInt64
   ) {
-    self.folder = folder
+    self.store = store
     self.options = options
     self.current = current
-    self.lockDescriptor = lockDescriptor
+    self.lock = lock
     appended = Atomic(lastSequence)
+    guard options.hasThreads else {
+      prepareNext()
+      return
+    }
     start("journal-ahead") { $0.prepareAhead() }
     start("journal-sync") { $0.syncBehind() }
   }
 
   /// Gives a full segment away and takes the next, waiting for it when it is not ready.
   func exchange() throws(JournalFault) -> MappedSegment {
+    if !options.hasThreads && full.count >= SegmentSupply.fullLimit { try syncFull() }
     monitor.lock()
     defer { monitor.unlock() }
     if next == nil, nextFault != nil {
@@ -61,12 +66,14 @@ final class SegmentSupply: @unchecked Sendable {
       isNextWanted = true
       monitor.wakeAll()
     }
+    if !options.hasThreads && next == nil { prepareNext() }
     while next == nil && nextFault == nil { monitor.wait() }
-    guard let ready = next else { throw nextFault ?? .folderMissing(folder.path) }
+    guard let ready = next else { throw nextFault ?? .folderMissing(store.path) }
     full.append(current)
     current = ready
     next = nil
     isNextWanted = true
+    if !options.hasThreads { prepareNext() }
     monitor.wakeAll()
     return ready
   }
@@ -86,6 +93,7 @@ final class SegmentSupply: @unchecked Sendable {
 
   /// Brings everything appended so far to disk, on the caller's time.
   func sync() throws(JournalFault) {
+    try syncFull()
     monitor.lock()
     // Full segments are the other thread's, which closes them when they are on disk.
     while !full.isEmpty { monitor.wait() }
@@ -106,27 +114,47 @@ final class SegmentSupply: @unchecked Sendable {
     monitor.wakeAll()
     monitor.unlock()
     for thread in threads { pthread_join(thread, nil) }
-    defer { Paths.unlock(lockDescriptor) }
+    defer { store.unlock(lock) }
     if let next {
       next.close()
-      _ = Paths.remove(folder.path(next.number))
+      try? store.remove(next.number)
     }
     defer { current.close() }
+    try syncFull()
     try sync(current)
-    Paths.syncFolder(folder.path)
+    store.syncNames()
     if let syncFault { throw syncFault }
   }
 
   private func sync(_ segment: MappedSegment) throws(JournalFault) {
-    let result = cmartlet_fdatasync(segment.descriptor)
-    guard result < 0 else { return }
-    let fault = JournalFault.failed("fdatasync", folder.path(segment.number), errno: -result)
-    monitor.lock()
-    if syncFault == nil { syncFault = fault }
-    monitor.unlock()
-    // What failed to reach the disk may be gone from memory too: nobody may rely on it any more.
-    hasFailed.store(true, ordering: .releasing)
-    throw fault
+    do throws(JournalFault) { try store.sync(segment) } catch {
+      monitor.lock()
+      if syncFault == nil { syncFault = error }
+      monitor.unlock()
+      // What failed to reach the disk may be gone from memory too: nobody may rely on it any more.
+      hasFailed.store(true, ordering: .releasing)
+      throw error
+    }
+  }
+
+  /// Puts full segments away, where no thread does.
+  private func syncFull() throws(JournalFault) {
+    while !options.hasThreads, let segment = full.first {
+      try sync(segment)
+      segment.close()
+      full.removeFirst()
+    }
+  }
+
+  /// Makes the next segment ready on the caller's time, where no thread does.
+  private func prepareNext() {
+    do throws(JournalFault) {
+      next = try store.prepare(current.number + 1, bytes: options.segmentBytes, isNew: true)
+      nextFault = nil
+    } catch {
+      nextFault = error
+    }
+    isNextWanted = false
   }
 
   private func prepareAhead() {
@@ -141,9 +169,7 @@ final class SegmentSupply: @unchecked Sendable {
       var ready: MappedSegment?
       var failure: JournalFault?
       do throws(JournalFault) {
-        ready = try .prepare(number, in: folder, bytes: options.segmentBytes, isNew: true)
-        // So that a power cut does not lose the file that the next records will stand in.
-        Paths.syncFolder(folder.path)
+        ready = try store.prepare(number, bytes: options.segmentBytes, isNew: true)
       } catch {
         failure = error
       }

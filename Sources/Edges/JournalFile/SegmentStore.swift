@@ -1,0 +1,52 @@
+/// Where the segments of a journal lie: the files of a folder, or the disk of a simulation.
+///
+/// - Note: its calls are those of a writer that opens, and of the threads behind it: never of an append.
+public protocol SegmentStore: Sendable {
+  /// For messages: of a folder its path.
+  var path: String { get }
+
+  /// Makes the place itself, if it is not there.
+  func makeFolder() throws(JournalFault)
+
+  /// The numbers of the segments, which must run from 1 without a hole.
+  ///
+  /// - Throws: `segmentMissing`, and `notAJournal` when something else is there.
+  func segments() throws(JournalFault) -> [UInt32]
+
+  /// Creates, or extends, a segment with room for all its records, so that no store into it can find
+  /// the disk full.
+  ///
+  /// - Parameter isNew: it must not be there, and is not when this fails.
+  func prepare(_ number: UInt32, bytes: Int, isNew: Bool) throws(JournalFault) -> MappedSegment
+
+  /// Opens a segment for reading, as long as it is now.
+  ///
+  /// - Returns: nil when there is none, or when it is empty.
+  func map(_ number: UInt32) throws(JournalFault) -> MappedSegment?
+
+  func remove(_ number: UInt32) throws(JournalFault)
+
+  /// Brings what was stored into a segment to disk.
+  func sync(_ segment: MappedSegment) throws(JournalFault)
+
+  /// Brings to disk which segments there are, as far as the place does that at all.
+  func syncNames()
+
+  /// Takes the one writer's lock.
+  ///
+  /// - Throws: `inUse`.
+  func lock() throws(JournalFault) -> Int32
+
+  /// Lets go what `lock` gave.
+  func unlock(_ lock: Int32)
+}
+
+extension SegmentStore {
+  /// A segment's name, such as `00000001.mjl`.
+  func file(_ number: UInt32) -> String {
+    let text = String(number)
+    return String(repeating: "0", count: max(8 - text.count, 0)) + text + ".mjl"
+  }
+
+  func path(_ number: UInt32) -> String { path + "/" + file(number) }
+}
