@@ -76,6 +76,9 @@ extension BotConfiguration {
     var journal = root.table("journal")
     let folder = journal.string(
       "folder", default: ".martlet/\(name ?? "bot")/journal", check: BotConfiguration.checkPath)
+    let segmentBytes = journal.integer(
+      "segment_bytes", in: BotConfiguration.segmentBounds, default: 16 << 20)
+    let sync = journal.string("sync", default: "behind 100ms", check: BotConfiguration.checkSync)
     journal.finish()
 
     var dashboard = root.table("dashboard")
@@ -92,7 +95,8 @@ extension BotConfiguration {
 
     guard let name, let mode, let profile, let valuation = valuation.flatMap({ InlineText($0) }),
       let isCleanSlate, let venue,
-      let deadMan, let risk, let folder, let alerts
+      let deadMan, let risk, let folder, let segmentBytes,
+      let sync = sync.flatMap({ JournalSync($0) }), let alerts
     else { return nil }
     self.name = name
     self.mode = mode
@@ -104,6 +108,8 @@ extension BotConfiguration {
     self.strategies = strategies
     self.risk = risk
     journalFolder = folder
+    journalSegmentBytes = Int(segmentBytes)
+    journalSync = sync
     dashboardPort = port.map { UInt16($0) }
     self.alerts = alerts
   }
@@ -358,6 +364,13 @@ extension BotConfiguration {
   /// 32 bytes in base64.
   static func isDigest(_ text: String) -> Bool {
     isOf(text, 44...44, "+/=") && text.hasSuffix("=") && !text.dropLast().contains("=")
+  }
+
+  /// The least holds any state of a bot in one record; a bot keeps two in memory.
+  static let segmentBounds: ClosedRange<Int64> = (4 << 20)...(1 << 30)
+
+  static func checkSync(_ text: String) -> String? {
+    JournalSync(text) == nil ? JournalSync.expected : nil
   }
 
   static func checkPath(_ text: String) -> String? {

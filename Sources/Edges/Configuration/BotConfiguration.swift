@@ -209,6 +209,10 @@ public struct BotConfiguration: Equatable, Sendable {
   public var risk: Risk
   /// `[journal] folder`, relative to the working folder.
   public var journalFolder: String
+  /// `[journal] segment_bytes`: of each of its files; 4 MiB to 1 GiB.
+  public var journalSegmentBytes: Int
+  /// `[journal] sync`.
+  public var journalSync: JournalSync
   /// `[dashboard] port` on the loopback interface; 0 lets the system choose, nil serves no page.
   public var dashboardPort: UInt16?
   public var alerts: Alerts

@@ -267,10 +267,17 @@ public final class LiveProgram {
 
   /// Begins a journal, or opens what earlier runs left.
   private func openJournal(of plan: BotPlan) throws -> JournalFileSink {
-    JournalFileSink(
+    var journal = JournalOptions(build: options.build)
+    journal.segmentBytes = plan.configuration.journalSegmentBytes
+    journal.sync =
+      switch plan.configuration.journalSync {
+      case .behind(let span): .behind(every: span)
+      case .each: .eachRecord
+      case .atClose: .atClose
+      }
+    return JournalFileSink(
       writer: try JournalWriter.open(
-        folder: plan.configuration.journalFolder, options: JournalOptions(build: options.build),
-        at: SystemClock.realtime()))
+        folder: plan.configuration.journalFolder, options: journal, at: SystemClock.realtime()))
   }
 
   /// Brings a new kernel to where the journal's last run ended, unless that cannot or shall not be.

@@ -45,7 +45,7 @@ import Testing
       let isGiven = setting?.position != nil
       return Row(
         key: key == "strategy[0]" ? key : key.split(separator: "[0]").joined(),
-        fallback: isGiven ? "required" : setting?.value ?? "none")
+        fallback: isGiven ? "required" : setting?.value.filter { $0 != " " } ?? "none")
     }
   }
 

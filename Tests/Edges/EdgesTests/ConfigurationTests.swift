@@ -141,6 +141,27 @@ import Testing
     }
   }
 
+  @Test("a journal's files and when they are brought to disk are as the file says")
+  func theJournalIsConfigured() throws {
+    let least = try #require(Self.check(Self.least).configuration)
+    #expect(least.journalSegmentBytes == 16 << 20)
+    #expect(least.journalSync == .behind(.milliseconds(100)))
+    func read(_ line: String) -> BotConfiguration.Report {
+      Self.check(Self.least + "\n[journal]\n\(line)\n")
+    }
+    #expect(read("segment_bytes = 4194304").configuration?.journalSegmentBytes == 4 << 20)
+    #expect(read("sync = \"each\"").configuration?.journalSync == .each)
+    #expect(read("sync = \"close\"").configuration?.journalSync == .atClose)
+    #expect(read("sync = \"behind 2s\"").configuration?.journalSync == .behind(.seconds(2)))
+    for line in [
+      "sync = \"behind\"", "sync = \"behind 9ms\"", "sync = \"behind 11s\"", "sync = \"never\"",
+      "sync = \"behind 1s 1s\"", "segment_bytes = 4194303", "segment_bytes = \"16M\"",
+    ] {
+      let problems = read(line).problems.map(\.description)
+      #expect(problems.count == 1 && problems[0].contains("journal."), "\(line): \(problems)")
+    }
+  }
+
   @Test("M48 T12: a clean slate is off unless the file says so in so many words")
   func cleanSlateIsOff() throws {
     #expect(Self.check(Self.whole).configuration?.isCleanSlate == false)
