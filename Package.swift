@@ -122,7 +122,7 @@ let package = Package(
       "MartletSimulation", at: "Programs/Simulation",
       needs: kit + path + [
         "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
-        "MartletSecrets", "WhiteBITSession", "WhiteBITDesk", "WhiteBITWire",
+        "MartletSecrets", "MartletRecord", "WhiteBITSession", "WhiteBITDesk", "WhiteBITWire",
       ]),
     room(
       "MartletExchangeServer", at: "Programs/ExchangeServer",
@@ -179,7 +179,9 @@ let package = Package(
       ]),
     tests(
       "PathTests", at: "PathTests",
-      needs: kit + path + ["MartletKernel", "MartletGrid", "MartletStrategies"]),
+      needs: kit + path + [
+        "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord",
+      ]),
     tests(
       "ExchangeTests", at: "ExchangeTests", needs: model + ["MartletExchange", "MartletHistory"]),
     tests(
@@ -196,8 +198,8 @@ let package = Package(
       "SimulationTests", at: "SimulationTests",
       needs: kit + path + [
         "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
-        "MartletSimulation", "MartletHistory", "MartletLive", "WhiteBITWire", "WhiteBITSession",
-        "WhiteBITDesk",
+        "MartletSimulation", "MartletHistory", "MartletLive", "MartletRecord", "WhiteBITWire",
+        "WhiteBITSession", "WhiteBITDesk",
       ]),
     tests(
       "ProgramTests", at: "ProgramTests",

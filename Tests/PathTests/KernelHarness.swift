@@ -3,6 +3,7 @@ import MartletGrid
 import MartletKernel
 import MartletModel
 import MartletOrders
+import MartletRecord
 import MartletRisk
 import MartletStrategies
 import MartletStrategy
@@ -12,6 +13,8 @@ import MartletVenueKit
 /// What it is told to place or cancel leaves as one line of text each, so that tests see bytes.
 struct ScriptedSession: VenueSession {
   static var keyScope: KeyScope { .account }
+  /// Frames of two bytes are of the public market.
+  static func isMarketData(_ frame: Span<UInt8>) -> Bool { frame.count == 2 }
   /// Shared by all sessions of a test; a session of a replay reads the same script.
   let script: [[VenueEvent]]
   let levels: [[BookLevel]]
@@ -82,18 +85,20 @@ struct ListSink: JournalSink {
   struct Entry: Equatable {
     let sequence: UInt64
     let kind: UInt16
+    let lane: RecordLane
     let time: Timestamp
     let payload: [UInt8]
   }
   typealias Fault = Never
   var entries: [Entry] = []
   mutating func append(
-    kind: UInt16, at time: Timestamp, _ buffer: borrowing ByteBuffer, _ body: Span<UInt8>
+    kind: UInt16, lane: RecordLane, at time: Timestamp, _ buffer: borrowing ByteBuffer,
+    _ body: Span<UInt8>
   ) -> UInt64 {
     let head = buffer.span
     entries.append(
       Entry(
-        sequence: UInt64(entries.count) + 1, kind: kind, time: time,
+        sequence: UInt64(entries.count) + 1, kind: kind, lane: lane, time: time,
         payload: head.indices.map { head[$0] } + body.indices.map { body[$0] }))
     return UInt64(entries.count)
   }

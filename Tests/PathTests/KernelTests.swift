@@ -4,6 +4,7 @@ import MartletKernel
 import MartletModel
 import MartletOrders
 import MartletPortfolio
+import MartletRecord
 import MartletRisk
 import MartletStrategies
 import MartletStrategy
@@ -46,6 +47,26 @@ import Testing
       }
     }
     return found
+  }
+
+  @Test("a frame of the public market is journaled under its own retention, all else as a decision")
+  func framesOfTheMarketHaveALaneOfTheirOwn() {
+    var driver = KernelDriver(kernel: KernelHarness.kernel(), sink: ListSink())
+    let frames: [[UInt8]] = [[0], [1, 0], [1]]
+    for (index, frame) in frames.enumerated() {
+      driver.feed(
+        .venue(.frame(StreamID(0))), bytes: frame.span,
+        at: Timestamp(milliseconds: Int64(index)))
+    }
+    // The same bytes as a reply are no frame.
+    let body = frames[1]
+    driver.feed(
+      .venue(.response(RequestID(1), status: 200)), bytes: body.span,
+      at: Timestamp(milliseconds: 9))
+    let inputs = driver.sink.entries.filter { $0.kind == JournalKind.input }
+    #expect(inputs.map(\.lane) == [.decisions, .market, .decisions, .decisions])
+    let others = driver.sink.entries.filter { $0.kind != JournalKind.input }
+    #expect(!others.isEmpty && others.allSatisfy { $0.lane == .decisions })
   }
 
   @Test("M1 M9: one trade leaves market data, signal, order, fill and position under one id")

@@ -2,8 +2,10 @@ import MartletBase
 import MartletGrid
 import MartletKernel
 import MartletModel
+import MartletRecord
 import MartletSimulation
 import MartletStrategies
+import MartletVenueKit
 import Testing
 import WhiteBITSession
 
@@ -55,6 +57,27 @@ import WhiteBITSession
     for entry in entries { try feed(&replay, entry) }
     try replay.finish()
     #expect(replay.compared > 300)
+  }
+
+  @Test("of a troubled day's records only public pushes are under the market's retention")
+  func lanesOfADay() throws {
+    let (_, entries) = try troubledDay()
+    var market = 0
+    for entry in entries {
+      var isMarket = false
+      if entry.kind == JournalKind.input {
+        let read = InputCoding.read(entry.payload.span)
+        let (input, start) = try #require(read)
+        let text = String(decoding: entry.payload[start...], as: UTF8.self)
+        let pushes = ["depth_update", "trades_update", "lastprice_update"]
+        if case .venue(.frame(_)) = input {
+          isMarket = pushes.contains { text.contains("\"method\": \"\($0)\"") }
+        }
+      }
+      #expect(entry.lane == (isMarket ? .market : .decisions), "record \(entry.sequence)")
+      market += isMarket ? 1 : 0
+    }
+    #expect(market > 50 && market < entries.count)
   }
 
   @Test("a snapshot that is not the state of the fold is told from one that is, and begins a fold")

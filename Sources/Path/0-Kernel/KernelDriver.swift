@@ -1,4 +1,5 @@
 public import MartletBase
+public import MartletRecord
 public import MartletStrategy
 public import MartletVenueKit
 
@@ -8,10 +9,21 @@ public protocol JournalSink: ~Copyable {
   /// Appends one record whose payload is `head` followed by `body`, durable against the death of the
   /// process when it returns.
   ///
+  /// - Parameter lane: which retention it is under.
   /// - Returns: the record's sequence: one more than the last.
   mutating func append(
-    kind: UInt16, at time: Timestamp, _ head: borrowing ByteBuffer, _ body: Span<UInt8>
+    kind: UInt16, lane: RecordLane, at time: Timestamp, _ head: borrowing ByteBuffer,
+    _ body: Span<UInt8>
   ) throws(Fault) -> UInt64
+}
+
+extension JournalSink where Self: ~Copyable {
+  /// Appends a decision.
+  @inlinable public mutating func append(
+    kind: UInt16, at time: Timestamp, _ head: borrowing ByteBuffer, _ body: Span<UInt8>
+  ) throws(Fault) -> UInt64 {
+    try append(kind: kind, lane: .decisions, at: time, head, body)
+  }
 }
 
 /// Feeds one kernel and keeps the rule of the journal: an input is written before it acts, and every
@@ -49,7 +61,8 @@ public struct KernelDriver<
   ) throws(Sink.Fault) {
     payload.removeAll()
     InputCoding.write(input, into: &payload)
-    let sequence = try sink.append(kind: JournalKind.input, at: now, payload, bytes)
+    let sequence = try sink.append(
+      kind: JournalKind.input, lane: lane(of: input, bytes), at: now, payload, bytes)
     kernel.step(input, bytes: bytes, at: now, sequence: sequence)
     let nothing = Span<UInt8>()
     for index in 0..<kernel.effects.list.count {
@@ -58,6 +71,12 @@ public struct KernelDriver<
         kernel.effects.list[index], bytes: kernel.effects.bytes, into: &payload)
       _ = try sink.append(kind: JournalKind.effect, at: now, payload, nothing)
     }
+  }
+
+  /// A public frame may leave the journal when it is old; whatever else came in stays.
+  private func lane(of input: KernelInput, _ bytes: Span<UInt8>) -> RecordLane {
+    if case .venue(.frame) = input, Session.isMarketData(bytes) { return .market }
+    return .decisions
   }
 
   /// Journals what the last step decided and why.

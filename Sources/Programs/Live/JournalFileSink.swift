@@ -9,8 +9,10 @@ struct JournalFileSink: JournalSink, ~Copyable {
   var writer: JournalWriter
 
   mutating func append(
-    kind: UInt16, at time: Timestamp, _ head: borrowing ByteBuffer, _ body: Span<UInt8>
+    kind: UInt16, lane: RecordLane, at time: Timestamp, _ head: borrowing ByteBuffer,
+    _ body: Span<UInt8>
   ) throws(JournalFault) -> UInt64 {
-    try writer.append(kind: RecordKind(kind), time: time, prefix: head.span, body: body)
+    try writer.append(
+      kind: RecordKind(kind), lane: lane, time: time, prefix: head.span, body: body)
   }
 }

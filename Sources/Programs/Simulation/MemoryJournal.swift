@@ -1,6 +1,7 @@
 public import MartletBase
 public import MartletKernel
 internal import MartletModel
+public import MartletRecord
 
 /// A journal in memory, for simulations and tests: the same records as a live one's, unhashed.
 ///
@@ -11,6 +12,7 @@ public struct MemoryJournal: JournalSink, Sendable {
     public let sequence: UInt64
     /// One of `JournalKind`.
     public let kind: UInt16
+    public let lane: RecordLane
     public let time: Timestamp
     public let payload: [UInt8]
   }
@@ -25,7 +27,8 @@ public struct MemoryJournal: JournalSink, Sendable {
   public init() {}
 
   public mutating func append(
-    kind: UInt16, at time: Timestamp, _ head: borrowing ByteBuffer, _ body: Span<UInt8>
+    kind: UInt16, lane: RecordLane, at time: Timestamp, _ head: borrowing ByteBuffer,
+    _ body: Span<UInt8>
   ) -> UInt64 {
     var payload = head.copy()
     payload.reserveCapacity(payload.count + body.count)
@@ -34,7 +37,7 @@ public struct MemoryJournal: JournalSink, Sendable {
     fold(UInt64(bitPattern: time.nanoseconds))
     for byte in payload { fold(UInt64(byte)) }
     let sequence = UInt64(entries.count) + 1
-    entries.append(Entry(sequence: sequence, kind: kind, time: time, payload: payload))
+    entries.append(Entry(sequence: sequence, kind: kind, lane: lane, time: time, payload: payload))
     return sequence
   }
 

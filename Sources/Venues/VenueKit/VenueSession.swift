@@ -9,6 +9,12 @@ public protocol VenueSession: ~Copyable, Snapshotting {
   /// What one of this venue's keys opens, as its documentation says.
   static var keyScope: KeyScope { get }
 
+  /// Whether a frame is certainly one of the venue's public market and of nothing of ours: a journal may
+  /// let such a frame go one day, so whatever is in doubt is none.
+  ///
+  /// - Complexity: a cheap look at the frame's beginning, without allocation: it is asked of every frame.
+  static func isMarketData(_ frame: Span<UInt8>) -> Bool
+
   /// Takes one input of this venue.
   ///
   /// - Parameters:
@@ -45,6 +51,9 @@ public protocol VenueSession: ~Copyable, Snapshotting {
 }
 
 extension VenueSession where Self: ~Copyable {
+  /// For a session that cannot tell cheaply: everything is kept.
+  @inlinable public static func isMarketData(_ frame: Span<UInt8>) -> Bool { false }
+
   /// For a session whose books come whole every time: the next one heals by itself.
   public mutating func refreshBook(_ instrument: InstrumentID) {}
 }

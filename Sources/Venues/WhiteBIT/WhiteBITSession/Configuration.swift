@@ -116,4 +116,6 @@ extension WhiteBITSession {
   ///   one of them, Info and Trading, covers `order/*`, `trade-account/*` and `collateral-account/*`
   ///   alike; so does the kill-switch, unless its `types` say less.
   public static var keyScope: KeyScope { .account }
+
+  public static func isMarketData(_ frame: Span<UInt8>) -> Bool { MarketPush.isFound(in: frame) }
 }
