@@ -1,10 +1,11 @@
 """Holds a bot's journal against the exchange's own lists: each order's one end and what proves it, each fill and its fee."""
 import collections
 import re
+import subprocess
+import threading
 from decimal import Decimal
 
-from demo_processes import run
-from local_exchange import KEY
+from local_exchange import KEY, MARTLET, ROOT
 
 ENDS = {"filled", "canceled", "rejected"}
 ROLES = {1: "maker", 2: "taker"}
@@ -27,26 +28,81 @@ def fills(exchange, market="DBTC_DUSDT"):
     return {row["id"]: row for row in finished(exchange, market, "executed-history")}
 
 
+class Collector:
+    """Reads the account's lists of several markets again and again, while the exchange still has them: it forgets the oldest."""
+
+    def __init__(self, exchange, markets, every=10.0):
+        self.exchange, self.markets, self.every = exchange, markets, every
+        self.orders, self.fills = {}, {}  # Rows by the exchange's numbers.
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self._work)
+        self.thread.start()
+
+    def _work(self):
+        while not self.is_over.wait(self.every):
+            try:
+                self.collect()
+            except (OSError, TypeError, KeyError):
+                continue  # The exchange stands still.
+
+    def collect(self):
+        for market in self.markets:
+            for path, kept, number in (("order/history", self.orders, "id"), ("executed-history", self.fills, "id")):
+                offset, is_new = 0, True
+                while is_new:
+                    answer = self.exchange.post(f"/api/v4/trade-account/{path}", {"market": market, "limit": 100, "offset": offset})
+                    page = answer if isinstance(answer, list) else answer.get(market, [])
+                    fresh = {row[number]: {**row, "market": market} for row in page if (row.get("clientOrderId") or "").startswith("mt")}
+                    # One page more than seems needed: what ended meanwhile pushed the rest down.
+                    is_new = len(page) == 100 and not fresh.keys() <= kept.keys()
+                    kept.update(fresh)
+                    offset += 90
+
+    def end(self):
+        self.is_over.set()
+        self.thread.join()
+        self.collect()
+
+
 class Journal:
-    """What a bot wrote down: notes, and with each end of an order the input that it followed from."""
+    """What a bot wrote down: notes, and with each end of an order the input that it followed from. It may be far larger than memory."""
 
     def __init__(self, path):
-        code, out, err = run("journal", "print", path)
-        if code != 0:
-            raise OSError(err)
-        self.records, self.requests = {}, {}
+        self.records, self.requests = {}, {}  # Of inputs those from which an order's end followed; of requests those that name an order.
         self.ends = collections.defaultdict(list)  # By order: state and record.
         self.states = collections.defaultdict(list)
         self.fills = collections.defaultdict(list)  # By trade: its note, and whether a position moved by it.
         self.approved = {}  # When risk had let each order through.
-        last, cause = None, 0
-        for line in out.splitlines():
-            number, moment, text = line.split(" ", 2)
-            self.records[int(number)] = text
-            if match := re.match(r"effect +request (\d+) ", text):
-                self.requests[match[1]] = text
+        self.told = {}  # By order: the last push that named its end or a fill of it, with its record; it may be held until lists are read.
+        self.answers = {}  # By order: the trade that was booked in the same turn before it was wished.
+        self.frames = collections.Counter()  # By the whole second.
+        self.adjusted, self.refused, self.halts = [], [], []
+        self.count = 0
+        with subprocess.Popen([MARTLET, "journal", "print", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            self._read(process.stdout)
+            err = process.stderr.read()
+        if process.returncode != 0:
+            raise OSError(err)
+
+    def _read(self, lines):
+        last, cause, said = None, 0, ""
+        for line in lines:
+            self.count += 1
+            number, moment, text = line.rstrip("\n").split(" ", 2)
             if text.startswith("input "):
-                cause = int(number)
+                cause, said, last, booked = int(number), text, None, None
+                if text.startswith("input    frame "):
+                    self.frames[int(moment[:10])] += 1
+                    if '"ordersExecuted_update"' in text[:60] or '"deals_update"' in text[:60]:
+                        for order in re.findall(r'"(mt\w+)"', text):
+                            self.told[order] = cause, text
+                elif " HTTP 429" in text[:60]:
+                    self.refused.append(text[:300])
+                continue
+            if text.startswith("effect ") and (match := re.match(r"effect +request (\d+) ", text)):
+                if "mt" in text:
+                    self.requests[match[1]] = text
+                last = None
             if not (match := re.match(r"note +\[\d+\] (.*)", text)):
                 continue
             note = match[1]
@@ -54,13 +110,20 @@ class Journal:
                 self.states[match[1]].append(match[2])
                 if match[2] in ENDS:
                     self.ends[match[1]].append((match[2], cause))
+                    self.records[cause] = said
             elif match := re.match(r"fill (\d+) of (\S+): (buy|sell) (\S+) @ (\S+), fee (\S+) (\S+), (\w+), told by (\w+)", note):
-                last = int(match[1])
+                last = booked = int(match[1])
                 self.fills[last].append([match.groups()[1:], False])
             elif match := re.match(r"approved (\S+) by", note):
                 self.approved[match[1]] = float(moment)
+                if booked:
+                    self.answers[match[1]] = booked
             elif note.startswith("position ") and last is not None:
                 self.fills[last][-1][1] = True
+            elif "taken over" in note or "ledger of" in note:
+                self.adjusted.append(note)
+            elif note.startswith("halted"):
+                self.halts.append(note)
             if not note.startswith("fill "):
                 last = None
 
@@ -72,6 +135,8 @@ class Journal:
                 return text
             if (match := re.match(r"input +(?:reply|request) (\d+)", text)) and order in self.requests.get(match[1], ""):
                 return text
+            if text.startswith("input    reply") and order in self.told and self.told[order][0] < cause:
+                return self.told[order][1]
         return None
 
 

@@ -74,6 +74,7 @@ class Guard:
     def __init__(self, exchange, markets=("DBTC_DUSDT",), timeout=TIMEOUT, every=0.5):
         """`timeout` is the kill-switch's as its bot was told, `every` how long it waits between two looks."""
         self.exchange, self.markets, self.timeout, self.every = exchange, markets, timeout, every
+        self.may_end = False  # Whether a bot may stop in order meanwhile, and take its timers off.
         self.unguarded = []
         self.asked = self.seen = 0
         self.oldest = 0.0
@@ -87,7 +88,8 @@ class Guard:
         started = {}
         while not self.is_over.wait(self.every):
             for market in self.markets:
-                # The list first: what is armed only afterwards does not count.
+                # What came to rest only after the question for timers may have been armed after it as well.
+                asked_at = time.time()
                 timers = self.exchange.post("/api/v4/order/kill-switch/status", {"market": market})
                 resting = [row for row in orders(self.exchange, market) if row["clientOrderId"].startswith("mt")]
                 if self.is_over.is_set():
@@ -95,10 +97,10 @@ class Guard:
                 if not isinstance(timers, list):
                     continue  # The exchange stood still, and the question was too old when it was read.
                 self.seen += bool(resting)
-                if resting and not timers:
-                    self.unguarded.append(len(resting))
+                if not timers and (bare := sum(row["timestamp"] < asked_at for row in resting)):
+                    self.unguarded.append(bare)
                 before, now = started.get(market), timers[0]["startTime"] if timers else None
-                if before is not None and (now is None or now - before > self.timeout):
+                if before is not None and (now is None and not self.may_end or now is not None and now - before > self.timeout):
                     self.fired.append(time.monotonic())
                 if before is not None and now is not None:
                     self.oldest = max(self.oldest, now - before)

@@ -87,9 +87,11 @@ class Relay:
     `passes` is asked before bytes go on, with the connection's record, "sent" or "received", and the bytes: they wait until it answers,
     and are swallowed when it says no. `refuses` is asked for a client's first bytes, and resets the connection when it says yes."""
 
-    def __init__(self, upstream, ca=None):
-        """`ca` is what the upstream's certificate is checked with; without one both sides are plain. `self.ca` is for the client."""
+    def __init__(self, upstream, ca=None, kept=("sent", "received")):
+        """`ca` is what the upstream's certificate is checked with; without one both sides are plain. `self.ca` is for the client.
+        Of a long run only what is `kept` is remembered."""
         self.upstream = upstream
+        self.kept = kept
         self.ca = None
         if ca:
             self.ca, key = authority()
@@ -144,8 +146,9 @@ class Relay:
             while data := data or source.recv(65536):
                 if self.passes is None or self.passes(record, kind, data):
                     entry = [0, data]
-                    with self.lock:
-                        record[kind].append(entry)
+                    if kind in self.kept:
+                        with self.lock:
+                            record[kind].append(entry)
                     entry[0] = time.time()  # The last thing before it leaves.
                     target.sendall(data)
                 data = b""

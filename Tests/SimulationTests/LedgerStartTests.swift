@@ -60,14 +60,47 @@ import WhiteBITSession
     #expect(own.isEarlier("\(UInt64(truncatingIfNeeded: first))", of: market))
     scenario.expectSoundEnd(&world)
   }
+
+  @Test(
+    "however long a process lives, no more fills are compared than a venue lists, and those exactly"
+  )
+  func longLife() throws {
+    let scenario = WhiteBITScenario.grid(seed: 11)
+    var world = try scenario.running()
+    var starts = LedgerStarts(nil, span: 4)
+    var most: UInt64 = 0
+    for round in 0..<40 {
+      world.meet(
+        round % 2 == 0 ? .sell : .buy, price: round % 2 == 0 ? "59950" : "60050", amount: "0.0002")
+      world.run(for: .seconds(20)) { world in
+        starts.follow(world.kernel)
+        return false
+      }
+      let begin = starts.current
+      let own = OwnLedger(world.kernel, prefix: scenario.prefix, earlier: [], start: begin)
+      most = max(most, own.fills)
+      let market = try #require(own.markets.first)
+      let compared = world.fills.filter {
+        $0.time >= own.since
+          && !own.isEarlier("\(UInt64(truncatingIfNeeded: $0.key))", of: market)
+      }
+      #expect(UInt64(compared.count) == own.fills, "round \(round)")
+    }
+    #expect(world.kernel.counts.fills > 24 && most >= 4 && most < 12)
+    let last = starts.current
+    #expect(last != nil)
+    scenario.expectSoundEnd(&world)
+  }
 }
 
 extension WhiteBITWorld {
   /// The fills that were booked, as the session names them.
-  fileprivate var fillKeys: [UInt128] {
+  fileprivate var fillKeys: [UInt128] { fills.map(\.key) }
+
+  fileprivate var fills: [(key: UInt128, time: Timestamp)] {
     journal.notes.compactMap {
       if case .fill(let fill) = $0.note {
-        WhiteBITSession.key(of: fill.tradeID, on: fill.instrument)
+        (WhiteBITSession.key(of: fill.tradeID, on: fill.instrument), fill.exchangeTime)
       } else {
         nil
       }

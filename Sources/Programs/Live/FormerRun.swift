@@ -16,8 +16,10 @@ struct FormerRun: ~Copyable {
   /// The fingerprint of its key; nil where an older build did not say.
   private(set) var key: String?
   private var replay: Replay<WhiteBITSession, BuiltInStrategy>
-  /// What the fold began with; nil when that was nothing.
-  private(set) var start: LedgerStart?
+  /// What its books held when the fills that are compared with the venue's began; nil when that was
+  /// nothing.
+  var start: LedgerStart? { starts.current }
+  private var starts = LedgerStarts(nil)
   /// What was told of runs before it.
   private(set) var earlier = EarlierFills()
   private(set) var lastSequence: UInt64 = 0
@@ -100,7 +102,7 @@ struct FormerRun: ~Copyable {
     replay = Replay(kernel: plan.makeKernel())
     earlier = EarlierFills()
     let isWhole = try replay.take(record.state)
-    start = LedgerStart(replay.kernel)
+    starts = LedgerStarts(LedgerStart(replay.kernel))
     return isWhole
   }
 
@@ -115,7 +117,9 @@ struct FormerRun: ~Copyable {
         description: "record \(error.sequence) is not what this build makes of the records before"
           + " it: ./martlet replay --verify \(folder) tells more")
     }
-    if header.kind.rawValue == JournalKind.input { earlier.take(replay.kernel.notes) }
+    guard header.kind.rawValue == JournalKind.input else { return }
+    earlier.take(replay.kernel.notes)
+    starts.follow(replay.kernel)
   }
 
   var kernel: Kernel<WhiteBITSession, BuiltInStrategy> { _read { yield replay.kernel } }

@@ -37,8 +37,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// The fingerprint of the key.
   private let keyName: String
   private let hasPrivateStream: Bool
-  /// What the books held when this process began; nil when that was nothing.
-  private let start: LedgerStart?
+  /// What the books held when the fills that are compared with the venue's began.
+  private var starts: LedgerStarts
   private let placedBefore: UInt64
   private var earlier = EarlierFills()
   /// How the last flatten ended.
@@ -112,7 +112,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     self.loop = loop
     self.plan = plan
     keyName = key
-    self.start = start
+    starts = LedgerStarts(start)
     self.alerts = alerts
     hasPrivateStream = plan.configuration.whitebit.feed == .websocket
     placedBefore = driver.kernel.counts.placed
@@ -201,6 +201,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private func takeNotes() {
     let notes = driver.kernel.notes
     earlier.take(notes)
+    starts.follow(driver.kernel)
     for index in notes.indices {
       history.take(notes[index].note)
       if case .flattened(let isWhole) = notes[index].note { lastFlattenWasWhole = isWhole }
@@ -507,7 +508,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   /// What our own books say, for the comparison with the venue's.
   func ownLedger(_ plan: BotPlan) -> OwnLedger {
-    OwnLedger(driver.kernel, prefix: plan.ownPrefix, earlier: earlier.trades, start: start)
+    OwnLedger(driver.kernel, prefix: plan.ownPrefix, earlier: earlier.trades, start: starts.current)
   }
 
   /// Why a strategy trades nothing, when its settings do not fit its instrument.

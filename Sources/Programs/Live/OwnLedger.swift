@@ -149,6 +149,33 @@ struct LedgerStart: Equatable, Sendable {
   func holds(_ fill: UInt128) -> Bool { known.contains(fill) && !held.contains(fill) }
 }
 
+/// Follows a process so that what is compared with the venue's fills stays less than a venue lists,
+/// however long the process lives.
+///
+/// - Bounds: between one and two times `span` fills are compared once there were so many, and all
+///   before that. Those before were each compared with the venue's own rows by the session's proofs.
+struct LedgerStarts {
+  static let span: UInt64 = 4_096
+  /// Where the comparison begins; nil when the books began with nothing and it compares all.
+  private(set) var current: LedgerStart?
+  /// Where it will begin when as many fills are behind it.
+  private var next: LedgerStart?
+  private let span: UInt64
+
+  /// - Parameter first: what the books held when the process began.
+  init(_ first: LedgerStart?, span: UInt64 = LedgerStarts.span) {
+    current = first
+    self.span = span
+  }
+
+  /// Called after each step.
+  mutating func follow(_ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>) {
+    guard kernel.counts.fills - ((next ?? current)?.fills ?? 0) >= span else { return }
+    current = next ?? current
+    next = LedgerStart(kernel)
+  }
+}
+
 /// Fills of an earlier run's orders that were told to this one: they are in the balances it began
 /// with.
 ///
