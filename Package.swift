@@ -198,8 +198,8 @@ let package = Package(
       "SimulationTests", at: "SimulationTests",
       needs: kit + path + [
         "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
-        "MartletSimulation", "MartletHistory", "MartletLive", "MartletRecord", "WhiteBITWire",
-        "WhiteBITSession", "WhiteBITDesk",
+        "MartletSimulation", "MartletHistory", "MartletLive", "MartletJournalFile",
+        "MartletRecord", "MartletSecrets", "WhiteBITWire", "WhiteBITSession", "WhiteBITDesk",
       ]),
     tests(
       "ProgramTests", at: "ProgramTests",

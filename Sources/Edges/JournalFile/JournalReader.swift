@@ -67,7 +67,7 @@ public struct JournalReader: ~Copyable {
   }
 
   /// - Returns: nil when the segment was never begun.
-  private static func begin(
+  static func begin(
     _ number: UInt32, in store: any SegmentStore
   ) throws(JournalFault) -> JournalReader? {
     guard let mapped = try store.map(number) else { return nil }
@@ -95,6 +95,26 @@ public struct JournalReader: ~Copyable {
   }
 
   deinit { mapped.close() }
+
+  /// The last record of these kinds in this segment, at or before a moment, by the headers alone.
+  func walk(
+    to moment: JournalMoment, _ kinds: [RecordKind]
+  ) -> (offset: Int, chain: RecordChain)? {
+    var walk = RecordWalk()
+    var found: RecordWalk?
+    while let (header, _) = walk.next(in: mapped.span), moment.reaches(header) {
+      if kinds.contains(header.kind) { found = walk }
+    }
+    guard let found, let chain = found.chain(in: mapped.span) else { return nil }
+    return (found.recordOffset, chain)
+  }
+
+  /// Goes on at a record that `walk` found.
+  mutating func skip(to offset: Int, after chain: RecordChain) {
+    place = 0..<0
+    header = nil
+    scanner.skip(to: offset, after: chain)
+  }
 
   /// The next sequence and the last link proven so far.
   public var chain: RecordChain { scanner.chain }

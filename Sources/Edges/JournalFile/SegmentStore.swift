@@ -1,3 +1,5 @@
+public import MartletRecord
+
 /// Where the segments of a journal lie: the files of a folder, or the disk of a simulation.
 ///
 /// - Note: its calls are those of a writer that opens, and of the threads behind it: never of an append.
@@ -24,6 +26,11 @@ public protocol SegmentStore: Sendable {
   /// - Returns: nil when there is none, or when it is empty.
   func map(_ number: UInt32) throws(JournalFault) -> MappedSegment?
 
+  /// The header of a segment's own first record, taken at its word: where a search looks first.
+  ///
+  /// - Returns: nil when there is no such segment, or it was never begun.
+  func head(_ number: UInt32) throws(JournalFault) -> RecordHeader?
+
   func remove(_ number: UInt32) throws(JournalFault)
 
   /// Brings what was stored into a segment to disk.
@@ -42,6 +49,14 @@ public protocol SegmentStore: Sendable {
 }
 
 extension SegmentStore {
+  public func head(_ number: UInt32) throws(JournalFault) -> RecordHeader? {
+    guard let segment = try map(number) else { return nil }
+    defer { segment.close() }
+    var walk = RecordWalk()
+    guard let (header, _) = walk.next(in: segment.span), header.kind == .segment else { return nil }
+    return header
+  }
+
   /// A segment's name, such as `00000001.mjl`.
   func file(_ number: UInt32) -> String {
     let text = String(number)

@@ -18,6 +18,13 @@ struct OrderRate: Equatable, Sendable {
     times = Array(repeating: .zero, count: limit)
   }
 
+  /// How many of the window's approvals count at `now`.
+  func count(at now: Timestamp) -> Int {
+    var counted = 0
+    for index in 0..<count where times[(oldest + index) % limit] > now - window { counted += 1 }
+    return counted
+  }
+
   /// Whether one more is allowed at `now`. What is exactly a window old has left it.
   mutating func isAllowed(at now: Timestamp) -> Bool {
     while count > 0 && times[oldest] <= now - window {

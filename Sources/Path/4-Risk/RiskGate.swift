@@ -33,6 +33,9 @@ public struct RiskGate: ~Copyable, Sendable {
     rate = OrderRate(limit: limits.maxOrdersPerWindow, window: limits.orderWindow)
   }
 
+  /// Approvals that count towards the limit of `orderWindow` at `now`.
+  public func approvalsInWindow(at now: Timestamp) -> Int { rate.count(at: now) }
+
   /// Intents refused by one rule so far.
   public func refused(by rule: RiskRule) -> UInt64 { refusals[Int(rule.rawValue)] }
 

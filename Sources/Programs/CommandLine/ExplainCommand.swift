@@ -1,6 +1,7 @@
 import MartletBase
 import MartletJournalFile
 import MartletKernel
+import MartletLive
 import MartletModel
 import MartletRecord
 
@@ -100,33 +101,74 @@ enum ExplainCommand {
 
   private static func explain(_ time: Timestamp, in folder: String, as text: String) -> ExitCode {
     do {
-      guard let state = try ReplayCommand.state(in: folder, at: time) else {
+      guard let fold = try JournalFold.seeking(folder, to: .time(time)) else {
         Console.fail("\(folder): begins after \(text)")
         return .failed
       }
-      var latest: [String] = []
-      var input = ""
-      var words = RecordText()
-      var reader = try JournalReader.open(folder: folder)
-      while let header = try reader.next(), header.time <= time {
-        let line = words.line(kind: header.kind.rawValue, payload: reader.payload)
-        let shown = "  \(pad("\(header.sequence)", 9))\(pad(span(before: header.time, time), 14))"
-        switch header.kind.rawValue {
-        case JournalKind.input: input = shown + String(line.prefix(OrderStory.longest))
-        case JournalKind.note where isDecision(reader.payload):
-          if latest.count == decisions { latest.removeFirst() }
-          latest.append(shown + line.drop { $0 != "]" }.dropFirst(2))
-        default: break
-        }
-        if Interruption.isRequested { return .interrupted }
+      if let difference = fold.difference {
+        Console.fail(difference)
+        return .failed
       }
+      var found = LookBack()
+      try JournalReader.lookBack(
+        folder: folder, from: .sequence(fold.last),
+        isEnough: {
+          found.endSegment()
+          return found.isWhole || Interruption.isRequested
+        }
+      ) { header, payload in found.take(header, payload) }
+      if Interruption.isRequested { return .interrupted }
+      // Notes name instruments by numbers, and what they mean may be told far before.
+      var words = RecordText(instruments: fold.instruments)
+      func line(_ record: LookBack.Record) -> String {
+        let line = words.line(kind: record.header.kind.rawValue, payload: record.payload.span)
+        let shown =
+          "  \(pad("\(record.header.sequence)", 9))\(pad(span(before: record.header.time, time), 14))"
+        return record.header.kind.rawValue == JournalKind.input
+          ? shown + String(line.prefix(OrderStory.longest))
+          : shown + line.drop { $0 != "]" }.dropFirst(2)
+      }
+      let input = found.input.map(line) ?? "  none"
+      let decisions = found.decisions.map(line)
       Console.out(
-        state + "last input:\n\(input)\nlast decisions:\n"
-          + (latest.isEmpty ? "  none yet\n" : latest.map { $0 + "\n" }.joined()))
+        fold.state.text + "last input:\n\(input)\nlast decisions:\n"
+          + (decisions.isEmpty ? "  none yet\n" : decisions.map { $0 + "\n" }.joined()))
       return .done
     } catch {
       Console.fail("\(error)")
       return .failed
+    }
+  }
+
+  /// The last input and decisions before a moment, found from the end back.
+  private struct LookBack {
+    struct Record {
+      let header: RecordHeader
+      let payload: [UInt8]
+    }
+    private(set) var input: Record?
+    private(set) var decisions: [Record] = []
+    private var ofSegment: [Record] = []
+    private var lastInput: Record?
+
+    var isWhole: Bool { input != nil && decisions.count == ExplainCommand.decisions }
+
+    mutating func take(_ header: RecordHeader, _ payload: Span<UInt8>) {
+      switch header.kind.rawValue {
+      case JournalKind.input where input == nil:
+        lastInput = Record(header: header, payload: payload.indices.map { payload[$0] })
+      case JournalKind.note where ExplainCommand.isDecision(payload):
+        if ofSegment.count == ExplainCommand.decisions { ofSegment.removeFirst() }
+        ofSegment.append(
+          Record(header: header, payload: payload.indices.map { payload[$0] }))
+      default: break
+      }
+    }
+
+    mutating func endSegment() {
+      if input == nil { input = lastInput }
+      decisions = Array((ofSegment + decisions).suffix(ExplainCommand.decisions))
+      ofSegment.removeAll(keepingCapacity: true)
     }
   }
 

@@ -9,6 +9,9 @@ import MartletVenueKit
 struct RecordText {
   private var instruments: [Instrument] = []
 
+  /// - Parameter instruments: those that records before the first one told of.
+  init(instruments: [Instrument] = []) { self.instruments = instruments }
+
   /// One line: what the record says, without its sequence and time.
   mutating func line(kind: UInt16, payload: Span<UInt8>) -> String {
     switch kind {

@@ -1,7 +1,7 @@
 internal import MartletBase
-internal import MartletKernel
-internal import MartletStrategies
-internal import WhiteBITSession
+public import MartletKernel
+public import MartletStrategies
+public import WhiteBITSession
 
 /// A snapshot record: the plan of a run, whose account it trades on and the whole state of its kernel,
 /// so that a fold can begin there and needs no record before it.
@@ -16,7 +16,7 @@ public struct StateRecord: Sendable {
   public let state: [UInt8]
 
   /// The payload of a snapshot record.
-  static func payload(
+  public static func payload(
     _ plan: BotPlan, key: String,
     _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>
   ) -> [UInt8] {

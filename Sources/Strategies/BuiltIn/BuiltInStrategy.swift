@@ -50,6 +50,9 @@ public struct BuiltInStrategy: TradingStrategy, Sendable {
     laidGrid?.summary
   }
 
+  /// Each gap of that grid, lowest first; empty before it was laid out.
+  public var gridSlots: [GridStrategy.SlotView] { laidGrid?.slotViews ?? [] }
+
   public mutating func onReady(_ context: borrowing StrategyContext, intents: inout Intents) {
     if laidGrid == nil && complaint == nil { layOut(on: context.instrument) }
     laidGrid?.onReady(context, intents: &intents)

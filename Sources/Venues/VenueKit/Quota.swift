@@ -46,6 +46,13 @@ public import MartletBase
   /// Gives back what was just taken and not used.
   public mutating func putBack() { held = min(full, held + permit) }
 
+  /// How many may be taken at once at `now`.
+  public func permits(at now: Timestamp) -> Int64 {
+    var bucket = self
+    bucket.refill(at: now)
+    return bucket.held / permit
+  }
+
   /// When the next permit is there; in the past when one is.
   public var nextAt: Timestamp { nextAt(keeping: 0) }
 
@@ -93,6 +100,11 @@ public struct SlidingQuota: Equatable, Sendable {
     guard nextAt <= now else { return false }
     if times.isFull { _ = times.popFirst() }
     return times.append(now) == .inserted
+  }
+
+  /// How many may be taken at once at `now`.
+  public func permits(at now: Timestamp) -> Int64 {
+    Int64(times.capacity - times.count { $0 + window > now })
   }
 
   /// When the next permit is there; in the past when one is.

@@ -93,6 +93,16 @@ struct Quota: Equatable, Sendable {
       max(permit, gates[index].nextAt), address.nextAt(keeping: group == .cancel ? 0 : reserve))
   }
 
+  /// How a group stands at `now`, for a person.
+  func standing(_ group: RequestGroup, at now: Timestamp) -> WhiteBITStanding.Group {
+    let index = Int(group.rawValue)
+    let next = nextAt(group)
+    return WhiteBITStanding.Group(
+      group: group,
+      permits: group == .token ? tokens.permits(at: now) : buckets[index].permits(at: now),
+      isBroken: gates[index].isBroken(at: now), nextAt: next > now ? next : nil)
+  }
+
   /// Whether the breaker of a group is open, so that nothing should be queued for it.
   func isBroken(_ group: RequestGroup, at now: Timestamp) -> Bool {
     gates[Int(group.rawValue)].isBroken(at: now)

@@ -60,7 +60,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
   var balanceRounds: Int32 = 0
   var isReadyTold = false
   /// Until when the venue would not yet have canceled our orders; zero when it is not armed.
-  var armedUntil = Timestamp.zero
+  public internal(set) var armedUntil = Timestamp.zero
   /// When this life began, by the venue's clock: fills before it are in the balances it began with.
   public internal(set) var epoch = Timestamp.zero
   var lastFillAt = Timestamp.zero

@@ -1,0 +1,102 @@
+public import MartletBase
+public import MartletRecord
+
+/// A place in a journal that somebody wants to look at.
+public enum JournalMoment: Equatable, Sendable {
+  /// Just after the record with this sequence.
+  case sequence(UInt64)
+  /// Just after the last record with a stamp no later than this.
+  ///
+  /// - Note: a calendar that was set back between two runs gives a time twice; one of the two is meant.
+  case time(Timestamp)
+
+  /// Whether a record with this header comes before it, or is its last.
+  public func reaches(_ header: RecordHeader) -> Bool {
+    switch self {
+    case .sequence(let sequence): header.sequence <= sequence
+    case .time(let time): header.time <= time
+    }
+  }
+}
+
+// Finding a place: by the heads of the segments, then by the headers of one segment's records. What is
+// passed over is taken at its word; `next` proves what it gives.
+extension JournalReader {
+  /// Opens a journal at the last record of one of these kinds at or before a moment, whose payload is
+  /// then at hand.
+  ///
+  /// - Returns: nil when no such record is there.
+  /// - Throws: `folderMissing`, `notAJournal`, `newerVersion`, `permission`, `corrupt`.
+  /// - Complexity: a look at the heads of as many segments as the logarithm of their number, and the
+  ///   headers of one segment; of several where they hold no such record.
+  public static func open(
+    folder path: String, at moment: JournalMoment, kinds: [RecordKind]
+  ) throws(JournalFault) -> JournalReader? {
+    try open(JournalFolder(path), at: moment, kinds: kinds)
+  }
+
+  /// The same of a journal that lies anywhere.
+  public static func open(
+    _ store: any SegmentStore, at moment: JournalMoment, kinds: [RecordKind]
+  ) throws(JournalFault) -> JournalReader? {
+    var index = try lastSegment(of: store, at: moment)
+    while let number = index {
+      if let found = try last(of: kinds, in: number, of: store, at: moment) { return found }
+      index = number > 1 ? number - 1 : nil
+    }
+    return nil
+  }
+
+  /// Shows the records before a moment, by their headers alone: the last segment's first, each segment's
+  /// in their order.
+  ///
+  /// - Parameters:
+  ///   - take: gets each record with its payload, which proves nothing.
+  ///   - isEnough: asked behind each segment.
+  /// - Throws: as `open` does.
+  public static func lookBack(
+    folder path: String, from moment: JournalMoment, isEnough: () -> Bool,
+    _ take: (RecordHeader, Span<UInt8>) -> Void
+  ) throws(JournalFault) {
+    let store = JournalFolder(path)
+    guard let last = try lastSegment(of: store, at: moment) else { return }
+    for number in (1...last).reversed() {
+      guard let segment = try store.map(number) else { continue }
+      defer { segment.close() }
+      var walk = RecordWalk()
+      while let (header, payload) = walk.next(in: segment.span), moment.reaches(header) {
+        if header.kind != .segment { take(header, segment.span.extracting(payload)) }
+      }
+      if isEnough() { return }
+    }
+  }
+
+  /// The last segment that begins at or before a moment; nil when none does.
+  private static func lastSegment(
+    of store: any SegmentStore, at moment: JournalMoment
+  ) throws(JournalFault) -> UInt32? {
+    let numbers = try store.segments()
+    var low = 0
+    var high = numbers.count
+    while low < high {
+      let middle = (low + high) / 2
+      // One that was made ready and never begun comes after everything.
+      if let head = try store.head(numbers[middle]), moment.reaches(head) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low > 0 ? numbers[low - 1] : nil
+  }
+
+  private static func last(
+    of kinds: [RecordKind], in number: UInt32, of store: any SegmentStore, at moment: JournalMoment
+  ) throws(JournalFault) -> JournalReader? {
+    guard var reader = try begin(number, in: store) else { return nil }
+    guard let found = reader.walk(to: moment, kinds) else { return nil }
+    reader.skip(to: found.offset, after: found.chain)
+    guard try reader.next() != nil else { return nil }
+    return reader
+  }
+}

@@ -1,0 +1,221 @@
+internal import MartletBase
+public import MartletJournalFile
+internal import MartletKernel
+public import MartletModel
+public import MartletRecord
+internal import MartletStrategies
+internal import MartletVenueKit
+internal import WhiteBITSession
+
+/// A journal folded to one of its records, every record that was read proven, and every note and
+/// effect that the fold causes held against what was recorded.
+public struct JournalFold: ~Copyable {
+  /// Why a journal cannot be folded, for a person.
+  public struct Fault: Error, CustomStringConvertible, Sendable {
+    public let description: String
+  }
+
+  /// Proven and folded.
+  public private(set) var records: UInt64 = 0
+  /// The first and the last of them.
+  public private(set) var first: UInt64 = 0
+  public private(set) var last: UInt64 = 0
+  /// What the records before `first` led to was taken from the snapshot that stands there.
+  public private(set) var isSought = false
+  public private(set) var runs: UInt64 = 1
+  public private(set) var inputs: UInt64 = 0
+  public private(set) var compared: UInt64 = 0
+  /// The link of the last record.
+  public private(set) var digest: RecordLink = .origin
+  public private(set) var isTorn = false
+  /// Where fold and journal first disagree.
+  public private(set) var difference: String?
+  /// Which build wrote the last run.
+  public private(set) var build: String
+
+  private typealias BotReplay = Replay<WhiteBITSession, BuiltInStrategy>
+  private var replay: BotReplay
+  /// The state at the end of the run before, which the next one may begin in; nil where nobody read it.
+  private var former: [UInt8]? = []
+  /// What this run began with.
+  private var start: [UInt8]
+  private var isBegun = false
+  private var lastKind = JournalKind.start
+
+  /// Folds a journal from its first record.
+  ///
+  /// - Parameter moment: where to stop; nil for the end.
+  /// - Returns: nil when it begins later.
+  /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
+  public static func whole(
+    _ folder: String, to moment: JournalMoment? = nil
+  ) throws -> JournalFold? {
+    let reader = try JournalReader.open(folder: folder)
+    return try fold(reader, in: folder, to: moment)
+  }
+
+  /// Folds a journal from the last state that it holds before `moment`, and takes that at its word.
+  ///
+  /// - Returns: nil when it begins later.
+  /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
+  public static func seeking(_ folder: String, to moment: JournalMoment) throws -> JournalFold? {
+    let kinds = [RecordKind(JournalKind.snapshot), RecordKind(JournalKind.start)]
+    guard let reader = try JournalReader.open(folder: folder, at: moment, kinds: kinds) else {
+      return try whole(folder, to: moment)
+    }
+    return try fold(reader, in: folder, to: moment)
+  }
+
+  private static func fold(
+    _ opened: consuming JournalReader, in folder: String, to moment: JournalMoment?
+  ) throws -> JournalFold? {
+    var reader = opened
+    if reader.header == nil { _ = try reader.next() }
+    guard let head = reader.header else {
+      throw Fault(description: "\(folder): has no record")
+    }
+    if let moment, !moment.reaches(head) { return nil }
+    var fold = try begin(head, copy(reader.payload), in: folder)
+    fold.note(head)
+    fold.digest = reader.chain.link
+    while fold.difference == nil, let header = try reader.next(), moment?.reaches(header) != false {
+      fold.note(header)
+      try fold.take(header, reader.payload)
+      fold.lastKind = header.kind.rawValue
+      fold.digest = reader.chain.link
+    }
+    fold.end()
+    fold.isTorn = reader.tornTail != nil
+    return fold
+  }
+
+  private static func begin(
+    _ header: RecordHeader, _ payload: [UInt8], in folder: String
+  ) throws -> JournalFold {
+    switch header.kind.rawValue {
+    case JournalKind.start:
+      var fold = JournalFold(try BotPlan(record: payload))
+      if header.sequence > RecordFraming.firstSequence {
+        fold.isSought = true
+        fold.former = nil
+      }
+      return fold
+    case JournalKind.snapshot:
+      let record = try StateRecord(payload: payload)
+      var fold = JournalFold(record.plan)
+      guard try fold.replay.take(record.state) else {
+        throw Fault(
+          description: "record \(header.sequence): a snapshot with something behind its end")
+      }
+      fold.start = record.state
+      fold.isBegun = true
+      fold.isSought = true
+      return fold
+    default: throw Fault(description: "\(folder): does not begin with a start record")
+    }
+  }
+
+  private init(_ plan: BotPlan) {
+    build = plan.build
+    replay = BotReplay(kernel: plan.makeKernel())
+    start = replay.written
+  }
+
+  private mutating func note(_ header: RecordHeader) {
+    records += 1
+    if first == 0 { first = header.sequence }
+    last = header.sequence
+  }
+
+  private mutating func take(_ header: RecordHeader, _ payload: Span<UInt8>) throws {
+    switch header.kind.rawValue {
+    case JournalKind.start:
+      // Another run went on behind the last one, with a kernel of its own.
+      end()
+      guard difference == nil else { return }
+      let plan = try BotPlan(record: JournalFold.copy(payload))
+      build = plan.build
+      runs += 1
+      // A run that died over its first record knew nothing yet; the next one begins in the state before.
+      if isBegun { former = replay.written }
+      isBegun = false
+      replay = BotReplay(kernel: plan.makeKernel())
+      start = replay.written
+    case JournalKind.snapshot:
+      let record = try StateRecord(payload: JournalFold.copy(payload))
+      let isFirst = replay.inputs == 0
+      let isSame = try replay.take(record.state)
+      compared += 1
+      isBegun = true
+      guard isSame, !isFirst || isBeginning(record) else {
+        difference =
+          "record \(header.sequence) is not the state that the records before it lead to"
+        return
+      }
+    default:
+      if header.kind.rawValue == JournalKind.input { isBegun = true }
+      do throws(BotReplay.Difference) {
+        try replay.feed(
+          kind: header.kind.rawValue, sequence: header.sequence, at: header.time, payload: payload)
+      } catch { difference = JournalFold.text(of: error) }
+    }
+  }
+
+  /// Whether a run may begin with this state: with nothing, or with what the run before it ended with.
+  private func isBeginning(_ record: StateRecord) -> Bool {
+    if record.state == start { return true }
+    guard let former else { return true }
+    return record.state == JournalFold.carried(former, to: record.plan)
+  }
+
+  /// A state as the kernel of another plan holds it, whose limits may be tighter; nil when it cannot.
+  private static func carried(_ state: [UInt8], to plan: BotPlan) -> [UInt8]? {
+    var kernel = plan.makeKernel()
+    var reader = SnapshotReader(state)
+    do throws(SnapshotReader.Fault) { try kernel.read(from: &reader) } catch { return nil }
+    return BotReplay(kernel: kernel).written
+  }
+
+  /// Ends one run's fold. Its end record says that everything was written; a killed process may not
+  /// have come to that.
+  private mutating func end() {
+    inputs += replay.inputs
+    compared += replay.compared
+    guard lastKind == JournalKind.end && difference == nil else { return }
+    do throws(BotReplay.Difference) { try replay.finish() } catch {
+      difference = JournalFold.text(of: error)
+    }
+  }
+
+  // MARK: What it came to
+
+  /// As of the last record.
+  public var state: BotState { BotState(replay.kernel) }
+
+  /// What each market's rules are, as far as they were told.
+  public var instruments: [Instrument] { replay.kernel.markets.compactMap(\.instrument) }
+
+  /// The same as its kernel writes it.
+  public var written: [UInt8] { replay.written }
+
+  // MARK: Words
+
+  private static func text(of difference: BotReplay.Difference) -> String {
+    switch difference.what {
+    case .differs(let recorded, let folded):
+      "first difference at record \(difference.sequence):\n  recorded \(show(recorded))\n  folded   \(show(folded))"
+    case .notRecorded(let folded):
+      "record \(difference.sequence) causes something that was not recorded:\n  folded   \(show(folded))"
+    case .notFolded(let recorded):
+      "record \(difference.sequence) is not caused by its input:\n  recorded \(show(recorded))"
+    case .unreadableInput: "record \(difference.sequence) holds no input"
+    }
+  }
+
+  /// A payload as printable text, other bytes as dots.
+  private static func show(_ payload: [UInt8]) -> String {
+    String(decoding: payload.prefix(400).map { $0 >= 32 && $0 < 127 ? $0 : 46 }, as: UTF8.self)
+  }
+
+  private static func copy(_ bytes: Span<UInt8>) -> [UInt8] { bytes.indices.map { bytes[$0] } }
+}
