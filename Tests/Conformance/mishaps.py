@@ -1,13 +1,13 @@
 """What befalls a bot from beside its connections: an exchange that is away, or comes back and has forgotten everything, a name that nobody knows
-any more, a clock that is set, a network that delays and loses."""
+any more, a clock that is set, and a bot that stands still."""
 import collections
 import mmap
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -15,8 +15,8 @@ import audit
 from demo_processes import orders, run
 from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
-from outages import Bot, Guard, history
-from relay import Relay
+from outages import TIMEOUT, Bot, Guard, history
+from relay import Relay, events
 
 WAITS = re.compile(r"waits \d+ s, until this machine's clock, which was set back")
 
@@ -278,42 +278,71 @@ def set_clock(checks):
         sound(checks, "over a calendar that was set", bot)
 
 
-LOSSY = ("20 ms away and losing one packet in a hundred it trades", "M7 its ledger is the exchange's to the last digit over such a network")
+def stopped_bot(checks):
+    """The whole bot stands still, for less time than the kill-switch waits, then for more; behind that it finds what was told meanwhile,
+    old and in order, and that its orders are gone."""
+    timeout = 16
+    is_long = os.environ.get("MARTLET_LONG") == "1"
+    draws = random.Random(71)
+    spans = [6, 24, *([draws.uniform(*draws.choice(((0.5, 10), (18, 40)))) for _ in range(10)] if is_long else [])]
 
+    def change(text):
+        return text.replace(f'"{TIMEOUT}s"', f'"{timeout}s"').replace('"20s"', '"5s"').replace('"40s"', '"10s"').replace('spacing = "10"', 'spacing = "4"')
 
-def lossy_network(checks):
-    """Both in a network of their own, whose only link delays by 20 ms and loses one packet of a hundred."""
-    shape = "ip link set lo up && tc qdisc add dev lo root netem delay 20ms 5ms loss 1%"
-    probe = subprocess.run(["unshare", "--net", "sh", "-c", shape], capture_output=True, text=True) if shutil.which("unshare") and shutil.which("tc") else None
-    if probe is None or probe.returncode != 0:
-        for name in LOSSY:
-            checks.skip(name, f"needs the right to a network of its own with netem: {probe.stderr.strip() if probe else 'no unshare or no tc'}")
-        return
-    inner = subprocess.run(["unshare", "--net", "sh", "-c", shape + ' && exec "$@"', "sh", sys.executable, __file__, "--within"],
-                           stdout=subprocess.PIPE, text=True)
-    for name in LOSSY:
-        checks.check(name, f"ok {name}" in inner.stdout, inner.stdout[-600:])
-
-
-def within(checks):
     with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
-        bot = Bot(exchange, exchange, folder)
-        name, ledger = LOSSY
-        checks.check(name, until(lambda: bot.is_trading() and fills(bot) > 3, 60), bot.state())
+        relay = Relay(exchange.port, exchange.ca)
+        bot = Bot(exchange, relay, folder, change=change, ca=relay.ca)
+        checks.check("a bot trades that will be stopped", until(lambda: bot.is_trading() and fills(bot) > 3, 40), bot.state())
+        guard = Guard(exchange, timeout=timeout)
+        stale, left, backs, kept = [], [], [], []
+        for span in spans:
+            before, count = {row["clientOrderId"] for row in own(exchange)}, fills(bot)
+            with guard.outage():
+                bot.process.send_signal(signal.SIGSTOP)
+                began = time.monotonic()
+                if span > timeout + 2:
+                    # It may have been refreshed in its last moment.
+                    if not until(lambda: own(exchange) == [], timeout + 2):
+                        left.append((span, len(own(exchange))))
+                time.sleep(max(0, began + span - time.monotonic()))
+                resting = {row["clientOrderId"] for row in own(exchange)}
+                moved = time.time()
+                bot.process.send_signal(signal.SIGCONT)
+                frames = bot.frames()
+                back = until(lambda: bot.is_trading() and bot.frames() > frames + 20 and {order["state"] for order in bot.state().get("orders", [])} == {"open"}
+                             and fills(bot) > count, 60)
+            backs.append((round(span, 1), round(time.time() - moved, 1), bool(back)))
+            if span < timeout - 6:
+                # Those that are gone were filled: none was taken off.
+                ended = {row["clientOrderId"]: row["status"] for row in audit.finished(exchange)}
+                kept += [(span, name, ended.get(name)) for name in before - resting if ended.get(name) != "FILLED"]
+            found = [(moment, kind, event) for moment, kind, event in events(relay) if moment > moved]
+            placed = next((moment for moment, kind, event in found if kind == "request" and "/order/bulk" in event["line"] or kind == "request" and "/order/new" in event["line"]), None)
+            armed = next((moment for moment, kind, event in found if kind == "request" and event["line"].split()[1] == "/api/v4/order/kill-switch"), None)
+            booked = next((moment for moment, kind, event in found if kind == "frame" and event["method"] == "depth_subscribe"), None)
+            if span > timeout + 2 and not (placed and armed and booked and armed < placed and booked < placed):
+                stale.append((span, placed, armed, booked))
+        checks.check("M71 stopped for longer than the kill-switch waits, its orders are taken off in time", not left, left)
+        checks.check("M71 when it goes on it places nothing before the kill-switch is armed anew and its book is read anew", not stale, stale)
+        checks.check("M71 stopped for less, none of its orders is taken off", not kept, kept[:3])
+        checks.check("M71 each time it is well again: it fills, and no order is in doubt", all(back for _, _, back in backs), (backs, bot.state()))
+        checks.tell(f"seconds stopped, and until it had filled again: {[row[:2] for row in backs]}")
+        guard.end()
         code, last, err = bot.end()
-        checks.check(ledger, code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+        checks.check("M7 M71 its ledger is the exchange's to the last digit after it stood still", code == 0 and last.get("reconciled") is True, (code, last, err[-300:]))
+        guard.judge(checks, bot, "a bot that stood still", history(exchange))
+        judged(checks, "a bot that stood still", bot, exchange)
+        sound(checks, "over a bot that stood still", bot)
+        relay.close()
 
 
 def main():
     checks = Checks()
-    if "--within" in sys.argv:
-        within(checks)
-    else:
-        absent_exchange(checks)
-        forgetful_exchange(checks)
-        lost_name(checks)
-        set_clock(checks)
-        lossy_network(checks)
+    absent_exchange(checks)
+    forgetful_exchange(checks)
+    lost_name(checks)
+    set_clock(checks)
+    stopped_bot(checks)
     checks.end()
 
 
