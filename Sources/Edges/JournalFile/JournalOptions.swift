@@ -26,5 +26,8 @@ public struct JournalOptions: Sendable {
   /// A new journal's own name; nil draws one.
   public var journalID: JournalID?
 
+  /// Where the journal's head is kept apart; nil keeps none.
+  public var heads: (any HeadKeeping)?
+
   public init(build: String) { self.build = build }
 }

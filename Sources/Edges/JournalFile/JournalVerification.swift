@@ -19,14 +19,30 @@ public struct JournalVerification: Equatable, Sendable {
   /// The first fault: what stands behind it proves nothing.
   public var fault: JournalFault?
 
-  public var isSound: Bool { fault == nil }
+  /// How it stands to the head that is kept apart; not judged, and so `unknown`, behind a fault.
+  public var standing = HeadStanding.unknown
+
+  /// What is there is whole, and nothing that is known to have been there is missing.
+  public var isSound: Bool { fault == nil && standing.isSound }
 }
 
 extension JournalReader {
   /// Walks the journal in `folder` from end to end.
   ///
+  /// - Parameter heads: where heads are kept apart; nil looks at no head.
   /// - Throws: why it cannot be read at all. A fault in the chain is told in the result.
-  public static func verify(folder: String) throws(JournalFault) -> JournalVerification {
+  public static func verify(
+    folder: String, heads: HeadBook? = nil
+  ) throws(JournalFault) -> JournalVerification {
+    // Before the journal, which may grow meanwhile.
+    let found = heads?.find(folder) ?? .none
+    var result = try walk(folder)
+    // Behind a fault nothing is proven, and nothing more needs to be said.
+    if result.fault == nil { result.standing = try found.standing(of: folder) }
+    return result
+  }
+
+  private static func walk(_ folder: String) throws(JournalFault) -> JournalVerification {
     var reader = try open(folder: folder)
     var result = JournalVerification(
       journalID: reader.segment.journalID, build: reader.segment.build, head: reader.chain.link)

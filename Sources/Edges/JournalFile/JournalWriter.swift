@@ -83,7 +83,7 @@ public struct JournalWriter: ~Copyable {
       journalID: tail.journalID, isNew: isNew, lastSequence: tail.chain.nextSequence - 1,
       tornTail: tail.tornTail)
     supply = SegmentSupply(
-      store, options: options, current: tail.segment, lock: lock,
+      store, options: options, current: tail.segment, lock: lock, journalID: tail.journalID,
       lastSequence: tail.chain.nextSequence - 1)
   }
 
@@ -103,6 +103,8 @@ public struct JournalWriter: ~Copyable {
   public var syncedSequence: UInt64 { supply.synced.load(ordering: .acquiring) }
   /// Why the next segment could not be made ready, long before it is needed.
   public var warning: JournalFault? { supply.warning }
+  /// Why the head is not kept apart as `JournalOptions.heads` is asked to; the one kept before holds.
+  public var headWarning: JournalFault? { supply.headWarning }
 
   /// Appends a record.
   ///

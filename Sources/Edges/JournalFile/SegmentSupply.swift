@@ -1,6 +1,7 @@
 internal import CMartletLinux
 internal import Glibc
 internal import MartletBase
+internal import MartletRecord
 internal import Synchronization
 
 /// The slow half of a writer: one thread makes the next segment ready ahead of its use, another
@@ -32,6 +33,12 @@ final class SegmentSupply: @unchecked Sendable {
   private var full: [MappedSegment] = []
   private static let fullLimit = 4
   private var isStopping = false
+  /// Why the head could not be kept when that was last tried.
+  private var headFault: JournalFault?
+
+  /// Of whoever brings records to disk: the thread behind while it runs, the writer where there is none.
+  private var cursor: HeadCursor
+  private var keptHead: JournalHead?
 
   // Before the threads begin, and after they ended.
   private var threads: [pthread_t] = []
@@ -40,8 +47,9 @@ final class SegmentSupply: @unchecked Sendable {
   /// Takes over the segment being written and the folder's lock, and starts the threads.
   init(
     _ store: any SegmentStore, options: JournalOptions, current: MappedSegment, lock: Int32,
-    lastSequence: UInt64
+    journalID: JournalID, lastSequence: UInt64
   ) {
+    cursor = HeadCursor(journalID: journalID)
     self.store = store
     self.options = options
     self.current = current
@@ -85,6 +93,13 @@ final class SegmentSupply: @unchecked Sendable {
     return nextFault
   }
 
+  /// Why the journal's head is not kept apart as it should be; nil while it is.
+  var headWarning: JournalFault? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return headFault
+  }
+
   var fault: JournalFault? {
     monitor.lock()
     defer { monitor.unlock() }
@@ -103,6 +118,7 @@ final class SegmentSupply: @unchecked Sendable {
     try sync(segment)
     if let fault { throw fault }
     synced.store(sequence, ordering: .releasing)
+    if !options.hasThreads { keepHead(in: segment, through: sequence) }
   }
 
   /// Ends the threads, brings everything to disk and lets everything go. Idempotent.
@@ -122,6 +138,7 @@ final class SegmentSupply: @unchecked Sendable {
     defer { current.close() }
     try syncFull()
     try sync(current)
+    keepHead(in: current, through: .max)
     store.syncNames()
     if let syncFault { throw syncFault }
   }
@@ -137,10 +154,28 @@ final class SegmentSupply: @unchecked Sendable {
     }
   }
 
+  /// Has the head kept that is on disk: of the last record of `segment` up to `sequence`. Nothing that
+  /// failed to reach the disk is ever told to have.
+  private func keepHead(in segment: MappedSegment, through sequence: UInt64) {
+    guard let heads = options.heads, !hasFailed.load(ordering: .acquiring) else { return }
+    cursor.advance(in: segment, through: sequence)
+    let head = cursor.head
+    guard head != keptHead || headFault != nil else { return }
+    var failure: JournalFault?
+    do throws(JournalFault) {
+      try heads.keep(head)
+      keptHead = head
+    } catch { failure = error }
+    monitor.lock()
+    headFault = failure
+    monitor.unlock()
+  }
+
   /// Puts full segments away, where no thread does.
   private func syncFull() throws(JournalFault) {
     while !options.hasThreads, let segment = full.first {
       try sync(segment)
+      keepHead(in: segment, through: .max)
       segment.close()
       full.removeFirst()
     }
@@ -183,13 +218,15 @@ final class SegmentSupply: @unchecked Sendable {
   }
 
   private func syncBehind() {
+    beginHead()
     monitor.lock()
     while true {
       if !isStopping && full.isEmpty {
-        if case .behind(let every) = options.sync {
-          monitor.wait(nanoseconds: every.nanoseconds)
-        } else {
-          monitor.wait()
+        switch options.sync {
+        case .behind(let every): monitor.wait(nanoseconds: every.nanoseconds)
+        case .eachRecord where options.heads != nil:
+          monitor.wait(nanoseconds: SegmentSupply.headInterval.nanoseconds)
+        case .eachRecord, .atClose: monitor.wait()
         }
       }
       let isLast = isStopping
@@ -201,12 +238,15 @@ final class SegmentSupply: @unchecked Sendable {
       var isWhole = true
       for segment in done {
         do throws(JournalFault) { try sync(segment) } catch { isWhole = false }
+        if isWhole { keepHead(in: segment, through: .max) }
         segment.close()
       }
       if case .behind = options.sync, sequence != synced.load(ordering: .relaxed) {
         do throws(JournalFault) { try sync(segment) } catch { isWhole = false }
         if isWhole { synced.store(sequence, ordering: .releasing) }
       }
+      let reached = synced.load(ordering: .acquiring)
+      if isWhole && reached > 0 { keepHead(in: segment, through: reached) }
       monitor.lock()
       full.removeFirst(done.count)
       if !done.isEmpty { monitor.wakeAll() }
@@ -214,6 +254,33 @@ final class SegmentSupply: @unchecked Sendable {
     }
     monitor.unlock()
   }
+
+  /// Brings to disk what an earlier writer left, and keeps its head, whatever the policy.
+  private func beginHead() {
+    guard options.heads != nil else { return }
+    monitor.lock()
+    let segment = current
+    let isFirst = full.isEmpty
+    let sequence = appended.load(ordering: .acquiring)
+    monitor.unlock()
+    // Once a segment is full already, it comes first.
+    guard isFirst else { return }
+    do throws(JournalFault) {
+      // A writer that was killed may have left full ones that were not on disk yet.
+      for number in segment.number
+        - min(segment.number, UInt32(SegmentSupply.fullLimit) + 1)..<segment.number
+      {
+        guard number > 0, let earlier = try store.map(number) else { continue }
+        defer { earlier.close() }
+        try sync(earlier)
+      }
+      try sync(segment)
+    } catch { return }
+    keepHead(in: segment, through: sequence)
+  }
+
+  /// How far a head may be behind where each record is synced as it comes.
+  private static let headInterval = TimeSpan.milliseconds(100)
 
   private final class Body {
     let supply: SegmentSupply

@@ -1,6 +1,7 @@
 import MartletBase
 import MartletJSON
 import MartletJournalFile
+import MartletLive
 import MartletRecord
 
 /// `journal verify|print JOURNAL`
@@ -40,13 +41,17 @@ enum JournalCommand {
   }
 
   private static func verify(_ folder: String, asJSON: Bool) -> ExitCode {
+    var heads: HeadBook?
+    do { heads = try UserHeads.book() } catch {
+      Console.note("no heads of journals are at hand: \(error)")
+    }
     do throws(JournalFault) {
-      let found = try JournalReader.verify(folder: folder)
+      let found = try JournalReader.verify(folder: folder, heads: heads)
       if asJSON {
         Console.out(
           "{\"records\":\(found.records),\"first\":\(found.firstSequence),\"last\":\(found.lastSequence),"
-            + "\"head\":\"\(found.head)\",\"sound\":\(found.isSound),\"torn\":\(found.tornTail != nil)}\n"
-        )
+            + "\"head\":\"\(found.head)\",\"sound\":\(found.isSound),\"torn\":\(found.tornTail != nil),"
+            + "\"standing\":\"\(found.standing.word)\",\"missing\":\(found.standing.missing)}\n")
       } else {
         Console.out(
           "\(folder): \(found.records) records, \(found.firstSequence) … \(found.lastSequence),"
@@ -54,15 +59,18 @@ enum JournalCommand {
         if let torn = found.tornTail {
           Console.out("torn tail, which a killed process leaves: \(torn)\n")
         }
-        if found.isSound { Console.out("sound: every checksum and every link holds\n") }
+        if found.isSound {
+          Console.out("sound: every checksum and every link holds; \(found.standing)\n")
+        }
       }
-      if let fault = found.fault {
-        Console.fail("\(folder): \(fault)")
-        return .failed
-      }
-      return .done
+      if let fault = found.fault { Console.fail("\(folder): \(fault)") }
+      if !found.standing.isSound { Console.fail("\(folder): \(found.standing)") }
+      return found.isSound ? .done : .failed
     } catch {
       Console.fail("\(error)")
+      if let standing = try? heads?.standing(of: folder), !standing.isSound {
+        Console.fail("\(folder): \(standing)")
+      }
       return .failed
     }
   }

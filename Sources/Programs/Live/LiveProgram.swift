@@ -56,6 +56,9 @@ public final class LiveProgram {
   /// Nobody has said yet to know what live trading with this key means.
   private struct ConsentMissing: Error, CustomStringConvertible { let description: String }
 
+  /// The journal does not hold what it is known to have held.
+  private struct JournalCut: Error, CustomStringConvertible { let description: String }
+
   /// Another bot's orders rest where this one would trade.
   private struct OtherBots: Error, CustomStringConvertible { let description: String }
 
@@ -92,10 +95,10 @@ public final class LiveProgram {
       if case .refused = fault { .refused } else { .misconfigured }
     case SecretsFault.passphrase(.interrupted): .interrupted
     case is SecretsFault, is VenueAddress.Fault: .misconfigured
-    case is OtherBots, is ConsentMissing: .refused
+    case is OtherBots, is ConsentMissing, is JournalCut: .refused
     // Two that write one journal, or use one key, would spoil each other's.
     case JournalFault.inUse, NonceFault.inUse, KeyLockFault.inUse, LocalFault.inUse: .refused
-    case is KeyLockFault: .misconfigured
+    case is KeyLockFault, is PrivateFileFault: .misconfigured
     case JournalFault.notAJournal, JournalFault.folderMissing, JournalFault.permission,
       JournalFault.newerVersion, NonceFault.permission, NonceFault.folderMissing,
       NonceFault.unreadable:
@@ -137,16 +140,21 @@ public final class LiveProgram {
       // A bot that trades is worth more than one that can be asked.
       complain("control socket: \(error); no command reaches this run")
     }
-    var sink = try openJournal(of: plan)
+    let heads = try UserHeads.book()
+    let wrong = try checkHead(of: plan, heads)
+    var sink = try openJournal(of: plan, heads)
     var kernel = plan.makeKernel()
     let key = "\(credentials.fingerprint)"
     let start = goOn(&kernel, of: plan, key: key, behind: sink.writer.recovery)
     try begin(&sink, plan, key: key, kernel, at: SystemClock.realtime())
-    for line in consent {
+    let words =
+      consent.map { "consent: \($0)" }
+      + (wrong.map { ["fresh: the journal before is \($0)"] } ?? [])
+    for line in words {
       var empty = ByteBuffer(capacity: 16)
       empty.removeAll()
       _ = try sink.append(
-        kind: JournalKind.operatorWord, at: startedAt, empty, Array("consent: \(line)".utf8).span)
+        kind: JournalKind.operatorWord, at: startedAt, empty, Array(line.utf8).span)
     }
     let shape = TerminalShape.of(descriptor: 1)
     let alerts = try LiveAlerts(
@@ -265,8 +273,32 @@ public final class LiveProgram {
       configurationText: text, file: options.configurationPath, seed: seed, build: options.build)
   }
 
+  /// Holds the journal against the head that is kept of it apart, before anything is written to it: a bot
+  /// must not trade on a state that forgot.
+  ///
+  /// - Returns: what is wrong with it and was told to be left alone; nil when nothing is.
+  /// - Throws: `JournalCut`.
+  private func checkHead(of plan: BotPlan, _ heads: HeadBook) throws -> String? {
+    let folder = plan.configuration.journalFolder
+    let standing = try heads.standing(of: folder)
+    if standing.isSound { return nil }
+    guard options.isFresh else {
+      throw JournalCut(
+        description: """
+          \(folder): \(standing)
+          This bot would go on from a state that forgot what came after: orders, fills, a halt. Nothing was sent.
+            - if the folder was put back from a copy, is on a disk that is not mounted, or was exchanged, put the
+              right one in its place and start again
+            - if it was removed on purpose, or what is missing is lost for good, start once with --fresh: balances
+              are then the exchange's, profit counts from now, and orders of this bot that still rest are taken off
+          """)
+    }
+    complain("\(folder): \(standing); begins anew all the same, as told by --fresh")
+    return "\(standing)"
+  }
+
   /// Begins a journal, or opens what earlier runs left.
-  private func openJournal(of plan: BotPlan) throws -> JournalFileSink {
+  private func openJournal(of plan: BotPlan, _ heads: HeadBook) throws -> JournalFileSink {
     var journal = JournalOptions(build: options.build)
     journal.segmentBytes = plan.configuration.journalSegmentBytes
     journal.sync =
@@ -275,6 +307,7 @@ public final class LiveProgram {
       case .each: .eachRecord
       case .atClose: .atClose
       }
+    journal.heads = heads.keeper(of: plan.configuration.journalFolder)
     return JournalFileSink(
       writer: try JournalWriter.open(
         folder: plan.configuration.journalFolder, options: journal, at: SystemClock.realtime()))
