@@ -12,6 +12,9 @@ import Testing
 /// not itself.
 private struct EagerStrategy: TradingStrategy {
   var calls: UInt64 = 0
+  var stop: StopRule?
+
+  func stops(on instrument: Instrument) -> [StopRule] { stop.map { [$0] } ?? [] }
 
   private mutating func ask(_ context: borrowing StrategyContext, _ intents: inout Intents) {
     calls += 1
@@ -92,6 +95,36 @@ private struct EagerStrategy: TradingStrategy {
       else { return nil }
       return reason
     }
+  }
+
+  @Test("M64: nothing new leaves a market whose stop nobody can look with, whatever is asked for")
+  func nothingLeavesBesideAnInertStop() throws {
+    // The book has an ask and no bid, which is what a stop under the market looks at.
+    let asks = KernelHarness.openingLevels[1].filter { $0.side == .sell }
+    let script: [[VenueEvent]] = [
+      KernelHarness.opening[0] + [.lastPrice(InstrumentID(0), Price(quanta: 6_000_000))],
+      [.book(InstrumentID(0), first: 0, count: 1, isSnapshot: true, exchangeTime: .zero)],
+      [Self.snapshot], [.bookUntrusted(InstrumentID(0))], [.notReady], [.ready],
+    ]
+    var driver = Driver(
+      kernel: Kernel(
+        account: AccountID(0), symbols: ["DBTC_DUSDT"], bookDepth: 20,
+        session: ScriptedSession(
+          script: script, levels: [[], asks, KernelHarness.openingLevels[1], [], [], []]),
+        strategies: [
+          .init(
+            id: StrategyID(0), instrument: InstrumentID(0),
+            strategy: EagerStrategy(
+              stop: StopRule(side: .sell, price: Price(quanta: 5_000_000))))
+        ], orders: OrderStore(tag: "test"), risk: RiskGate(limits: RiskLimits())),
+      sink: ListSink())
+    feed(&driver, 0...1)
+    #expect(effects(driver) == 0 && driver.kernel.strategies[0].strategy.calls >= 2)
+    #expect(refusals(driver).allSatisfy { $0 == .instrumentUnavailable })
+    feed(&driver, 2...2)
+    #expect(effects(driver) == 1 && driver.kernel.stops[0].state == .armed)
+    feed(&driver, 3...5)
+    #expect(effects(driver) == 1 && driver.kernel.stops[0].state == .inert)
   }
 
   @Test("M22: a strategy that quotes whatever it is told sends nothing on an untrusted book")

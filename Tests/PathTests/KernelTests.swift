@@ -466,6 +466,23 @@ import Testing
         #expect(NoteCoding.read(payload.span.extracting(0..<cut)) == nil, "\(notice) at \(cut)")
       }
     }
+    let id = InstrumentID(3)
+    let stops: [KernelNote] = [
+      .stopArmed(id, .sell, level: Price(quanta: -5), unprotected: span),
+      .stopInert(id, .buy, since: Timestamp(milliseconds: 9)),
+      .stopFired(id, .sell, level: Price(quanta: 5), price: Price(quanta: 4)),
+      .stopTrades(
+        id, .buy, level: Price(quanta: 5), price: Price(quanta: 6), firedBy: TraceID(12)),
+      .stopDone(id, .sell, orders: 4),
+    ]
+    for note in stops {
+      var payload = ByteBuffer()
+      NoteCoding.write(note, trace: TraceID(9), into: &payload)
+      #expect(NoteCoding.read(payload.span)?.note == note)
+      for cut in 0..<payload.count {
+        #expect(NoteCoding.read(payload.span.extracting(0..<cut)) == nil, "\(note) at \(cut)")
+      }
+    }
     let driver = opened()
     for entry in driver.sink.entries where entry.kind == JournalKind.note {
       guard let (note, trace) = NoteCoding.read(entry.payload.span) else {

@@ -163,6 +163,49 @@ import Testing
     #expect(alerts.shown.count == 2)
   }
 
+  @Test(
+    "M64: for how long nobody looked with a stop is told when it is armed again, and once while it lasts"
+  )
+  func stopsThatNobodyLooksWith() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    let rule = try #require(StopRule(side: .sell, price: Price(quanta: 900)))
+    var stop = LocalStop(rule, strategy: StrategyID(0), instrument: InstrumentID(0))
+    func look(at second: Int64) {
+      alerts.lookAtStops([stop], since: Self.moment(0), at: Self.moment(second))
+    }
+    func arm(at second: Int64) {
+      let look = stop.look(at: Price(quanta: 950), told: .zero, now: Self.moment(second))
+      Self.take(
+        .stopArmed(
+          InstrumentID(0), .sell, level: rule.price ?? Price(quanta: 0),
+          unprotected: look.unprotected ?? .zero), alerts, at: second)
+    }
+    arm(at: 1)
+    #expect(alerts.shown.isEmpty, "the first time is no news")
+    // Short: told once it is over.
+    stop.lose(since: Self.moment(20))
+    look(at: 29)
+    arm(at: 29)
+    #expect(alerts.shown.count == 1 && alerts.shown[0].severity == .warning)
+    #expect(alerts.shown[0].text.contains("unprotected for 9.000 s"))
+    // Long: told while it lasts, once, and its end with the time.
+    stop.lose(since: Self.moment(100))
+    look(at: 109)
+    #expect(alerts.shown.count == 1)
+    look(at: 110)
+    look(at: 111)
+    #expect(alerts.shown.count == 2 && alerts.shown[1].severity == .critical)
+    arm(at: 145)
+    look(at: 146)
+    #expect(alerts.shown.count == 3 && alerts.shown[2].text.contains("cleared"))
+    #expect(alerts.shown[2].text.contains("unprotected for 45.000 s"))
+    // What an earlier process left is counted from this one's start; a stop that cannot be filled is told.
+    stop.lose(since: Self.moment(150))
+    alerts.lookAtStops([stop], since: Self.moment(1_000), at: Self.moment(1_009))
+    #expect(alerts.shown.count == 3)
+  }
+
   @Test func aRestartTellsOfNothingLostBeforeItWasReady() throws {
     let alerts = try Self.alerts(try EventLoop())
     defer { alerts.finish() }

@@ -15,9 +15,23 @@ import WhiteBITSession
 
   /// A day with a lost reply, a cut, a dropped delta, an outage and other settings twice, and the plan
   /// of its kernel.
-  private func troubledDay() throws -> (WhiteBITScenario, [MemoryJournal.Entry]) {
-    let scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
+  ///
+  /// - Parameter stop: under the highest bid; the swings reach it now and then, and somebody rearms.
+  private func troubledDay(
+    stop: String? = nil
+  ) throws -> (WhiteBITScenario, [MemoryJournal.Entry]) {
+    var scenario = WhiteBITScenario.grid(levels: 3, TroubledDayTests.swinging())
+    scenario.grid.trailingStop = stop.map { amount($0) }
     var world = try scenario.running()
+    if stop != nil {
+      for _ in 0..<4 {
+        world.command(.rearm)
+        world.run(for: .seconds(7))
+        world.cut()
+        world.run(for: .seconds(3))
+      }
+      world.command(.rearm)
+    }
     world.inflict(.loseReply, on: Path.new)
     world.run(for: .seconds(12))
     world.cut()
@@ -50,13 +64,22 @@ import WhiteBITSession
     return snapshot.bytes.copy()
   }
 
-  @Test("a troubled day's journal folds to the same notes and effects, bit for bit")
-  func aJournalReplays() throws {
-    let (scenario, entries) = try troubledDay()
+  @Test(
+    "a troubled day's journal folds to the same notes and effects, bit for bit",
+    arguments: [nil, "120"])
+  func aJournalReplays(stop: String?) throws {
+    let (scenario, entries) = try troubledDay(stop: stop)
     var replay = DayReplay(kernel: scenario.makeKernel())
     for entry in entries { try feed(&replay, entry) }
     try replay.finish()
     #expect(replay.compared > 300)
+    let fired = entries.count {
+      if $0.kind == JournalKind.note, case .stopFired? = NoteCoding.read($0.payload.span)?.note {
+        return true
+      }
+      return false
+    }
+    #expect((fired > 1) == (stop != nil), "\(fired) stops fired")
   }
 
   @Test("of a troubled day's records only public pushes are under the market's retention")
@@ -101,9 +124,10 @@ import WhiteBITSession
   }
 
   @Test(
-    "a day cut at random records, restored from its snapshot, goes on as if it had not been cut")
-  func aCutDayGoesOn() throws {
-    let (scenario, entries) = try troubledDay()
+    "a day cut at random records, restored from its snapshot, goes on as if it had not been cut",
+    arguments: [nil, "120"])
+  func aCutDayGoesOn(stop: String?) throws {
+    let (scenario, entries) = try troubledDay(stop: stop)
     var whole = DayReplay(kernel: scenario.makeKernel())
     for entry in entries { try feed(&whole, entry) }
     let end = state(of: whole)

@@ -84,6 +84,14 @@ public struct SnapshotReader {
     }
   }
 
+  /// Takes a section's tag if it is the next thing: for a part that earlier builds wrote otherwise.
+  public mutating func takeSection(_ tag: StaticString) -> Bool {
+    var ahead = self
+    guard (try? ahead.section(tag)) != nil else { return false }
+    self = ahead
+    return true
+  }
+
   public mutating func read<Value: FixedWidthInteger>(
     _ type: Value.Type = Value.self
   ) throws(Fault) -> Value {

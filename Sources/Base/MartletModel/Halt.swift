@@ -18,6 +18,8 @@
   case capacity = 8
   /// The venue refused to answer a question that nothing can go on without.
   case questionRefused = 9
+  /// The price passed a stop that is held here.
+  case stopTriggered = 10
 
   /// What it means, in the same words wherever a person meets it.
   public var means: String {
@@ -31,6 +33,7 @@
     case .operatorRequest: "an operator said so"
     case .lossLimit: "a loss limit was reached"
     case .capacity: "a bounded part is full"
+    case .stopTriggered: "the price passed a stop"
     }
   }
 
@@ -39,7 +42,8 @@
   public var endsWithProcess: Bool {
     switch self {
     case .unauthorized, .questionRefused, .journalFailed: true
-    case .deadManLost, .contradiction, .ledgerMismatch, .operatorRequest, .lossLimit, .capacity:
+    case .deadManLost, .contradiction, .ledgerMismatch, .operatorRequest, .lossLimit, .capacity,
+      .stopTriggered:
       false
     }
   }

@@ -47,6 +47,9 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case marketClosed = "market-closed"
   case strategyIdle = "strategy-idle"
   case flattenIncomplete = "flatten-incomplete"
+  case stopInert = "stop-inert"
+  case stopRearmed = "stop-rearmed"
+  case stopUnfilled = "stop-unfilled"
   case operatorAction = "operator-action"
   case alertSink = "alert-sink"
   case test
@@ -55,13 +58,14 @@ public enum AlertCode: String, CaseIterable, Sendable {
     switch self {
     case .halted, .journal, .keyRefused, .deadManLost, .deadManAbandoned, .bookSilent,
       .privateSilent, .orderStuck, .venueContradiction, .ledgerDiffers, .fillUnproven,
-      .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete:
+      .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete, .stopInert,
+      .stopUnfilled:
       .critical
     case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
       .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
       .ledgerUnchecked, .ledgerAdjusted, .quota, .calendarSet, .nonceRefused,
       .messageUnreadable, .foreignOrder, .cleanSlate, .venueError, .requestFailed, .marketClosed,
-      .strategyIdle, .alertSink:
+      .strategyIdle, .stopRearmed, .alertSink:
       .warning
     case .fillsProven, .operatorAction, .test: .info
     }
@@ -72,7 +76,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
     switch self {
     case .halted, .deadManLost, .deadManRefresh, .deadManAbandoned, .bookSilent, .tradesSilent,
       .privateSilent, .streamLost, .bookUntrusted, .orderInDoubt, .ledgerDiffers, .quotaBreaker,
-      .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .alertSink:
+      .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .stopInert,
+      .stopUnfilled, .alertSink:
       true
     case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
       .tradeBalanceShort,
@@ -80,7 +85,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .venueContradiction, .ledgerUnchecked, .ledgerAdjusted, .fillUnproven, .fillsProven, .quota,
       .calendarSet, .nonceRefused, .messageUnreadable, .foreignOrder, .cleanSlate, .venueError,
       .requestFailed,
-      .flattenIncomplete,
+      .flattenIncomplete, .stopRearmed,
       .operatorAction, .test:
       false
     }
@@ -322,6 +327,24 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "flatten ended with inventory left",
         "has canceled our orders, placed what Risk allowed and paused",
         "`./martlet flatten --yes` again, or trade the rest by hand"
+      )
+    case .stopInert:
+      (
+        "for longer than `stop_inert` nobody has looked at the price with a stop: no trusted book, or the private side is gone",
+        "places nothing new in that market; counts the time; looks with the first whole book, before anything is placed, and fires if the price is past the stop",
+        "nothing if it clears; else look at the price yourself, `./martlet flatten --yes` or trade by hand"
+      )
+    case .stopRearmed:
+      (
+        "nobody had looked at the price with a stop for the time told; it is armed again",
+        "has looked with it before anything new was placed; the times add up in `./martlet status`",
+        "nothing; if it repeats, look at the network"
+      )
+    case .stopUnfilled:
+      (
+        "a stop fired, and after a minute not all is traded back that it protects",
+        "goes on as long as it takes, ever more seldom; stays halted",
+        "read the alerts of orders refused; look at the market's book, or trade the rest by hand"
       )
     case .operatorAction:
       (

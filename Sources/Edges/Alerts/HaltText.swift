@@ -6,7 +6,7 @@ extension HaltReason {
     [
       .unauthorized, .questionRefused, .deadManLost, .contradiction, .ledgerMismatch,
       .journalFailed,
-      .operatorRequest, .lossLimit, .capacity,
+      .operatorRequest, .lossLimit, .capacity, .stopTriggered,
     ]
   }
 
@@ -52,6 +52,11 @@ extension HaltReason {
       (
         "has asked for the end of every order of ours; the kill-switch stays armed",
         "see what was lost and how, then `./martlet rearm --yes`, or leave it"
+      )
+    case .stopTriggered:
+      (
+        "has asked for the end of every order of ours; then sells what its fills bought, or buys back what they sold, in orders that end at once, until nothing is left that the venue would take",
+        "see what it cost; `./martlet rearm --yes` begins anew around the price of the moment, and halts again at once while that is past the stop: change it first, with `./martlet reload`"
       )
     case .capacity:
       (

@@ -125,10 +125,13 @@ extension BotConfiguration {
     let book = reader.duration("book_silent", in: long, default: "15s")
     let trades = reader.duration("trades_silent", in: long, default: "10m")
     let own = reader.duration("private_silent", in: long, default: "10s")
-    guard let file, let interval, let doubt, let book, let trades, let own else { return nil }
+    let stop = reader.duration("stop_inert", in: long, default: "10s")
+    guard let file, let interval, let doubt, let book, let trades, let own, let stop else {
+      return nil
+    }
     return Alerts(
       file: file, interval: interval, doubt: doubt, bookSilent: book, tradesSilent: trades,
-      privateSilent: own)
+      privateSilent: own, stopInert: stop)
   }
 
   /// Limits that a bot on a real venue would be trusted to and this build does not hold.
@@ -305,11 +308,21 @@ extension BotConfiguration {
     let levels = reader.integer("levels", in: 1...100, default: 10)
     let spacing = reader.decimal("spacing", default: "50")
     let amount = reader.decimal("amount", default: "0.001")
+    let stopPrice = reader.optionalDecimal("stop_price")
+    let trailingStop = reader.optionalDecimal("trailing_stop")
+    let stopPriceAbove = reader.optionalDecimal("stop_price_above")
+    if let stopPrice, let stopPriceAbove, stopPriceAbove <= stopPrice {
+      reader.problem(
+        "stop_price_above",
+        "expected more than stop_price, \(stopPrice), found \(stopPriceAbove)")
+    }
     guard kind != nil, let venue, let market = market.flatMap({ InlineText($0) }), let levels,
       let spacing, let amount
     else { return nil }
     return .grid(
-      Grid(venue: venue, market: market, levels: Int(levels), spacing: spacing, amount: amount))
+      Grid(
+        venue: venue, market: market, levels: Int(levels), spacing: spacing, amount: amount,
+        stopPrice: stopPrice, trailingStop: trailingStop, stopPriceAbove: stopPriceAbove))
   }
 
   private static func readRisk(_ reader: inout TableReader) -> Risk? {

@@ -122,14 +122,24 @@ public struct BotConfiguration: Equatable, Sendable {
     public var spacing: Amount
     /// Of each level, in base units.
     public var amount: Amount
+    /// Where all is sold and the bot halts, in quote units; nil for nowhere.
+    public var stopPrice: Amount?
+    /// The same, this far under the highest bid.
+    public var trailingStop: Amount?
+    /// Where all is bought back and the bot halts, in quote units.
+    public var stopPriceAbove: Amount?
     public init(
-      venue: String = "whitebit", market: InlineText, levels: Int, spacing: Amount, amount: Amount
+      venue: String = "whitebit", market: InlineText, levels: Int, spacing: Amount, amount: Amount,
+      stopPrice: Amount? = nil, trailingStop: Amount? = nil, stopPriceAbove: Amount? = nil
     ) {
       self.venue = venue
       self.market = market
       self.levels = levels
       self.spacing = spacing
       self.amount = amount
+      self.stopPrice = stopPrice
+      self.trailingStop = trailingStop
+      self.stopPriceAbove = stopPriceAbove
     }
   }
 
@@ -182,10 +192,12 @@ public struct BotConfiguration: Equatable, Sendable {
     public var tradesSilent: TimeSpan
     /// How long the private stream may lag behind a reply to the same order.
     public var privateSilent: TimeSpan
+    /// How long a stop may be inert.
+    public var stopInert: TimeSpan
     public init(
       file: String, interval: TimeSpan = .seconds(900), doubt: TimeSpan = .seconds(10),
       bookSilent: TimeSpan = .seconds(15), tradesSilent: TimeSpan = .seconds(600),
-      privateSilent: TimeSpan = .seconds(10)
+      privateSilent: TimeSpan = .seconds(10), stopInert: TimeSpan = .seconds(10)
     ) {
       self.file = file
       self.interval = interval
@@ -193,6 +205,7 @@ public struct BotConfiguration: Equatable, Sendable {
       self.bookSilent = bookSilent
       self.tradesSilent = tradesSilent
       self.privateSilent = privateSilent
+      self.stopInert = stopInert
     }
   }
 

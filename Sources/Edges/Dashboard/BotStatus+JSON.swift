@@ -114,6 +114,15 @@ private struct Output: ~Copyable {
       out.number("left_ms", timer.left?.milliseconds)
       out.number("cancels_at_ms", timer.cancelsAt?.milliseconds)
     }
+    list("stops", status.stops) { out, stop in
+      out.text("market", stop.market)
+      out.text("side", stop.side.word)
+      out.text("state", stop.state)
+      out.text("price", stop.level)
+      out.number("inert_ms", stop.inert?.milliseconds)
+      out.number("unprotected_ms", stop.unprotected.milliseconds)
+      out.number("losses", stop.losses)
+    }
     number("nonce_lead_ms", status.nonceLead?.milliseconds)
     list("connections", status.connections) { out, connection in
       out.text("name", connection.name)

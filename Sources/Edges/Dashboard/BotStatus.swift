@@ -70,6 +70,35 @@ public struct BotStatus: Equatable, Sendable {
     }
   }
 
+  /// A stop that the bot holds itself.
+  public struct Stop: Equatable, Sendable {
+    public var market: String
+    /// Of the order that it fires.
+    public var side: Side
+    /// `inert`, `armed`, `fired` or `done`.
+    public var state: String
+    /// Where it stands, as the venue writes prices; nil while that is not known.
+    public var level: String?
+    /// For how long nobody has looked at the price with it; nil while somebody does, or never did.
+    public var inert: TimeSpan?
+    /// The same in all, the present time included.
+    public var unprotected: TimeSpan
+    /// How often it was armed again.
+    public var losses: UInt32
+    public init(
+      market: String, side: Side, state: String, level: String?, inert: TimeSpan?,
+      unprotected: TimeSpan, losses: UInt32
+    ) {
+      self.market = market
+      self.side = side
+      self.state = state
+      self.level = level
+      self.inert = inert
+      self.unprotected = unprotected
+      self.losses = losses
+    }
+  }
+
   public struct Alert: Equatable, Sendable {
     public enum Severity: String, Sendable { case info, warning, critical }
     public var time: Timestamp
@@ -139,6 +168,7 @@ public struct BotStatus: Equatable, Sendable {
   public var deadManTimeout: TimeSpan = .seconds(60)
   /// The same, market by market.
   public var deadManTimers: [DeadManTimer] = []
+  public var stops: [Stop] = []
   /// By how much a nonce has led the venue's clock at most; nil before the first.
   public var nonceLead: TimeSpan?
   public var connections: [Connection] = []

@@ -13,14 +13,17 @@ extension Kernel where Session: ~Copyable {
     switch event {
     case .instrument(let instrument): learn(instrument)
     case .instrumentUnavailable(let id): withdraw(id)
-    case .book(let id, let first, let count, let isSnapshot, _):
+    case .book(let id, let first, let count, let isSnapshot, let told):
       applyBook(id, first: Int(first), count: Int(count), isSnapshot: isSnapshot)
+      if !stops.isEmpty { withMarket(id) { market, _ in market.toldAt = told } }
     case .bookUntrusted(let id):
       counts.gaps += 1
       withMarket(id) { market, _ in market.book.distrust() }
       noteTrust(of: id)
     case .lastPrice(let id, let price): tell(price, of: id)
-    case .marketTrade(let trade): tell(trade.price, of: trade.instrument)
+    case .marketTrade(let trade):
+      tell(trade.price, of: trade.instrument)
+      if !stops.isEmpty { lookAtStops(trade) }
     case .balance(let balance): portfolio.tell(balance, at: now)
     case .order(let report):
       privateNews.heard(report.source, at: now)
@@ -45,11 +48,13 @@ extension Kernel where Session: ~Copyable {
     case .ready:
       isReady = true
       note(.ready(true))
+      if !stops.isEmpty { lookAtAllStops() }
       for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } }
     case .notReady:
       privateNews.forget()
       if isReady { note(.ready(false)) }
       isReady = false
+      loseStops(since: now)
     case .unauthorized: halt(.unauthorized)
     case .questionRefused: halt(.questionRefused)
     case .anomaly(let anomaly):
@@ -75,6 +80,9 @@ extension Kernel where Session: ~Copyable {
     }
     markets[index].instrument = instrument
     note(.instrument(instrument))
+    for slot in strategies.indices where strategies[slot].instrument == instrument.id {
+      takeStops(of: slot)
+    }
   }
 
   private mutating func withdraw(_ id: InstrumentID) {
@@ -168,6 +176,7 @@ extension Kernel where Session: ~Copyable {
     }
     markets[index].wasTrusted = markets[index].book.isTrusted
     note(.bookTrust(id, isTrusted: markets[index].wasTrusted))
+    if !markets[index].wasTrusted { loseStops(in: index) }
   }
 
   // MARK: What news of our orders makes necessary

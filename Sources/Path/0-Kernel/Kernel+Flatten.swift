@@ -25,6 +25,15 @@ internal import MartletVenueKit
   public internal(set) var orders: UInt32 = 0
 }
 
+/// What there is to trade back in one market.
+enum Excess {
+  /// Nothing that the venue's rules would take.
+  case none
+  /// There is something, and it cannot be traded now: no price, or nothing free to sell.
+  case unknown
+  case order(OrderIntent)
+}
+
 extension Kernel where Session: ~Copyable {
   /// What its orders are placed for: no strategy, so that none answers its fills.
   var flattenStrategy: StrategyID {
@@ -71,41 +80,55 @@ extension Kernel where Session: ~Copyable {
   mutating func endFlatten(isWhole: Bool) {
     flattening = nil
     note(.flattened(isWhole: isWhole))
+    if isWhole { for market in markets.indices { tellFlat(market) } }
   }
 
-  private enum Excess {
-    /// Nothing that the venue's rules would take.
-    case none
-    /// There is something, and no price for it now.
-    case unknown
-    case order(OrderIntent)
-  }
-
-  /// What brings the inventory of one market back, as one order that ends at once.
-  private mutating func excess(in market: Int) -> Excess {
+  /// What brings the inventory of one market back, as one order that ends at once: as much of it as one
+  /// order may be, and of a sell no more than the account has free.
+  ///
+  /// - Parameter only: the side that it must be of; any when nil.
+  mutating func excess(in market: Int, of only: Side? = nil) -> Excess {
     guard let instrument = markets[market].instrument, instrument.kind == .spot else {
       return .none
     }
     let rules = instrument.rules
     let held = portfolio.position(account, instrument.id).held(instrument.scale)
     let side: Side = held > .zero ? .sell : .buy
-    let most = (held > .zero ? held.units : -held.units) / instrument.scale.quantityFactor
-    let quanta = Int64(clamping: most) / rules.lotStep * rules.lotStep
-    guard quanta > 0, quanta >= rules.minQuantity.quanta else { return .none }
+    if let only, only != side { return .none }
+    let scale = instrument.scale
+    func lots(_ quanta: Int128) -> Int64 { Int64(clamping: quanta) / rules.lotStep * rules.lotStep }
+    let whole = lots((held > .zero ? held.units : -held.units) / scale.quantityFactor)
+    guard whole > 0, whole >= rules.minQuantity.quanta else { return .none }
     guard rules.isTrading, let top = markets[market].book.top,
       let best = side == .sell ? top.bid : top.ask, best.quanta > 0
     else { return .unknown }
-    let slip = best.quanta / Flattening.slip
+    // Well within what Risk lets through at all.
+    let band = Int128(best.quanta) * Int128(risk.limits.priceBand.units) / 2
+    let slip = min(
+      best.quanta / Flattening.slip, Int64(clamping: band / powerOfTen(Rate.places)))
     let raw = side == .sell ? best.quanta - slip : best.quanta + slip
     // Onto the tick, towards the book's best.
     let price =
       side == .sell
       ? (raw + rules.tickSize - 1) / rules.tickSize * rules.tickSize
       : raw / rules.tickSize * rules.tickSize
-    guard
-      instrument.scale.notional(of: Quantity(quanta: quanta), at: Price(quanta: price))
-        >= rules.minNotional
-    else { return .none }
+    func value(_ quanta: Int64) -> Amount {
+      scale.notional(of: Quantity(quanta: quanta), at: Price(quanta: price))
+    }
+    guard price > 0 else { return .unknown }
+    guard value(whole) >= rules.minNotional else { return .none }
+    var most = Int128(whole)
+    if side == .sell {
+      let free = portfolio.free(account, instrument.base) ?? .zero
+      most = min(most, free.units / scale.quantityFactor)
+    }
+    let each = Int128(price) * scale.notionalFactor
+    if let limit = risk.limits.maxOrderNotional { most = min(most, limit.units / each) }
+    if rules.maxNotional != .zero { most = min(most, rules.maxNotional.units / each) }
+    let quanta = lots(most)
+    guard quanta > 0, quanta >= rules.minQuantity.quanta, value(quanta) >= rules.minNotional else {
+      return .unknown
+    }
     return .order(
       OrderIntent(
         strategy: flattenStrategy, account: account, instrument: instrument.id, side: side,

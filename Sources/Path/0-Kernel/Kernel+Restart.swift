@@ -9,7 +9,11 @@ internal import MartletVenueKit
 // on; so does a pause, and a halt that somebody must lift.
 extension Kernel where Session: ~Copyable {
   /// A process begins. For the first one of a bot this changes nothing.
-  mutating func begin() {
+  ///
+  /// - Parameter before: when its predecessor was last told something.
+  mutating func begin(after before: Timestamp) {
+    // Nobody looked while no process was there.
+    loseStops(since: before)
     isStopping = false
     isStopped = false
     takesOver = portfolio.allEntries.contains { $0.isAdopted }

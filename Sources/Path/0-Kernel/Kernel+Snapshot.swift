@@ -11,7 +11,8 @@ internal import MartletVenueKit
 /// is not state: it was carried out and journaled.
 extension Kernel: Snapshotting where Session: ~Copyable {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("kernel-3")
+    // Without stops it is written as before there were any.
+    snapshot.section(stops.isEmpty ? "kernel-3" : "kernel-4")
     snapshot.write(trace.sequence)
     snapshot.write(now)
     snapshot.write(isReady)
@@ -46,6 +47,11 @@ extension Kernel: Snapshotting where Session: ~Copyable {
     snapshot.write(flattening?.endsAt ?? .zero)
     snapshot.write(flattening?.nextAt ?? .zero)
     snapshot.write(flattening?.orders ?? 0)
+    if !stops.isEmpty {
+      for market in markets { snapshot.write(market.toldAt) }
+      snapshot.write(UInt32(stops.count))
+      for stop in stops { stop.write(to: &snapshot) }
+    }
     session.write(to: &snapshot)
   }
 
@@ -53,7 +59,8 @@ extension Kernel: Snapshotting where Session: ~Copyable {
   ///
   /// - Throws: also when the snapshot is of a kernel with other instruments or strategies.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("kernel-3")
+    let hasStops = snapshot.takeSection("kernel-4")
+    if !hasStops { try snapshot.section("kernel-3") }
     trace = TraceID(try snapshot.read())
     now = try snapshot.timestamp()
     isReady = try snapshot.bool()
@@ -103,6 +110,16 @@ extension Kernel: Snapshotting where Session: ~Copyable {
     let placed = try snapshot.read(UInt32.self)
     flattening =
       isFlattening ? Flattening(endsAt: endsAt, nextAt: nextAt, orders: placed) : nil
+    stops = []
+    if hasStops {
+      for index in markets.indices { markets[index].toldAt = try snapshot.timestamp() }
+      let count = try snapshot.read(UInt32.self)
+      guard Int(count) <= 2 * strategies.count else {
+        throw .impossible(
+          "\(count) stops of \(strategies.count) strategies", offset: snapshot.offset)
+      }
+      for _ in 0..<count { stops.append(try LocalStop(from: &snapshot)) }
+    }
     try session.read(from: &snapshot)
   }
 }

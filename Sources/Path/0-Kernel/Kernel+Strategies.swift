@@ -68,7 +68,11 @@ extension Kernel where Session: ~Copyable {
   }
 
   /// One intent: noted, judged, and either opened and handed to the session or refused.
-  mutating func consider(_ intent: OrderIntent, _ market: Int) {
+  ///
+  /// - Returns: the order's name; nil when there is none.
+  @discardableResult mutating func consider(
+    _ intent: OrderIntent, _ market: Int
+  ) -> ClientOrderID? {
     note(.intent(intent))
     fold()
     let context = riskContext(for: intent, market)
@@ -84,10 +88,12 @@ extension Kernel where Session: ~Copyable {
         counts.placed += 1
         note(.approved(id, verdict: approved.verdict))
         session.place(approved, as: id, trace: trace)
+        return id
       } catch {
         halt(.capacity)
       }
     }
+    return nil
   }
 
   // Changes nothing; a method that only reads would be given a copy of the whole kernel.
@@ -107,7 +113,9 @@ extension Kernel where Session: ~Copyable {
       position: portfolio.position(account, id), workingOnInstrument: working.count,
       workingBuyLeaves: working.buyLeaves,
       workingOfStrategy: orders.workingCount(of: intent.strategy))
-    context.isOpen = isReady && !isPaused && !isStopping
+    // Nothing new where nobody looks at what is to protect it.
+    context.isOpen =
+      isReady && !isPaused && !isStopping && (stops.isEmpty || isGuarded(market))
     context.mayReduce = isReady && !isStopping
     return context
   }
@@ -124,6 +132,7 @@ extension Kernel where Session: ~Copyable {
   mutating func wakeOnBooks() {
     for market in markets.indices where markets[market].isChanged {
       markets[market].isChanged = false
+      if !stops.isEmpty { lookAtStops(in: market) }
       guard mayTrade, markets[market].book.isTrusted else { continue }
       for slot in strategies.indices where Int(strategies[slot].instrument.index) == market {
         call(slot) { $0.onBook($1, intents: &$2) }
@@ -140,6 +149,10 @@ extension Kernel where Session: ~Copyable {
       call(slot) { isTaken = $0.onSettings(coded.span, $1, intents: &$2) }
       note(.settings(id, isTaken: isTaken))
       drain()
+      if isTaken {
+        takeStops(of: slot)
+        lookAtStops(in: Int(strategies[slot].instrument.index))
+      }
       if isTaken && mayTrade && markets[Int(strategies[slot].instrument.index)].book.isTrusted {
         call(slot) { $0.onBook($1, intents: &$2) }
       }
@@ -167,12 +180,14 @@ extension Kernel where Session: ~Copyable {
       let name = InlineText(who.extracting(0..<min(who.count, InlineText.capacity)))
       if risk.rearm(by: name.flatMap { $0.isEmpty ? nil : $0 } ?? "operator", at: now) {
         note(.rearmed)
+        rearmStops()
       }
       if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }
     case .flatten: beginFlatten()
     case .stop:
       if flattening != nil { endFlatten(isWhole: false) }
       isStopping = true
+      loseStops(since: now)
       retreat()
       session.receive(.stop, bytes: Span(), at: now, events: &events, effects: &effects)
     }
@@ -184,6 +199,7 @@ extension Kernel where Session: ~Copyable {
     guard risk.halt == nil else { return }
     risk.halt(reason, at: now)
     note(.halted(reason))
+    if reason.endsWithProcess { loseStops(since: now) }
     retreat()
   }
 

@@ -58,6 +58,8 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public internal(set) var isPaused = false
   /// Set while inventory is being brought back on an operator's word.
   public internal(set) var flattening: Flattening?
+  /// Held for strategies, in the order in which they were taken: one a side of each at most.
+  public internal(set) var stops: [LocalStop] = []
   public internal(set) var isStopping = false
   /// Stop was carried out: nothing of ours rests at the venue.
   public internal(set) var isStopped = false
@@ -109,6 +111,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     var next = min(session.nextDeadline, orders.nextDeadline)
     for index in strategies.indices { next = min(next, strategies[index].wakeAt) }
     if let flattening { next = min(next, flattening.nextAt) }
+    if !stops.isEmpty { next = min(next, nextStopAt) }
     return next
   }
 
@@ -123,6 +126,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   ) {
     precondition(sequence > trace.sequence, "journal runs backwards at \(sequence)")
     trace = TraceID(sequence)
+    let before = now
     now = max(now, time)
     effects.removeAll()
     notes.removeAll(keepingCapacity: true)
@@ -131,7 +135,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     switch input {
     case .venue(let venueInput):
       if case .frame = venueInput { counts.frames += 1 }
-      if venueInput == .start { begin() }
+      if venueInput == .start { begin(after: before) }
       session.receive(venueInput, bytes: bytes, at: now, events: &events, effects: &effects)
       if venueInput == .deadManLost { retreat() }
     case .timer:
@@ -153,6 +157,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     if input == .venue(.start) { askAnew() }
     wakeOnBooks()
     if flattening != nil { flattenOn() }
+    if !stops.isEmpty { pursueStops() }
     session.flush(at: now, effects: &effects)
   }
 
@@ -182,6 +187,8 @@ public struct KernelMarket: Sendable {
   /// nothing decides by it.
   public internal(set) var bookAt = Timestamp.zero
   public internal(set) var tradedAt = Timestamp.zero
+  /// The time of its book by the venue's clock, kept where stops look at it; zero when it tells none.
+  var toldAt = Timestamp.zero
   /// The book moved since strategies were last woken.
   var isChanged = false
   var wasTrusted = false

@@ -47,6 +47,16 @@ public import MartletVenueKit
   case settings(StrategyID, isTaken: Bool)
   /// A flatten ended, with nothing left that the venue would take, or given up.
   case flattened(isWhole: Bool)
+  /// A stop is looked with, for the first time or again after nobody had for a while.
+  case stopArmed(InstrumentID, Side, level: Price, unprotected: TimeSpan)
+  /// Nobody looks at a stop any more, and perhaps has not since some time before.
+  case stopInert(InstrumentID, Side, since: Timestamp)
+  /// A price was at a stop or past it, for the first time.
+  case stopFired(InstrumentID, Side, level: Price, price: Price)
+  /// The intent that follows is a fired stop's; `firedBy` is the input that it fired on.
+  case stopTrades(InstrumentID, Side, level: Price, price: Price, firedBy: TraceID)
+  /// Nothing is left of what a fired stop protected that the venue would take.
+  case stopDone(InstrumentID, Side, orders: UInt32)
 }
 
 /// Notes as journal payloads, version 1: trace, tag, fields as little-endian words.
@@ -174,7 +184,38 @@ public enum NoteCoding {
       payload.append(counted: asset)
       payload.append(word: own.units)
       payload.append(word: told.units)
+    case .stopArmed(let instrument, let side, let level, let unprotected):
+      payload.append(33)
+      write(instrument, side, into: &payload)
+      payload.append(word: level.quanta)
+      payload.append(word: unprotected.nanoseconds)
+    case .stopInert(let instrument, let side, let since):
+      payload.append(34)
+      write(instrument, side, into: &payload)
+      payload.append(word: since.nanoseconds)
+    case .stopFired(let instrument, let side, let level, let price):
+      payload.append(35)
+      write(instrument, side, into: &payload)
+      payload.append(word: level.quanta)
+      payload.append(word: price.quanta)
+    case .stopTrades(let instrument, let side, let level, let price, let firedBy):
+      payload.append(36)
+      write(instrument, side, into: &payload)
+      payload.append(word: level.quanta)
+      payload.append(word: price.quanta)
+      payload.append(word: firedBy.sequence)
+    case .stopDone(let instrument, let side, let orders):
+      payload.append(37)
+      write(instrument, side, into: &payload)
+      payload.append(word: orders)
     }
+  }
+
+  private static func write(
+    _ instrument: InstrumentID, _ side: Side, into payload: inout ByteBuffer
+  ) {
+    payload.append(word: instrument.index)
+    payload.append(side.rawValue)
   }
 
   private static func write(_ intent: OrderIntent, into payload: inout ByteBuffer) {
@@ -321,7 +362,32 @@ public enum NoteCoding {
         let told = cursor.word(Int128.self, in: bytes)
       else { return nil }
       return .ledgerAdjusted(asset: asset, own: Amount(units: own), told: Amount(units: told))
+    case 33...37: return stop(tag, &cursor, bytes)
     default: return nil
+    }
+  }
+
+  private static func stop(
+    _ tag: UInt8, _ cursor: inout ByteCursor, _ bytes: Span<UInt8>
+  ) -> KernelNote? {
+    guard let index = cursor.word(UInt16.self, in: bytes),
+      let side = cursor.word(UInt8.self, in: bytes).flatMap({ Side(rawValue: $0) })
+    else { return nil }
+    let id = InstrumentID(index)
+    if tag == 37 {
+      return cursor.word(UInt32.self, in: bytes).map { .stopDone(id, side, orders: $0) }
+    }
+    guard let first = cursor.word(Int64.self, in: bytes) else { return nil }
+    if tag == 34 { return .stopInert(id, side, since: Timestamp(nanoseconds: first)) }
+    let level = Price(quanta: first)
+    guard let second = cursor.word(Int64.self, in: bytes) else { return nil }
+    if tag == 33 {
+      return .stopArmed(id, side, level: level, unprotected: TimeSpan(nanoseconds: second))
+    }
+    let price = Price(quanta: second)
+    if tag == 35 { return .stopFired(id, side, level: level, price: price) }
+    return cursor.word(UInt64.self, in: bytes).map {
+      .stopTrades(id, side, level: level, price: price, firedBy: TraceID($0))
     }
   }
 

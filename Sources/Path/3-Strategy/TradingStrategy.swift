@@ -34,6 +34,14 @@ public protocol TradingStrategy: Snapshotting {
   mutating func onSettings(
     _ settings: Span<UInt8>, _ context: borrowing StrategyContext, intents: inout Intents
   ) -> Bool
+  /// What its fills had added to the inventory, or taken from it, was traded back by others: a flatten
+  /// or a stop. It holds nothing any more, and begins anew when trading goes on.
+  mutating func onFlat(_ context: borrowing StrategyContext, intents: inout Intents)
+  /// The stops that the kernel is to hold for it, by its settings; asked for when the instrument or the
+  /// settings have changed. Nothing is placed for it before they are armed.
+  ///
+  /// - Bounds: one for each side; the first of each counts.
+  func stops(on instrument: Instrument) -> [StopRule]
 }
 
 extension TradingStrategy {
@@ -41,6 +49,9 @@ extension TradingStrategy {
   public mutating func onSettings(
     _ settings: Span<UInt8>, _ context: borrowing StrategyContext, intents: inout Intents
   ) -> Bool { false }
+  /// One that remembers nothing of what it holds has nothing to forget.
+  public mutating func onFlat(_ context: borrowing StrategyContext, intents: inout Intents) {}
+  public func stops(on instrument: Instrument) -> [StopRule] { [] }
 }
 
 /// What a strategy may look at while it decides. Values of one moment.

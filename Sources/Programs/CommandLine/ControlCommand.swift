@@ -50,7 +50,10 @@ enum ControlCommand {
 
   private static let rearm = Command(
     name: "rearm", usage: "[--yes] [--bot NAME] [--json]",
-    does: "Lifts a halt, whatever caused it; trading goes on unless the bot is paused, too.",
+    does: """
+      Lifts a halt, whatever caused it; trading goes on unless the bot is paused, too. After a stop the grid is
+      laid anew around the price of the moment; while that is past the stop it halts again at once.
+      """,
     options: [yes, bot, json], positional: 0...0, example: "./martlet rearm --yes",
     run: { arguments throws(Arguments.Misuse) in
       send("rearm", arguments, confirming: "lift the halt and trade again")
@@ -73,9 +76,9 @@ enum ControlCommand {
   private static let reload = Command(
     name: "reload", usage: "[--bot NAME] [--json]",
     does: """
-      Has a running bot read its configuration's file again. Levels, spacing and amount of a strategy
-      change while it trades: only orders that no longer fit are moved. Anything else in the file must be
-      as it was; what does not fit the market is refused, and nothing changes.
+      Has a running bot read its configuration's file again. Levels, spacing, amount and stops of a
+      strategy change while it trades: only orders that no longer fit are moved. Anything else in the file
+      must be as it was; what does not fit the market is refused, and nothing changes.
       """,
     options: [bot, json], positional: 0...0, example: "./martlet reload",
     run: { arguments throws(Arguments.Misuse) in send("reload", arguments) })
@@ -190,6 +193,18 @@ enum ControlCommand {
     let left = status["dead_man_left_ms"]?.text.flatMap { Int64($0) }
     text +=
       "\n  dead-man  \(left.map { "cancels in \($0 / 1000) s unless refreshed" } ?? "not armed")"
+    if case .array(let stops)? = status["stops"] {
+      for stop in stops {
+        func figure(_ key: String) -> Int64 { stop[key]?.text.flatMap { Int64($0) } ?? 0 }
+        text +=
+          "\n  stop      \(stop["side"]?.text ?? "") at \(stop["price"]?.text ?? "-") in"
+          + " \(stop["market"]?.text ?? ""): \(stop["state"]?.text ?? "")"
+        if figure("inert_ms") > 0 { text += " for \(figure("inert_ms") / 1_000) s" }
+        let losses = figure("losses")
+        text += "; unprotected for \(figure("unprotected_ms") / 1_000) s in all"
+        text += ", armed again \(losses) \(losses == 1 ? "time" : "times")"
+      }
+    }
     if case .array(let alerts)? = status["alerts"] {
       for alert in alerts.suffix(5) {
         text += "\n  \(alert["severity"]?.text ?? "") \(alert["text"]?.text ?? "")"

@@ -108,7 +108,23 @@ struct RecordText {
     case .settings(let strategy, let isTaken):
       return "strategy \(strategy.index) \(isTaken ? "took" : "did not take") other settings"
     case .flattened(let isWhole): return isWhole ? "flat" : "not flat: given up"
+    case .stopArmed(let id, let side, let level, let unprotected):
+      return "\(stop(id, side, level)) armed"
+        + (unprotected == .zero ? "" : ", after \(unprotected.milliseconds) ms unprotected")
+    case .stopInert(let id, let side, let since):
+      return "\(side) stop of \(symbol(id)) inert since \(since.milliseconds)"
+    case .stopFired(let id, let side, let level, let seen):
+      return "\(stop(id, side, level)) fired: the price was \(price(seen, id))"
+    case .stopTrades(let id, let side, let level, let seen, let firedBy):
+      return "\(stop(id, side, level)) fired at record \(firedBy.sequence), where the price was"
+        + " \(price(seen, id)): trades back what it protects"
+    case .stopDone(let id, let side, let orders):
+      return "\(side) stop of \(symbol(id)) done, after \(orders) order\(orders == 1 ? "" : "s")"
     }
+  }
+
+  private func stop(_ id: InstrumentID, _ side: Side, _ level: Price) -> String {
+    "\(side) stop of \(symbol(id)) at \(price(level, id))"
   }
 
   private func text(_ intent: OrderIntent) -> String {

@@ -74,7 +74,11 @@ extension LiveAlerts {
     case .flattened(isWhole: true): break
     case .flattened(isWhole: false):
       raise(.flattenIncomplete, "inventory", "some of it could not be traded back", at: now)
-    case .intent, .approved, .cancel, .position, .paused, .settings: break
+    case .stopArmed(let id, let side, _, let unprotected):
+      armed(LiveAlerts.stop(market(id), side), after: unprotected, at: now)
+    case .intent, .approved, .cancel, .position, .paused, .settings, .stopInert, .stopFired,
+      .stopTrades, .stopDone:
+      break
     }
   }
 

@@ -105,9 +105,15 @@ public struct BotPlan: Sendable {
   static func settings(of strategy: BotConfiguration.Strategy) -> BuiltInSettings {
     switch strategy {
     case .grid(let grid):
-      .grid(
-        GridSettings(levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount))
+      .grid(gridSettings(of: grid))
     }
+  }
+
+  static func gridSettings(of grid: BotConfiguration.Grid) -> GridSettings {
+    GridSettings(
+      levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount,
+      stopPrice: grid.stopPrice, trailingStop: grid.trailingStop,
+      stopPriceAbove: grid.stopPriceAbove)
   }
 
   public func makeKernel() -> Kernel<WhiteBITSession, BuiltInStrategy> {

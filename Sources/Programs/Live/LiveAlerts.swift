@@ -195,6 +195,9 @@ final class LiveAlerts {
     for asset in table.active(.ledgerDiffers) where bot.isEven(asset) {
       clear(.ledgerDiffers, asset, "the ledgers agree again", at: now)
     }
+    if !bot.isStopping {
+      lookAtStops(bot.driver.kernel.stops, since: bot.startedAt, at: now)
+    }
     let complaint = bot.complaint
     set(
       .strategyIdle, "strategy", complaint ?? "", "it trades again", holds: complaint != nil,

@@ -40,6 +40,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// What the books held when the fills that are compared with the venue's began.
   private var starts: LedgerStarts
   private let placedBefore: UInt64
+  /// When this process began.
+  let startedAt: Timestamp
   private var earlier = EarlierFills()
   /// How the last flatten ended.
   private(set) var lastFlattenWasWhole = false
@@ -116,6 +118,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     self.alerts = alerts
     hasPrivateStream = plan.configuration.whitebit.feed == .websocket
     placedBefore = driver.kernel.counts.placed
+    startedAt = clock.now()
     snapshotAt = driver.sink.writer.nextSequence + LiveBot.snapshotInterval
     self.driver = driver
     self.venue = venue

@@ -182,6 +182,9 @@ final class LiveControl: LocalServerDelegate {
         client, 3, "the exchange refuses the key: put that right and start the bot again")
     }
     act(.rearm, request, client, bot)
+    if let reason = bot.haltReason {
+      return refuse(client, 1, "halted again at once: \(reason.means)")
+    }
     let pause = bot.isPaused ? "; still paused" : ""
     answer(client, "rearmed: the halt is lifted\(pause)")
   }
@@ -201,7 +204,7 @@ final class LiveControl: LocalServerDelegate {
     else {
       return refuse(
         client, 2,
-        "\(configurationPath): only levels, spacing and amount of a strategy change while it trades; put"
+        "\(configurationPath): only levels, spacing, amount and stops of a strategy change while it trades; put"
           + " the rest back, or stop the bot and start it again")
     }
     let problems = MarketFit.problems(of: wanted, markets: bot.markets)

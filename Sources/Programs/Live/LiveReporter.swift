@@ -146,6 +146,7 @@ final class LiveReporter {
     status.journalPath = configuration.journalFolder
     status.exchangeAddress = configuration.whitebit.rest
     kernel.value(into: &status)
+    status.stops = kernel.stops(at: status.now)
     return status
   }
 }
@@ -174,6 +175,17 @@ private struct KernelView {
       all += views
     }
     return all
+  }
+
+  func stops(at now: Timestamp) -> [BotStatus.Stop] {
+    bot.driver.kernel.stops.map { stop in
+      let market = bot.driver.kernel.markets[Int(stop.instrument.index)]
+      let inert = stop.inert(at: now)
+      return BotStatus.Stop(
+        market: "\(market.symbol)", side: stop.rule.side, state: "\(stop.state)",
+        level: stop.level.flatMap { level in market.instrument.map { $0.scale.text(level) } },
+        inert: inert, unprotected: stop.unprotected + (inert ?? .zero), losses: stop.losses)
+    }
   }
 
   /// Prices, balances and what they are worth.

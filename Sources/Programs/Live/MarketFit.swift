@@ -45,8 +45,7 @@ enum MarketFit {
         }
         do throws(GridSettings.Fault) {
           _ = try GridStrategy(
-            settings: GridSettings(
-              levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount),
+            settings: BotPlan.gridSettings(of: grid),
             instrument: instrument)
           if let text = worth(grid, instrument, market.lastPrice, configuration.risk) {
             add("amount", text)
@@ -115,8 +114,7 @@ enum MarketFit {
   ) -> (text: String, isEmpty: Bool)? {
     guard
       let strategy = try? GridStrategy(
-        settings: GridSettings(
-          levelsPerSide: grid.levels, spacing: grid.spacing, amount: grid.amount),
+        settings: BotPlan.gridSettings(of: grid),
         instrument: instrument)
     else { return nil }
     let scale = instrument.scale
@@ -179,6 +177,7 @@ enum MarketFit {
     case .levels: "levels"
     case .notSpot: "market"
     case .spacing, .tooWide: "spacing"
+    case .stop: "stop_price_above"
     case .amount: "amount"
     }
   }

@@ -17,16 +17,17 @@ public enum BuiltInSettings: Equatable, Sendable {
   func write(to snapshot: inout SnapshotWriter) {
     switch self {
     case .grid(let grid):
-      snapshot.write(UInt8(1))
+      snapshot.write(UInt8(grid.hasStops ? 2 : 1))
       grid.write(to: &snapshot)
     }
   }
 
   init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    guard try snapshot.byte() == 1 else {
+    let kind = try snapshot.byte()
+    guard kind == 1 || kind == 2 else {
       throw .impossible("kind of strategy", offset: snapshot.offset - 1)
     }
-    self = .grid(try GridSettings(from: &snapshot))
+    self = .grid(try GridSettings(from: &snapshot, hasStops: kind == 2))
   }
 }
 
@@ -98,6 +99,16 @@ public struct BuiltInStrategy: TradingStrategy, Sendable {
     complaint = nil
     if instrument != nil { layOut(on: context.instrument) }
     return complaint == nil
+  }
+
+  public mutating func onFlat(_ context: borrowing StrategyContext, intents: inout Intents) {
+    laidGrid?.onFlat(context, intents: &intents)
+  }
+
+  public func stops(on instrument: Instrument) -> [StopRule] {
+    switch settings {
+    case .grid(let grid): grid.stops(on: instrument)
+    }
   }
 
   private mutating func layOut(on instrument: Instrument) {

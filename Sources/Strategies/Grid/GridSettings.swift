@@ -1,5 +1,5 @@
 public import MartletBase
-internal import MartletModel
+public import MartletModel
 
 /// What a grid is asked to be: the guide's three numbers.
 ///
@@ -12,14 +12,24 @@ internal import MartletModel
   public var spacing: Amount
   /// What each level buys, in base units.
   public var amount: Amount
+  /// At a bid of this or less all is over: the grid is taken off, what it bought is sold. In quote units.
+  public var stopPrice: Amount?
+  /// The same this far under the highest bid since the grid began. In quote units.
+  public var trailingStop: Amount?
+  /// At an ask of this or more all is over: what it sold is bought back. In quote units.
+  public var stopPriceAbove: Amount?
 
   public init(
     levelsPerSide: Int = 10, spacing: Amount = Amount(units: 50 * powerOfTen(20)),
-    amount: Amount = Amount(units: powerOfTen(17))
+    amount: Amount = Amount(units: powerOfTen(17)), stopPrice: Amount? = nil,
+    trailingStop: Amount? = nil, stopPriceAbove: Amount? = nil
   ) {
     self.levelsPerSide = levelsPerSide
     self.spacing = spacing
     self.amount = amount
+    self.stopPrice = stopPrice
+    self.trailingStop = trailingStop
+    self.stopPriceAbove = stopPriceAbove
   }
 
   /// Why these settings make no grid on this instrument.
@@ -32,6 +42,8 @@ internal import MartletModel
     case amount(found: Amount, lot: Amount, minimum: Amount)
     /// The whole grid is wider than a price can count.
     case tooWide(spacing: Amount)
+    /// A stop is no price or no distance, or the one above is not above the other.
+    case stop(found: Amount)
   }
 
   /// Levels a side that one grid may have: its orders fit in one step's buffer.
@@ -60,24 +72,72 @@ internal import MartletModel
     guard amount > .zero, amount.units % lot.units == 0, amount >= minimum,
       let count = Int64(exactly: amount.units / scale.quantityFactor)
     else { throw .amount(found: amount, lot: lot, minimum: minimum) }
+    for stop in [stopPrice, trailingStop, stopPriceAbove] {
+      if let stop, stop <= .zero { throw .stop(found: stop) }
+    }
+    if let stopPrice, let stopPriceAbove, stopPriceAbove <= stopPrice {
+      throw .stop(found: stopPriceAbove)
+    }
     return (quanta, Quantity(quanta: count))
   }
 }
 
 extension GridSettings {
+  /// The stops on an instrument's grid. What lies between two quanta goes to the side that is reached
+  /// first.
+  public func stops(on instrument: Instrument) -> [StopRule] {
+    func quanta(_ amount: Amount?, _ rule: Rounding) -> Int64? {
+      amount.map {
+        Int64(clamping: divide($0.units, by: instrument.scale.priceFactor, rounded: rule))
+      }
+    }
+    let under = StopRule(
+      side: .sell, price: quanta(stopPrice, .up).map { Price(quanta: $0) },
+      trailing: quanta(trailingStop, .down).map { max($0, 1) })
+    let above = StopRule(
+      side: .buy, price: quanta(stopPriceAbove, .down).map { Price(quanta: $0) })
+    return [under, above].compactMap { $0 }
+  }
+
+  /// Whether it names a stop: settings that do not are written as before there were any.
+  public var hasStops: Bool { stopPrice != nil || trailingStop != nil || stopPriceAbove != nil }
+
+  /// Bytes of settings that name no stop, as they are written.
+  static var plainSize: Int { 36 }
+
   public func write(to snapshot: inout SnapshotWriter) {
     snapshot.write(UInt32(levelsPerSide))
     snapshot.write(spacing)
     snapshot.write(amount)
+    guard hasStops else { return }
+    for stop in [stopPrice, trailingStop, stopPriceAbove] {
+      snapshot.write(stop != nil)
+      snapshot.write(stop ?? .zero)
+    }
   }
 
-  public init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+  /// - Parameter hasStops: whether it was written of settings that name one.
+  public init(
+    from snapshot: inout SnapshotReader, hasStops: Bool
+  ) throws(SnapshotReader.Fault) {
     let levels = Int(try snapshot.read(UInt32.self))
     guard (1...GridSettings.mostLevels).contains(levels) else {
       throw .impossible("grid of \(levels) levels a side", offset: snapshot.offset)
     }
     self.init(
       levelsPerSide: levels, spacing: try snapshot.amount(), amount: try snapshot.amount())
+    guard hasStops else { return }
+    stopPrice = try GridSettings.stop(from: &snapshot)
+    trailingStop = try GridSettings.stop(from: &snapshot)
+    stopPriceAbove = try GridSettings.stop(from: &snapshot)
+  }
+
+  private static func stop(
+    from snapshot: inout SnapshotReader
+  ) throws(SnapshotReader.Fault) -> Amount? {
+    let isThere = try snapshot.bool()
+    let amount = try snapshot.amount()
+    return isThere ? amount : nil
   }
 }
 
@@ -93,6 +153,8 @@ extension GridSettings.Fault: CustomStringConvertible {
     case .amount(let found, let lot, let minimum):
       "grid: amount is \(text(found)); expected a multiple of the lot, \(text(lot)),"
         + " and at least \(text(minimum))"
+    case .stop(let found):
+      "grid: a stop is \(text(found)); expected more than zero, and stop_price_above over stop_price"
     case .tooWide(let spacing):
       "grid: spacing is \(text(spacing)); no price of this market can be that far away: lower it"
     }

@@ -9,7 +9,8 @@ extension GridStrategy {
   ) -> Bool {
     var reader = SnapshotReader(settings.indices.map { settings[$0] })
     do {
-      let wanted = try GridSettings(from: &reader)
+      let wanted = try GridSettings(
+        from: &reader, hasStops: settings.count > GridSettings.plainSize)
       guard reader.isAtEnd else { return false }
       try change(to: wanted, context, intents: &intents)
       return true
@@ -71,7 +72,7 @@ extension GridStrategy {
     quantity = onGrid.quantity
   }
 
-  private mutating func closeAll(at mark: Price) {
+  mutating func closeAll(at mark: Price) {
     for slot in slots where slot.phase != .absent {
       past.close(slot, at: mark, scale: scale)
       past.generation = max(past.generation, slot.generation)

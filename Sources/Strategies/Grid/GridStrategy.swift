@@ -107,6 +107,22 @@ public struct GridStrategy: TradingStrategy, Sendable {
     proceed(context, intents: &intents)
   }
 
+  /// All it holds is gone, at the price of the moment: it is laid anew when it may trade again.
+  public mutating func onFlat(_ context: borrowing StrategyContext, intents: inout Intents) {
+    guard let center else { return }
+    let halfQuanta = Self.halfQuanta(context) ?? 2 * Int128(center.quanta)
+    closeAll(at: Price(quanta: Int64(halfQuanta / 2)))
+    for index in slots.indices {
+      slots[index] = GridSlot()
+      slots[index].generation = past.generation
+    }
+    self.center = nil
+    hasIdle = false
+    nextRetry = .distantFuture
+  }
+
+  public func stops(on instrument: Instrument) -> [StopRule] { settings.stops(on: instrument) }
+
   // MARK: Whose order it is
 
   /// The slot whose present or last order has this mark.
@@ -490,7 +506,7 @@ extension GridStrategy {
 
 extension GridStrategy: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("grid-2")
+    snapshot.section(settings.hasStops ? "grid-3" : "grid-2")
     settings.write(to: &snapshot)
     snapshot.write(spacing)
     snapshot.write(quantity)
@@ -504,8 +520,9 @@ extension GridStrategy: Snapshotting {
 
   /// Takes the snapshot's settings too: they may have been changed since the grid was made.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("grid-2")
-    settings = try GridSettings(from: &snapshot)
+    let hasStops = snapshot.takeSection("grid-3")
+    if !hasStops { try snapshot.section("grid-2") }
+    settings = try GridSettings(from: &snapshot, hasStops: hasStops)
     spacing = try snapshot.read(Int64.self)
     quantity = try snapshot.quantity()
     guard spacing > 0, quantity > .zero else {

@@ -238,6 +238,24 @@ import Testing
     #expect(place == ["bot.toml:20:3: strategy[0].levls: unknown key; did you mean levels?"])
   }
 
+  @Test func stopsAreReadAndTheOneAboveIsAboveTheOther() throws {
+    let lines = "stop_price = \"59000\"\ntrailing_stop = \"250.5\"\nstop_price_above = \"61000\""
+    let text = Self.replacing("levels", with: lines)
+    guard case .grid(let grid)? = Self.check(text).configuration?.strategies.first else {
+      Issue.record("no grid: \(Self.problems(text))")
+      return
+    }
+    #expect(grid.stopPrice == Self.amount("59000") && grid.trailingStop == Self.amount("250.5"))
+    #expect(grid.stopPriceAbove == Self.amount("61000"))
+    let crossed = Self.problems(text.replacing("61000", with: "59000"))
+    #expect(
+      crossed.contains {
+        $0.contains("stop_price_above") && $0.contains("expected more than stop_price, 59000")
+      }, "\(crossed)")
+    let negative = Self.problems(text.replacing("250.5", with: "-1"))
+    #expect(negative.contains { $0.contains("trailing_stop: expected a positive decimal") })
+  }
+
   @Test func aWrongTypeSaysWhatWasExpectedAndFound() {
     let wrong: [(String, String, String)] = [
       ("levels", "levels = \"10\"", "expected an integer from 1 to 100, found a string"),

@@ -77,6 +77,11 @@ enum DashboardFixture {
         market: "DBTC_DUSDT", left: status.deadManLeft,
         cancelsAt: start + .seconds(Int64(step / 450 * 45 + 60)))
     ]
+    status.stops = [
+      .init(
+        market: "DBTC_DUSDT", side: .sell, state: "armed", level: "60800", inert: nil,
+        unprotected: .milliseconds(1_250), losses: 1)
+    ]
     status.nonceLead = .milliseconds(3)
     status.connections = [
       .init(name: "market data", state: .up), .init(name: "private", state: .up),

@@ -19,7 +19,7 @@ import Testing
         "halt_reason", "since_ms", "now_ms", "ends_ms", "best_bid", "best_ask", "last",
         "book_trusted", "orders", "orders_working", "fills", "counts", "position", "balances",
         "equity", "profit", "realized", "unrealized", "fees", "max_drawdown", "dead_man_left_ms",
-        "dead_man_timeout_ms", "dead_man_timers", "nonce_lead_ms", "connections",
+        "dead_man_timeout_ms", "dead_man_timers", "stops", "nonce_lead_ms", "connections",
         "frame_to_order_us", "journal", "exchange", "alerts",
       ])
     #expect(json["best_bid"]?.text == "61296.93")
@@ -34,6 +34,8 @@ import Testing
     #expect(json["dead_man_timers"]?[0]?["left_ms"]?.text == "18000")
     #expect(json["dead_man_timers"]?[0]?["cancels_at_ms"]?.text == "1723075260000")
     #expect(json["nonce_lead_ms"]?.text == "3")
+    #expect(json["stops"]?[0]?["price"]?.text == "60800" && json["stops"]?[0]?["inert_ms"] == .null)
+    #expect(json["stops"]?[0]?["unprotected_ms"]?.text == "1250")
     // Highest first, so that the page need not sort money.
     #expect(json["orders"]?[0]?["price"]?.text == "61800")
     #expect(json["orders"]?[19]?["price"]?.text == "60750")
