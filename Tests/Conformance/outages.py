@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from decimal import Decimal
 
 from audit import Journal, fills, finished, judge
 from demo_processes import MARTLET, configure, orders, run
@@ -241,8 +242,79 @@ def outages(checks):
         checks.check("and replays bit for bit, outages and all", code == 0, (code, out, err))
 
 
+def stops(checks):
+    """A bot that holds a stop is cut off, and told of a stop that the price has passed."""
+    with Exchange("--speed", "10", plain=False) as exchange, FaultProxy(exchange.port) as proxy, tempfile.TemporaryDirectory() as folder:
+        alerts_at = os.path.join(folder, "alerts.jsonl")
+        stop = 'amount = "0.001"\ntrailing_stop = "20000"'
+        bot = Bot(exchange, proxy, folder, change=lambda text: text.replace('amount = "0.001"', stop)
+                  + f'[alerts]\nfile = "{alerts_at}"\nstop_inert = "2s"\n')
+        path = bot.words[bot.words.index("run") + 1]
+
+        def told(code, event):
+            try:
+                with open(alerts_at) as file:
+                    return [row for row in map(json.loads, file) if row["code"] == code and row["event"] == event]
+            except OSError:
+                return []
+
+        def held(state=None):
+            return ((state or bot.state()).get("stops") or [{}])[0]
+
+        def word(*words):
+            return run(*words, "--bot", os.path.join(folder, "bot-journal"))
+
+        checks.check("a bot trades with its stop armed", until(lambda: bot.is_trading() and held().get("state") == "armed", 20), bot.state())
+        before = held()
+        began = time.monotonic()
+        proxy.refuse(5)
+        raised = until(lambda: told("stop-inert", "raised"), 10)
+        checks.check("M64 a stop that nobody looks with is told while that lasts", raised and len(told("stop-inert", "raised")) == 1, raised)
+        checks.check("and the status says so", until(lambda: held().get("state") == "inert" and held()["inert_ms"] > 0, 3), bot.state())
+        checks.check("it is armed again behind the cut", until(lambda: bot.is_trading() and held().get("state") == "armed", 40), bot.state())
+        took = time.monotonic() - began
+        after = held()
+        lost = (after["unprotected_ms"] - before["unprotected_ms"]) / 1000
+        # From the last book before the cut, which came at most a second before it.
+        checks.check("M64 the status says for how long nobody looked", 4 < lost < took + 1.5 and after["losses"] == before["losses"] + 1, (lost, took, after))
+        cleared = until(lambda: told("stop-inert", "cleared"), 5)
+        seconds = cleared and re.search(r"unprotected for ([0-9.]+) s", cleared[-1]["what"])
+        checks.check("M64 and so does the alert's end", seconds and abs(float(seconds[1]) - lost) < 0.01, (cleared, lost))
+        _, out, _ = word("status")
+        checks.check("a person reads it in status", f"unprotected for {int(lost)} s in all" in out and "armed again 1 time" in out, out)
+
+        # The price is past whatever is put there now.
+        position = until(lambda: Decimal(bot.state().get("position", "0")), 40)
+        wanted = 'stop_price = "200000"' if position and position > 0 else 'stop_price_above = "1"'
+        text = open(path).read()
+        with open(path, "w") as file:
+            file.write(text.replace('trailing_stop = "20000"', wanted))
+        code, out, err = word("reload")
+        checks.check("a stop is set while the bot trades", code == 0, (code, out, err))
+        done = until(lambda: held().get("state") == "done", 20)
+        state = bot.state()
+        checks.check("M64 it fires at once: halted, for its own reason", done and state["state"] == "halted" and state["halt_reason"] == "the price passed a stop", state)
+        checks.check("with none of its orders left", not [row for row in orders(exchange) if row["clientOrderId"].startswith("mt")], orders(exchange))
+        checks.check("and with what its fills had brought traded back", abs(Decimal(state["position"])) < Decimal("0.0001"), (position, state["position"]))
+        code, out, err = word("rearm", "--yes")
+        checks.check("rearmed under its stop it halts again at once, and says so", code == 1 and "halted again at once" in err, (code, out, err))
+        checks.check("with nothing placed", held().get("state") == "done" and orders(exchange) == [], orders(exchange))
+        code, last, err = bot.end()
+        checks.check("its ledger is the exchange's to the last digit", code == 0 and last.get("reconciled") is True, (code, last, err[-500:]))
+        _, out, _ = run("journal", "print", bot.journal, "--contains", "trades back what it protects")
+        sale = out.splitlines()[-1:]
+        _, notes, _ = run("journal", "print", bot.journal, "--contains", "approved mt")
+        ids = [line.split(" approved ")[1].split()[0] for line in notes.splitlines()]
+        code, out, err = run("explain", bot.journal, ids[-1])
+        checks.check("explain tells of its order which stop it was for, and what price had passed it",
+                     code == 0 and sale and "stop of DBTC_DUSDT at" in out and "where the price was" in out, (code, out[-800:], sale))
+        code, out, err = run("replay", "--verify", bot.journal)
+        checks.check("and the journal replays bit for bit", code == 0, (code, out, err))
+
+
 def main():
     checks = Checks()
+    stops(checks)
     outages(checks)
     checks.end()
 

@@ -403,8 +403,13 @@ import WhiteBITSession
         continue
       }
       var state = fold.state
-      // A bot that was halted is not among them; its object is.
+      // A bot that was halted is not among them, nor one that holds a stop; their objects are.
       if sequence == day.last {
+        state.stops = [
+          BotState.Stop(
+            strategy: 0, market: "DBTC_DUSDT", side: "sell", state: "armed", unprotected: .zero,
+            losses: 0, orders: 0)
+        ]
         state.halt = BotState.Halt(
           reason: "capacity", means: "a bounded part is full", since: .zero)
       }

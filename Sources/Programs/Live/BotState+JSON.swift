@@ -56,6 +56,19 @@ private struct StateOutput: ~Copyable {
     list("ledger", state.ledger) { $0.write($1) }
     object("risk") { $0.write(state.risk) }
     list("strategies", state.strategies) { $0.write($1) }
+    list("stops", state.stops) { out, stop in
+      out.number("strategy", stop.strategy)
+      out.text("market", stop.market)
+      out.text("side", stop.side)
+      out.text("state", stop.state)
+      out.text("price", stop.price)
+      out.text("peak", stop.peak)
+      out.time("inert_since_ms", stop.inertSince)
+      out.number("unprotected_ms", stop.unprotected.milliseconds)
+      out.number("losses", stop.losses)
+      out.number("fired_by", stop.firedBy)
+      out.number("orders", stop.orders)
+    }
     object("dead_man") { out in
       out.time("armed_until_ms", state.deadManArmedUntil)
       out.number("left_ms", state.deadManArmedUntil.map { max($0 - state.now, .zero).milliseconds })

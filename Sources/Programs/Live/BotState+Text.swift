@@ -19,6 +19,13 @@ extension BotState {
       lines.append(BotState.line(strategy))
       lines += table("slots", strategy.slots.map { row($0) })
     }
+    for stop in stops {
+      var line = "  stop \(stop.market): \(stop.side) at \(stop.price ?? "-"), \(stop.state)"
+      if let since = stop.inertSince { line += " since \(since.milliseconds)" }
+      if let record = stop.firedBy { line += " by record \(record), \(stop.orders) orders" }
+      line += ", unprotected for \(BotState.span(stop.unprotected)), \(stop.losses) times"
+      lines.append(line)
+    }
     lines += riskLines
     let left = deadManArmedUntil.map {
       $0 > now ? "armed, \(BotState.span($0 - now)) left" : "ran out"

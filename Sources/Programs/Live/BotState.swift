@@ -133,6 +133,44 @@ public struct BotState: Equatable, Sendable {
     public var slots: [Slot]
   }
 
+  /// A stop that is held here.
+  public struct Stop: Equatable, Sendable {
+    public var strategy: Int
+    public var market: String
+    /// Of the order that it fires.
+    public var side: String
+    public var state: String
+    /// Where it stands; nil before a trailing one has seen a price.
+    public var price: String?
+    /// The best price that a trailing one has seen; nil before one.
+    public var peak: String?
+    /// Since when nobody has looked at the price with it; nil while somebody does, or never did.
+    public var inertSince: Timestamp?
+    /// For how long nobody had, in all, each time that it was armed again.
+    public var unprotected: TimeSpan
+    public var losses: UInt32
+    /// The record it fired on; nil before.
+    public var firedBy: UInt64?
+    public var orders: UInt32
+    public init(
+      strategy: Int, market: String, side: String, state: String, price: String? = nil,
+      peak: String? = nil, inertSince: Timestamp? = nil, unprotected: TimeSpan, losses: UInt32,
+      firedBy: UInt64? = nil, orders: UInt32
+    ) {
+      self.strategy = strategy
+      self.market = market
+      self.side = side
+      self.state = state
+      self.price = price
+      self.peak = peak
+      self.inertSince = inertSince
+      self.unprotected = unprotected
+      self.losses = losses
+      self.firedBy = firedBy
+      self.orders = orders
+    }
+  }
+
   /// One gap of a grid.
   public struct Slot: Equatable, Sendable {
     public var gap: Int
@@ -161,6 +199,7 @@ public struct BotState: Equatable, Sendable {
   public var ledger: [Asset]
   public var risk: Risk
   public var strategies: [Strategy]
+  public var stops: [Stop]
   /// Until when the venue would not cancel what rests; nil when nothing is armed.
   public var deadManArmedUntil: Timestamp?
   public var isClockKnown: Bool
@@ -188,6 +227,7 @@ public struct BotState: Equatable, Sendable {
     ledger = kernel.portfolio.allEntries.map { Asset($0) }
     risk = Risk(kernel.risk, at: kernel.now)
     strategies = kernel.strategies.indices.map { BotState.strategy($0, kernel) }
+    stops = kernel.stops.map { BotState.stop($0, kernel) }
     let armedUntil = kernel.session.armedUntil
     deadManArmedUntil = armedUntil == .zero ? nil : armedUntil
     isClockKnown = kernel.session.isClockKnown
@@ -209,6 +249,10 @@ extension BotState {
     if kernel.isPaused { holds.append("paused") }
     if kernel.flattening != nil { holds.append("flattening") }
     if kernel.isStopping { holds.append("stopping") }
+    for stop in kernel.stops where stop.state == .inert {
+      let market = kernel.markets[Int(stop.instrument.index)].symbol
+      holds.append("nobody looks at \(market) with its stop")
+    }
     if kernel.session.isClockSkewed { holds.append("the clocks are too far apart") }
     for market in kernel.markets {
       if !market.book.isTrusted { holds.append("the book of \(market.symbol) is not trusted") }
@@ -318,6 +362,23 @@ extension BotState {
             setbacks: $0.setbacks, retryAt: $0.retryAt)
         })
     }
+  }
+}
+
+extension BotState {
+  private static func stop(_ stop: LocalStop, _ kernel: borrowing Bot) -> Stop {
+    let market = kernel.markets[Int(stop.instrument.index)]
+    func text(_ price: Price?) -> String? {
+      price.map { price in market.instrument?.scale.text(price) ?? "\(price.quanta) quanta" }
+    }
+    let hasFired = stop.state == .fired || stop.state == .done
+    return Stop(
+      strategy: Int(stop.strategy.index), market: "\(market.symbol)",
+      side: stop.rule.side == .buy ? "buy" : "sell", state: "\(stop.state)",
+      price: text(stop.level), peak: text(stop.peak),
+      inertSince: stop.inert(at: kernel.now) == nil ? nil : stop.lostAt,
+      unprotected: stop.unprotected, losses: stop.losses,
+      firedBy: hasFired ? stop.firedBy.sequence : nil, orders: stop.orders)
   }
 }
 
