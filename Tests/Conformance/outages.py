@@ -262,7 +262,7 @@ def stops(checks):
             return ((state or bot.state()).get("stops") or [{}])[0]
 
         def word(*words):
-            return run(*words, "--bot", os.path.join(folder, "bot-journal"))
+            return run(*words, "--bot", os.path.join(folder, "bot"))
 
         checks.check("a bot trades with its stop armed", until(lambda: bot.is_trading() and held().get("state") == "armed", 20), bot.state())
         before = held()
