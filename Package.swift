@@ -88,7 +88,7 @@ let package = Package(
       needs: ["CMartletCrypto", "CMartletSodium", "CMartletLinux", "MartletVenueKit"] + base),
     room(
       "MartletJournalFile", at: "Edges/JournalFile",
-      needs: ["CMartletCrypto", "CMartletLinux", "MartletRecord"] + base),
+      needs: ["CMartletCrypto", "CMartletLinux", "CMartletZstd", "MartletRecord"] + base),
     room("MartletHistory", at: "Edges/History", needs: ["CMartletZstd"] + model),
     room("MartletConfiguration", at: "Edges/Configuration", needs: ["CMartletTOML"] + base),
     room(

@@ -104,6 +104,30 @@ public enum SegmentOutcome: Equatable, Sendable {
     unsafe step(in: segment.bytes, asFirst: false)
   }
 
+  /// Moves behind the record at `offset` at its own word: for a segment whose records were proven when
+  /// it was put together of its parts.
+  @inlinable public mutating func follow(in segment: Span<UInt8>) -> RecordOutcome {
+    // Bytes have no padding.
+    let bytes = unsafe segment.bytes
+    let available = bytes.byteCount - position
+    guard available >= RecordFraming.headerBytes else { return remainder(of: bytes) }
+    let words = header(in: bytes, at: position)
+    guard
+      UInt32(truncatingIfNeeded: UInt64(littleEndian: words[0])) == RecordFraming.magicAndVersion
+    else { return unrecognized(words, in: bytes) }
+    let found = RecordHeader(words: words)
+    let length = Int(found.payloadBytes)
+    let whole = RecordFraming.recordBytes(payloadBytes: length)
+    guard whole <= available, found.sequence == proven.nextSequence else {
+      return corrupt(.recordCut(expected: whole, found: available))
+    }
+    let link = header(in: bytes, at: position + whole - RecordFraming.linkBytes)
+    proven.accept(found.kind, RecordLink(words: (link[0], link[1], link[2], link[3])))
+    let start = position + RecordFraming.headerBytes
+    position += whole
+    return .record(found, payload: start..<start + length)
+  }
+
   @inlinable mutating func step(in bytes: RawSpan, asFirst: Bool) -> RecordOutcome {
     let available = bytes.byteCount - position
     guard available >= RecordFraming.headerBytes else { return remainder(of: bytes) }

@@ -35,6 +35,27 @@ void cmartlet_sha256_of_three(const void *first, size_t first_length, const void
   SHA256_Final(digest, &state);
 }
 
+_Static_assert(sizeof(SHA256_CTX) == sizeof(cmartlet_sha256_state), "room for a SHA-256 state");
+
+void cmartlet_sha256_begin(cmartlet_sha256_state *state) {
+  SHA256_CTX fresh;
+  SHA256_Init(&fresh);
+  memcpy(state, &fresh, sizeof fresh);
+}
+
+void cmartlet_sha256_add(cmartlet_sha256_state *state, const void *bytes, size_t length) {
+  SHA256_CTX current;
+  memcpy(&current, state, sizeof current);
+  SHA256_Update(&current, bytes, length);
+  memcpy(state, &current, sizeof current);
+}
+
+void cmartlet_sha256_end(cmartlet_sha256_state *state, uint8_t *digest) {
+  SHA256_CTX current;
+  memcpy(&current, state, sizeof current);
+  SHA256_Final(digest, &current);
+}
+
 void cmartlet_sha512(const void *bytes, size_t length, uint8_t *digest) {
   SHA512_CTX state;
   SHA512_Init(&state);

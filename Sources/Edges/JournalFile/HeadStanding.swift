@@ -118,6 +118,8 @@ extension JournalReader {
         if header.sequence == head.sequence {
           return reader.chain.link == head.link ? .reached(kept) : .replaced(kept)
         }
+        // Retention removed the record itself; the chain goes on behind it.
+        if header.sequence > head.sequence { return .reached(kept) }
       }
       return .cut(kept, last: reader.chain.nextSequence - 1)
     }

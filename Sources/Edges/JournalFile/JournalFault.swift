@@ -9,6 +9,18 @@ public struct SegmentFault: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String { "\(file) \(fault)" }
 }
 
+/// What is wrong with a part of a segment, and with which.
+public struct PartFault: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The part's file name, such as `00000001.mjd`.
+  public let file: String
+  public let damage: PartDamage
+  public init(file: String, damage: PartDamage) {
+    self.file = file
+    self.damage = damage
+  }
+  public var description: String { "\(file): \(damage)" }
+}
+
 /// Why a journal cannot be opened, read or written.
 public enum JournalFault: Error, Equatable, Sendable {
   case folderMissing(String)
@@ -23,6 +35,8 @@ public enum JournalFault: Error, Equatable, Sendable {
   case payloadTooLarge(limit: Int, found: Int)
   case segmentMissing(file: String)
   case corrupt(SegmentFault)
+  /// Of a segment that was parted.
+  case part(PartFault)
   /// Any other refusal of the system.
   case system(call: String, path: String, errno: Int32)
 
@@ -36,6 +50,14 @@ public enum JournalFault: Error, Equatable, Sendable {
     case ENOSPC, EDQUOT: .diskFull(path: path, neededBytes: neededBytes)
     default: .system(call: call, path: path, errno: errno)
     }
+  }
+
+  /// The fault that damage in a part means.
+  static func damaged(_ file: String, _ damage: PartDamage) -> JournalFault {
+    if case .version(let found) = damage, found > PartHead.version {
+      return .newerVersion(file: file, supported: PartHead.version, found: found)
+    }
+    return .part(PartFault(file: file, damage: damage))
   }
 
   /// The fault that damage in a segment means.
@@ -67,6 +89,8 @@ extension JournalFault: CustomStringConvertible {
     case .segmentMissing(let file):
       "\(file): missing between the segments of this journal; put it back"
     case .corrupt(let fault): "\(fault); keep the folder for inspection and begin a new one"
+    case .part(let fault):
+      "\(fault); put the file back from a copy, or keep the folder for inspection and begin a new one"
     case .system(let call, let path, let errno):
       // Static text, or this thread's own until its next call; copied at once.
       "\(path): \(call) failed: \(unsafe String(cString: strerror(errno)))"

@@ -1,18 +1,29 @@
 internal import CMartletLinux
 internal import Glibc
+internal import MartletRecord
 
-/// A journal's folder: `00000001.mjl`, `00000002.mjl`, …, and `lock`.
+/// A journal's folder: `00000001.mjl`, `00000002.mjl`, …, and `lock`. Segments that were put away lie
+/// there as `00000001.mjd`, their decisions, and `00000001.mjm`, their market records or a receipt; what
+/// ends in `.new` was being written when its writer died.
 struct JournalFolder: SegmentStore {
   let path: String
   init(_ path: String) { self.path = path }
 
   private static let suffix = ".mjl"
+  private static let newSuffix = ".new"
+  private static func suffix(_ role: PartHead.Role) -> String {
+    role == .decisions ? ".mjd" : ".mjm"
+  }
   private var lockPath: String { path + "/lock" }
 
   /// What the folder holds.
   struct Content {
-    /// In order.
-    var segments: [UInt32] = []
+    /// As they were written, in order.
+    var raw: [UInt32] = []
+    /// Put away, in order; one may be among `raw` too, which then counts.
+    var parted: [UInt32] = []
+    /// Names that end in `.new`.
+    var leftovers: [String] = []
     /// The first name, in order, that no journal has.
     var foreign: String?
   }
@@ -33,33 +44,51 @@ struct JournalFolder: SegmentStore {
         }
       }
       if name == "." || name == ".." || name == "lock" { continue }
-      if let number = number(of: name) {
-        content.segments.append(number)
+      if let number = number(of: name, JournalFolder.suffix) {
+        content.raw.append(number)
+      } else if let number = number(of: name, JournalFolder.suffix(.decisions)) {
+        content.parted.append(number)
+      } else if number(of: name, JournalFolder.suffix(.market)) != nil {
+        continue
+      } else if isLeftover(name) {
+        content.leftovers.append(name)
       } else {
         foreign.append(name)
       }
     }
-    content.segments.sort()
+    content.raw.sort()
+    content.parted.sort()
     content.foreign = foreign.min()
     return content
   }
 
-  private func number(of name: String) -> UInt32? {
-    guard name.hasSuffix(JournalFolder.suffix) else { return nil }
-    let digits = name.dropLast(JournalFolder.suffix.count)
-    guard let number = UInt32(digits), number >= 1, file(number) == name else { return nil }
+  private func number(of name: String, _ suffix: String) -> UInt32? {
+    guard name.hasSuffix(suffix) else { return nil }
+    let digits = String(name.dropLast(suffix.count))
+    guard let number = UInt32(digits), number >= 1,
+      file(number).dropLast(JournalFolder.suffix.count) == digits
+    else { return nil }
     return number
+  }
+
+  private func isLeftover(_ name: String) -> Bool {
+    [PartHead.Role.decisions, .market].contains {
+      number(of: name, JournalFolder.suffix($0) + JournalFolder.newSuffix) != nil
+    }
   }
 
   func segments() throws(JournalFault) -> [UInt32] {
     let content = try content()
-    for (index, number) in content.segments.enumerated() where number != UInt32(index + 1) {
+    var numbers = content.raw
+    for number in content.parted where !content.raw.contains(number) { numbers.append(number) }
+    numbers.sort()
+    for (index, number) in numbers.enumerated() where number != UInt32(index + 1) {
       throw .segmentMissing(file: path(UInt32(index + 1)))
     }
-    if content.segments.isEmpty, let foreign = content.foreign {
+    if numbers.isEmpty, let foreign = content.foreign {
       throw .notAJournal(folder: path, found: foreign)
     }
-    return content.segments
+    return numbers
   }
 
   func makeFolder() throws(JournalFault) {
@@ -79,6 +108,80 @@ struct JournalFolder: SegmentStore {
 
   func map(_ number: UInt32) throws(JournalFault) -> MappedSegment? {
     try MappedSegment.map(number, at: path(number))
+  }
+
+  // MARK: Parts
+
+  /// The name of a part, such as `00000001.mjd`.
+  func file(_ number: UInt32, _ role: PartHead.Role) -> String {
+    file(number).dropLast(JournalFolder.suffix.count) + JournalFolder.suffix(role)
+  }
+
+  func path(_ number: UInt32, _ role: PartHead.Role) -> String {
+    path + "/" + file(number, role)
+  }
+
+  /// Where a part is while it is written.
+  func newPath(_ number: UInt32, _ role: PartHead.Role) -> String {
+    path(number, role) + JournalFolder.newSuffix
+  }
+
+  func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment? {
+    try merge(number, isNew: false)
+  }
+
+  /// - Parameter isNew: the parts have not got their names yet.
+  func merge(_ number: UInt32, isNew: Bool) throws(JournalFault) -> MergedSegment? {
+    func path(_ role: PartHead.Role) -> String {
+      isNew ? newPath(number, role) : self.path(number, role)
+    }
+    guard
+      let decisions = try PartReader.open(path(.decisions), as: file(number, .decisions))
+    else { return nil }
+    guard decisions.head.number == number else {
+      throw .damaged(
+        file(number, .decisions),
+        .head(field: "number", expected: "\(number)", found: "\(decisions.head.number)"))
+    }
+    let market = try PartReader.open(path(.market), as: file(number, .market))
+    return try SegmentMerge.run(decisions, market, marketFile: file(number, .market))
+  }
+
+  func removeLeftovers() throws(JournalFault) {
+    for name in try content().leftovers { _ = Paths.remove(path + "/" + name) }
+  }
+
+  /// Of a segment that was put away, what stood at its beginning, without unpacking anything.
+  func head(_ number: UInt32) throws(JournalFault) -> RecordHeader? {
+    if let segment = try map(number) {
+      defer { segment.close() }
+      var walk = RecordWalk()
+      guard let (header, _) = walk.next(in: segment.span), header.kind == .segment else {
+        return nil
+      }
+      return header
+    }
+    guard let part = try partHead(number, .decisions) else { return nil }
+    return RecordHeader(
+      kind: .segment, lane: .decisions, sequence: part.head.begin.nextSequence,
+      time: part.head.beginTime, payloadBytes: 0)
+  }
+
+  /// The head of a part, its digest as it says it is, and what the file takes; nothing is proven.
+  ///
+  /// - Returns: nil when there is no such file.
+  func partHead(
+    _ number: UInt32, _ role: PartHead.Role
+  ) throws(JournalFault) -> (head: PartHead, digest: RecordLink, bytes: Int)? {
+    guard let mapped = try MappedSegment.map(number, at: path(number, role)) else { return nil }
+    defer { mapped.close() }
+    let span = mapped.span
+    do throws(PartDamage) {
+      let least = PartHead.bytes + PartHead.digestBytes
+      guard span.count >= least else { throw .cut(expected: least, found: span.count) }
+      let head = try PartHead(reading: (0..<PartHead.bytes).map { span[$0] })
+      return (head, RecordLink(before: span.count, in: span), span.count)
+    } catch { throw .damaged(file(number, role), error) }
   }
 
   func remove(_ number: UInt32) throws(JournalFault) {

@@ -23,6 +23,8 @@ public struct JournalOptions: Sendable {
   /// Whether threads make segments ready ahead and bring them to disk behind. Without them the next
   /// segment is made ready when one is taken, and `sync` alone syncs: a simulation has no threads.
   public var hasThreads = true
+  /// How full segments are put away; nil leaves them as they are, as no threads do.
+  public var parting: JournalParting?
   /// A new journal's own name; nil draws one.
   public var journalID: JournalID?
 

@@ -61,8 +61,9 @@ extension JournalReader {
     let store = JournalFolder(path)
     guard let last = try lastSegment(of: store, at: moment) else { return }
     for number in (1...last).reversed() {
-      guard let segment = try store.map(number) else { continue }
-      defer { segment.close() }
+      guard let loaded = try LoadedSegment.load(number, in: store) else { continue }
+      defer { loaded.close() }
+      let segment = loaded.mapped
       var walk = RecordWalk()
       while let (header, payload) = walk.next(in: segment.span), moment.reaches(header) {
         if header.kind != .segment { take(header, segment.span.extracting(payload)) }

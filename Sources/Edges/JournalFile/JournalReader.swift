@@ -1,13 +1,21 @@
 public import MartletRecord
 
-/// Reads a journal from its first record, proving every one; one segment is mapped at a time.
+/// Reads a journal from its first record, proving every one; one segment is mapped at a time, or put
+/// together in memory when it was parted.
+///
+/// Where retention removed market records, those around the gap are still proven, and `gap` tells it.
 ///
 /// A journal may be read while it is written: at its end `next` gives nil, and records later.
 public struct JournalReader: ~Copyable {
   private let store: any SegmentStore
-  private var mapped: MappedSegment
+  private var loaded: LoadedSegment
   private var scanner: RecordScanner<LibraryHashing>
   private var place = 0..<0
+  /// The next gap of the segment being read, and where it is; `Int.max` when there is none.
+  private var gapIndex = 0
+  private var gapOffset = Int.max
+  /// Whether the records of the segment were proven when it was put together.
+  private var isProven = false
   /// What the segment being read says of the journal and of the build that wrote it.
   public private(set) var segment: SegmentHeader
   /// The record after the last whole one, when its writer died over it.
@@ -21,18 +29,18 @@ public struct JournalReader: ~Copyable {
 
   /// The same of a journal that lies anywhere.
   public static func open(_ store: any SegmentStore) throws(JournalFault) -> JournalReader {
-    guard try store.segments().first == 1, let first = try store.map(1) else {
+    guard try store.segments().first == 1, let first = try LoadedSegment.load(1, in: store) else {
       throw .notAJournal(folder: store.path, found: "no segment with records")
     }
     var scanner = RecordScanner(hashing: LibraryHashing())
-    switch scanner.begin(segment: 1, in: first.span) {
+    switch scanner.begin(segment: 1, in: first.mapped.span) {
     case .begun(let header): return JournalReader(store, first, scanner, header)
     case .unused, .torn:
       first.close()
       throw .notAJournal(folder: store.path, found: "a segment that was never begun")
     case .corrupt(let fault):
       first.close()
-      throw .damaged(store.file(1), fault)
+      throw .damaged(first.file(in: store), fault)
     }
   }
 
@@ -55,8 +63,10 @@ public struct JournalReader: ~Copyable {
     for number in try store.segments().reversed() {
       guard var reader = try begin(number, in: store) else { continue }
       var last: UInt64 = 0
-      while reader.mapped.number == number, let header = try reader.next() {
-        if kinds.contains(header.kind), reader.mapped.number == number { last = header.sequence }
+      while reader.loaded.mapped.number == number, let header = try reader.next() {
+        if kinds.contains(header.kind), reader.loaded.mapped.number == number {
+          last = header.sequence
+        }
       }
       guard last > 0, var found = try begin(number, in: store) else { continue }
       while let header = try found.next() {
@@ -70,31 +80,32 @@ public struct JournalReader: ~Copyable {
   static func begin(
     _ number: UInt32, in store: any SegmentStore
   ) throws(JournalFault) -> JournalReader? {
-    guard let mapped = try store.map(number) else { return nil }
-    let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
+    guard let loaded = try LoadedSegment.load(number, in: store) else { return nil }
+    let claim = RecordScanner<LibraryHashing>.claim(of: loaded.mapped.span)
     var scanner = RecordScanner(hashing: LibraryHashing(), after: claim ?? RecordChain())
-    switch scanner.begin(segment: number, in: mapped.span) {
-    case .begun(let header): return JournalReader(store, mapped, scanner, header)
+    switch scanner.begin(segment: number, in: loaded.mapped.span) {
+    case .begun(let header): return JournalReader(store, loaded, scanner, header)
     case .unused, .torn:
-      mapped.close()
+      loaded.close()
       return nil
     case .corrupt(let fault):
-      mapped.close()
-      throw .damaged(store.file(number), fault)
+      loaded.close()
+      throw .damaged(loaded.file(in: store), fault)
     }
   }
 
   private init(
-    _ store: any SegmentStore, _ mapped: MappedSegment, _ scanner: RecordScanner<LibraryHashing>,
+    _ store: any SegmentStore, _ loaded: LoadedSegment, _ scanner: RecordScanner<LibraryHashing>,
     _ segment: SegmentHeader
   ) {
     self.store = store
-    self.mapped = mapped
+    self.loaded = loaded
     self.scanner = scanner
     self.segment = segment
+    findGap(from: 0)
   }
 
-  deinit { mapped.close() }
+  deinit { loaded.close() }
 
   /// The last record of these kinds in this segment, at or before a moment, by the headers alone.
   func walk(
@@ -102,24 +113,33 @@ public struct JournalReader: ~Copyable {
   ) -> (offset: Int, chain: RecordChain)? {
     var walk = RecordWalk()
     var found: RecordWalk?
-    while let (header, _) = walk.next(in: mapped.span), moment.reaches(header) {
+    let span = loaded.mapped.span
+    while let (header, _) = walk.next(in: span), moment.reaches(header) {
       if kinds.contains(header.kind) { found = walk }
     }
-    guard let found, let chain = found.chain(in: mapped.span) else { return nil }
-    return (found.recordOffset, chain)
+    guard let found, let chain = found.chain(in: span) else { return nil }
+    let placed = loaded.parts?.gaps.first { $0.offset == found.recordOffset }
+    guard let gap = placed?.gap else { return (found.recordOffset, chain) }
+    return (found.recordOffset, RecordChain(nextSequence: gap.last + 1, link: gap.after))
   }
 
   /// Goes on at a record that `walk` found.
   mutating func skip(to offset: Int, after chain: RecordChain) {
     place = 0..<0
     header = nil
+    gap = nil
     scanner.skip(to: offset, after: chain)
+    findGap(from: offset + 1)
   }
 
   /// The next sequence and the last link proven so far.
   public var chain: RecordChain { scanner.chain }
   /// The file being read, such as `00000001.mjl`.
-  public var file: String { store.file(mapped.number) }
+  public var file: String { loaded.file(in: store) }
+  /// What is known of the segment being read when it was parted; nil when it was not.
+  public var parts: SegmentParts? { loaded.parts }
+  /// What its file is long, or was before it was parted.
+  var segmentBytes: Int { loaded.mapped.bytes }
   /// Where in that file the next record is due.
   public var offset: Int { scanner.offset }
 
@@ -129,19 +149,27 @@ public struct JournalReader: ~Copyable {
   /// The payload of the record that `next` gave last; empty before the first.
   public var payload: Span<UInt8> {
     @_lifetime(borrow self)
-    get { mapped.span.extracting(place) }
+    get { loaded.mapped.span.extracting(place) }
   }
+
+  /// The sequences of the market records that retention removed before the record that `next` gave last, or
+  /// before the end; nil when none are missing there.
+  public private(set) var gap: ClosedRange<UInt64>?
 
   /// Moves to the next record.
   ///
   /// - Returns: nil at the end, and at a torn tail, which `tornTail` then tells.
   /// - Throws: the first fault of the chain; every later call throws it again.
   public mutating func next() throws(JournalFault) -> RecordHeader? {
+    // A gap at the end is one before the next record too.
+    if header != nil { gap = nil }
     place = 0..<0
     header = nil
     tornTail = nil
     while true {
-      switch scanner.next(in: mapped.span) {
+      if scanner.offset == gapOffset { passGap() }
+      let span = loaded.mapped.span
+      switch isProven ? scanner.follow(in: span) : scanner.next(in: span) {
       case .record(let found, let payload):
         place = payload
         header = found
@@ -149,7 +177,7 @@ public struct JournalReader: ~Copyable {
       case .corrupt(let fault): throw .damaged(file, fault)
       case .torn(let fault):
         // What follows in a later segment was written after this: no writer died here.
-        if try isBegun(mapped.number + 1) { throw .damaged(file, fault) }
+        if try isBegun(loaded.mapped.number + 1) { throw .damaged(file, fault) }
         tornTail = SegmentFault(file: file, fault: fault)
         return nil
       case .end:
@@ -158,33 +186,58 @@ public struct JournalReader: ~Copyable {
     }
   }
 
+  /// Goes on behind market records that are not there, at the word of the links around them.
+  private mutating func passGap() {
+    guard let missing = loaded.parts?.gaps[gapIndex].gap else { return }
+    gap = (gap?.lowerBound ?? missing.first)...missing.last
+    scanner.skip(
+      to: scanner.offset, after: RecordChain(nextSequence: missing.last + 1, link: missing.after))
+    findGap(from: scanner.offset + 1)
+  }
+
+  /// Finds the first gap at or behind a place in the segment.
+  private mutating func findGap(from offset: Int) {
+    let gaps = loaded.parts?.gaps ?? []
+    if offset == 0 {
+      gapIndex = 0
+      isProven = loaded.parts != nil
+    }
+    while gapIndex < gaps.count, gaps[gapIndex].offset < offset { gapIndex += 1 }
+    gapOffset = gapIndex < gaps.count ? gaps[gapIndex].offset : .max
+  }
+
   /// Goes on with the next segment, if it has begun.
   private mutating func moveOn() throws(JournalFault) -> Bool {
-    let number = mapped.number + 1
-    guard let candidate = try store.map(number) else {
+    let number = loaded.mapped.number + 1
+    guard let candidate = try LoadedSegment.load(number, in: store) else {
       // A hole is not the end.
       if try isBegun(number + 1) { throw .segmentMissing(file: store.path(number)) }
       return false
     }
     var fresh = RecordScanner(hashing: LibraryHashing(), after: scanner.chain)
-    let outcome = fresh.begin(segment: number, in: candidate.span)
+    let outcome = fresh.begin(segment: number, in: candidate.mapped.span)
     switch outcome {
     case .begun(let header):
       guard header.journalID == segment.journalID else {
         candidate.close()
         throw .corrupt(
           SegmentFault(
-            file: store.file(number),
+            file: candidate.file(in: store),
             fault: RecordFault(
               offset: 0, sequence: scanner.chain.nextSequence,
               damage: .segment(
                 field: "journal", expected: "\(segment.journalID)", found: "\(header.journalID)")))
         )
       }
-      mapped.close()
-      mapped = candidate
+      do throws(JournalFault) { try checkFormer(of: candidate) } catch {
+        candidate.close()
+        throw error
+      }
+      loaded.close()
+      loaded = candidate
       scanner = fresh
       segment = header
+      findGap(from: 0)
       return true
     case .unused:
       candidate.close()
@@ -192,20 +245,31 @@ public struct JournalReader: ~Copyable {
       return false
     case .torn(let fault):
       candidate.close()
-      if try isBegun(number + 1) { throw .damaged(store.file(number), fault) }
+      if try isBegun(number + 1) { throw .damaged(candidate.file(in: store), fault) }
       tornTail = SegmentFault(file: store.file(number), fault: fault)
       return false
     case .corrupt(let fault):
       candidate.close()
-      throw .damaged(store.file(number), fault)
+      throw .damaged(candidate.file(in: store), fault)
     }
+  }
+
+  /// A decisions file names the digest of the one before, so that none can be exchanged alone: where
+  /// market records are missing, no link runs through.
+  private func checkFormer(of next: LoadedSegment) throws(JournalFault) {
+    guard let parts = next.parts, let former = loaded.parts, parts.head.formerDigest != .origin,
+      parts.head.formerDigest != former.digest
+    else { return }
+    throw .damaged(
+      former.file, .digest(expected: parts.head.formerDigest, found: former.digest))
   }
 
   /// Whether anything was published at the start of a segment.
   private func isBegun(_ number: UInt32) throws(JournalFault) -> Bool {
-    guard let segment = try store.map(number) else { return false }
-    defer { segment.close() }
-    for index in 0..<min(segment.bytes, 8) where segment.span[index] != 0 { return true }
+    guard let loaded = try LoadedSegment.load(number, in: store) else { return false }
+    defer { loaded.close() }
+    let span = loaded.mapped.span
+    for index in 0..<min(span.count, 8) where span[index] != 0 { return true }
     return false
   }
 }

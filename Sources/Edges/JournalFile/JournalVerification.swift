@@ -8,6 +8,18 @@ public struct JournalVerification: Equatable, Sendable {
   /// Records proven, the heads of segments not counted.
   public var records: UInt64 = 0
   public var segments: UInt32 = 1
+  /// Of the records, those of the public market, which retention may remove.
+  public var marketRecords: UInt64 = 0
+  /// Of the segments, those that were put away as two packed files.
+  public var parted: UInt32 = 0
+  /// Bytes of the parted segments as they were, and of the files in their place.
+  public var partedBytes = 0
+  public var packedBytes = 0
+  /// Market records that retention removed, as the receipts in their place say; what stands around them was
+  /// proven.
+  public var goneRecords: UInt64 = 0
+  /// The first and the last of them; nil when none are missing.
+  public var gone: ClosedRange<UInt64>?
   /// 0 when there is no record.
   public var firstSequence: UInt64 = 0
   /// 0 when there is no record.
@@ -46,18 +58,40 @@ extension JournalReader {
     var reader = try open(folder: folder)
     var result = JournalVerification(
       journalID: reader.segment.journalID, build: reader.segment.build, head: reader.chain.link)
+    result.begin(reader)
     do throws(JournalFault) {
       while let header = try reader.next() {
+        if result.segments != reader.segment.number { result.begin(reader) }
         if result.records == 0 { result.firstSequence = header.sequence }
         result.records += 1
+        if header.lane == .market { result.marketRecords += 1 }
         result.lastSequence = header.sequence
         result.head = reader.chain.link
+        if let gap = reader.gap { result.take(gap) }
       }
+      // A gap that no record follows yet.
+      if let gap = reader.gap { result.take(gap) }
       result.tornTail = reader.tornTail
     } catch {
       result.fault = error
     }
     result.segments = reader.segment.number
     return result
+  }
+}
+
+extension JournalVerification {
+  /// Another segment is being read.
+  fileprivate mutating func begin(_ reader: borrowing JournalReader) {
+    segments = reader.segment.number
+    guard let parts = reader.parts else { return }
+    parted += 1
+    partedBytes += reader.segmentBytes
+    packedBytes += parts.decisionsBytes + parts.marketBytes
+    if parts.receipt != nil { goneRecords += parts.head.marketRecords }
+  }
+
+  fileprivate mutating func take(_ missing: ClosedRange<UInt64>) {
+    gone = (gone?.lowerBound ?? missing.lowerBound)...missing.upperBound
   }
 }

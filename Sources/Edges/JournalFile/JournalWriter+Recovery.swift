@@ -16,13 +16,29 @@ extension JournalWriter {
   /// Only the last segment is walked: the seams before it are `JournalReader`'s to prove.
   ///
   /// - Returns: nil when there is no record at all.
-  static func recover(_ store: any SegmentStore) throws(JournalFault) -> Tail? {
+  static func recover(
+    _ store: any SegmentStore, _ options: JournalOptions
+  ) throws(JournalFault) -> Tail? {
     var numbers = try store.segments()
     while let number = numbers.popLast() {
       if let tail = try recover(number, in: store) { return tail }
+      if let tail = try goOn(behind: number, in: store, options) { return tail }
       try store.remove(number)
     }
     return nil
+  }
+
+  /// The last segment was put away: a new one is begun behind it.
+  ///
+  /// - Returns: nil when it was not.
+  private static func goOn(
+    behind number: UInt32, in store: any SegmentStore, _ options: JournalOptions
+  ) throws(JournalFault) -> Tail? {
+    guard let merged = try store.merged(number) else { return nil }
+    merged.segment.close()
+    let segment = try store.prepare(number + 1, bytes: options.segmentBytes, isNew: true)
+    return Tail(
+      segment: segment, journalID: merged.parts.head.journalID, chain: merged.parts.head.end)
   }
 
   private static func recover(

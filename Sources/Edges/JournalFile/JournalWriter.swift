@@ -53,12 +53,14 @@ public struct JournalWriter: ~Copyable {
     _ = try store.segments()
     let lock = try store.lock()
     do throws(JournalFault) {
-      var tail = try recover(store)
+      try store.removeLeftovers()
+      var tail = try recover(store, options)
       let isNew = tail == nil
       if isNew { tail = try begin(store, options) }
       guard let tail else { throw .notAJournal(folder: store.path, found: "nothing") }
       var writer = JournalWriter(store, options, tail, lock, isNew: isNew)
-      if isNew { writer.begin(at: now) }
+      // New, or behind one that was put away.
+      if tail.used == 0 { writer.begin(at: now) }
       return writer
     } catch {
       store.unlock(lock)
@@ -101,7 +103,8 @@ public struct JournalWriter: ~Copyable {
   public var head: RecordLink { chain.link }
   /// The sequence up to which records are on disk by the work of the sync thread.
   public var syncedSequence: UInt64 { supply.synced.load(ordering: .acquiring) }
-  /// Why the next segment could not be made ready, long before it is needed.
+  /// Why the next segment could not be made ready, long before it is needed, or why full ones could not be
+  /// put away.
   public var warning: JournalFault? { supply.warning }
   /// Why the head is not kept apart as `JournalOptions.heads` is asked to; the one kept before holds.
   public var headWarning: JournalFault? { supply.headWarning }

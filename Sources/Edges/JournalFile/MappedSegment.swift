@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// One segment's open file and its mapping. A plain value: whoever holds it last calls `close`.
 @safe public struct MappedSegment: @unchecked Sendable {
-  /// Of its file; -1 of one that is in memory alone.
+  /// Of its file; -1 of one that is in memory alone, -2 of such a one that is ours.
   let descriptor: Int32
   public let number: UInt32
   let start: UnsafeMutableRawPointer
@@ -22,6 +22,17 @@ internal import Synchronization
   /// and stays there for as long as this is used.
   @unsafe public init(memory start: UnsafeMutableRawPointer, number: UInt32, bytes: Int) {
     unsafe self.init(descriptor: -1, number: number, start: start, bytes: bytes)
+  }
+
+  /// A segment of zeros in memory alone, which takes room as far as it is written.
+  static func blank(_ number: UInt32, bytes: Int) throws(JournalFault) -> MappedSegment {
+    let start = unsafe mmap(
+      nil, max(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    // No mapping begins at the highest address, which is what a failure gives.
+    guard unsafe start != MAP_FAILED, let start = unsafe start else {
+      throw .system(call: "mmap", path: "\(bytes) bytes of memory", errno: errno)
+    }
+    return unsafe MappedSegment(descriptor: -2, number: number, start: start, bytes: bytes)
   }
 
   /// Creates, or extends, a segment's file, reserves its blocks and makes its pages present, so
@@ -135,6 +146,18 @@ internal import Synchronization
       record.header[0], ordering: .releasing)
   }
 
+  /// Puts header and link around a payload that lies in its place, in a segment that nobody else reads.
+  func lay(
+    _ words: InlineArray<4, UInt64>, _ link: RecordLink, at offset: Int, linkAt linkOffset: Int
+  ) {
+    precondition(
+      offset >= 0 && linkOffset >= offset + RecordFraming.headerBytes
+        && linkOffset <= bytes - RecordFraming.linkBytes, "outside the segment")
+    // Both places were checked above; words and links are whole bytes without padding.
+    unsafe (start + offset).storeBytes(of: words, as: InlineArray<4, UInt64>.self)
+    unsafe (start + linkOffset).storeBytes(of: link, as: RecordLink.self)
+  }
+
   /// Makes the segment zeros again from `offset` on.
   func clear(from offset: Int) {
     precondition(offset >= 0 && offset <= bytes, "outside the segment")
@@ -143,8 +166,8 @@ internal import Synchronization
   }
 
   func close() {
-    guard descriptor >= 0 else { return }
+    guard descriptor != -1 else { return }
     unsafe cmartlet_unmap(start, bytes)
-    Glibc.close(descriptor)
+    if descriptor >= 0 { Glibc.close(descriptor) }
   }
 }

@@ -12,6 +12,10 @@ enum Paths {
 
   static func remove(_ path: String) -> Int32 { unsafe unlink(path) }
 
+  static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+  static func rename(_ path: String, to new: String) -> Int32 { unsafe Glibc.rename(path, new) }
+
   /// Brings a folder's entries to disk, as far as its file system does that at all.
   static func syncFolder(_ path: String) { _ = unsafe cmartlet_sync_directory(path) }
 

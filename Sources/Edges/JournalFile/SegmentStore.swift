@@ -31,7 +31,15 @@ public protocol SegmentStore: Sendable {
   /// - Returns: nil when there is no such segment, or it was never begun.
   func head(_ number: UInt32) throws(JournalFault) -> RecordHeader?
 
+  /// Puts together a segment that was parted.
+  ///
+  /// - Returns: nil when it was not.
+  func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment?
+
   func remove(_ number: UInt32) throws(JournalFault)
+
+  /// Removes what a dead writer was writing beside the segments.
+  func removeLeftovers() throws(JournalFault)
 
   /// Brings what was stored into a segment to disk.
   func sync(_ segment: MappedSegment) throws(JournalFault)
@@ -55,6 +63,15 @@ extension SegmentStore {
     var walk = RecordWalk()
     guard let (header, _) = walk.next(in: segment.span), header.kind == .segment else { return nil }
     return header
+  }
+
+  /// Where segments are not parted.
+  public func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment? { nil }
+  public func removeLeftovers() throws(JournalFault) {}
+
+  /// Who puts full segments away; nil where they stay.
+  func parter(_ options: JournalParting) -> SegmentParter? {
+    (self as? JournalFolder).map { SegmentParter($0, options) }
   }
 
   /// A segment's name, such as `00000001.mjl`.

@@ -13,6 +13,7 @@ final class SegmentSupply: @unchecked Sendable {
   private let options: JournalOptions
   private let lock: Int32
   private let monitor = Monitor()
+  private let parter: SegmentParter?
 
   /// The sequence of the last record appended; written by the writer alone.
   let appended: Atomic<UInt64>
@@ -39,6 +40,8 @@ final class SegmentSupply: @unchecked Sendable {
   /// Of whoever brings records to disk: the thread behind while it runs, the writer where there is none.
   private var cursor: HeadCursor
   private var keptHead: JournalHead?
+  /// Why a full segment could not be put away, or an old file not let go.
+  private var partFault: JournalFault?
 
   // Before the threads begin, and after they ended.
   private var threads: [pthread_t] = []
@@ -55,12 +58,14 @@ final class SegmentSupply: @unchecked Sendable {
     self.current = current
     self.lock = lock
     appended = Atomic(lastSequence)
+    parter = options.hasThreads ? options.parting.flatMap { store.parter($0) } : nil
     guard options.hasThreads else {
       prepareNext()
       return
     }
     start("journal-ahead") { $0.prepareAhead() }
     start("journal-sync") { $0.syncBehind() }
+    if parter != nil { start("journal-part") { $0.partBehind() } }
   }
 
   /// Gives a full segment away and takes the next, waiting for it when it is not ready.
@@ -86,11 +91,12 @@ final class SegmentSupply: @unchecked Sendable {
     return ready
   }
 
-  /// Why the next segment is not ready, if that is known already: the disk will be full.
+  /// Why the next segment is not ready, if that is known already: the disk will be full. Or why full
+  /// segments stay as they are.
   var warning: JournalFault? {
     monitor.lock()
     defer { monitor.unlock() }
-    return nextFault
+    return nextFault ?? partFault
   }
 
   /// Why the journal's head is not kept apart as it should be; nil while it is.
@@ -127,6 +133,7 @@ final class SegmentSupply: @unchecked Sendable {
     isStopped = true
     monitor.lock()
     isStopping = true
+    parter?.isStopped.store(true, ordering: .relaxed)
     monitor.wakeAll()
     monitor.unlock()
     for thread in threads { pthread_join(thread, nil) }
@@ -281,6 +288,30 @@ final class SegmentSupply: @unchecked Sendable {
 
   /// How far a head may be behind where each record is synced as it comes.
   private static let headInterval = TimeSpan.milliseconds(100)
+
+  /// Puts segments away that are full and not among the newest.
+  private func partBehind() {
+    guard let parter, let parting = options.parting else { return }
+    // Whoever trades goes first.
+    _ = cmartlet_wait_when_woken()
+    parter.begin()
+    var done: UInt32 = 0
+    monitor.lock()
+    while !isStopping {
+      let newest = current.number
+      let last = newest - min(newest, parting.fullSegments + 1)
+      guard last > done else {
+        monitor.wait()
+        continue
+      }
+      monitor.unlock()
+      parter.work(upTo: last)
+      monitor.lock()
+      done = last
+      partFault = parter.fault
+    }
+    monitor.unlock()
+  }
 
   private final class Body {
     let supply: SegmentSupply

@@ -22,6 +22,14 @@ void cmartlet_sha256_of_three(const void *_Nullable first, size_t first_length,
                               const void *_Nullable third, size_t third_length,
                               uint8_t *digest);
 
+/* SHA-256 of bytes that come in pieces: begin, add each, end. */
+typedef struct cmartlet_sha256_state {
+  uint64_t words[14];
+} cmartlet_sha256_state;
+void cmartlet_sha256_begin(cmartlet_sha256_state *state);
+void cmartlet_sha256_add(cmartlet_sha256_state *state, const void *_Nullable bytes, size_t length);
+void cmartlet_sha256_end(cmartlet_sha256_state *state, uint8_t *digest);
+
 /* SHA-512 of `length` bytes. */
 void cmartlet_sha512(const void *_Nullable bytes, size_t length, uint8_t *digest);
 

@@ -1,0 +1,208 @@
+internal import Glibc
+internal import MartletBase
+internal import MartletRecord
+
+/// Puts the two parts of a segment together again, record by record, and proves each one: its checksum,
+/// its place, and the link that follows from the one before.
+struct SegmentMerge: ~Copyable {
+  private var decisions: PartReader
+  private var market: PartReader?
+  private let segment: MappedSegment
+  private let hashing = LibraryHashing()
+  private var chain: RecordChain
+  private var offset = 0
+  private var gaps: [PlacedGap] = []
+
+  /// - Parameters:
+  ///   - market: the market file or its receipt; nil when there is no file of its name.
+  ///   - marketFile: the name it has or should have.
+  static func run(
+    _ decisions: consuming PartReader, _ market: consuming PartReader?, marketFile: String
+  ) throws(JournalFault) -> MergedSegment {
+    let head = decisions.head
+    let (file, digest, bytes) = (decisions.file, decisions.digest, decisions.bytes)
+    let marketBytes = market?.bytes ?? 0
+    var receipt: PartHead?
+    if head.marketRecords > 0 {
+      guard let found = market?.head, let foundDigest = market?.digest else {
+        throw .damaged(marketFile, .lost)
+      }
+      try check(found, foundDigest, against: head, marketFile)
+      if found.role == .receipt { receipt = found }
+    }
+    let segment = try MappedSegment.blank(head.number, bytes: Int(head.segmentBytes))
+    var merge = SegmentMerge(
+      decisions, receipt == nil && head.marketRecords > 0 ? market : nil, segment)
+    do throws(Damaged) { try merge.run() } catch {
+      segment.close()
+      switch error {
+      case .decisions(let damage): throw .damaged(file, damage)
+      case .market(let damage): throw .damaged(marketFile, damage)
+      }
+    }
+    let parts = SegmentParts(
+      file: file, head: head, digest: digest, decisionsBytes: bytes, marketBytes: marketBytes,
+      receipt: receipt, gaps: merge.gaps)
+    return MergedSegment(segment: segment, parts: parts)
+  }
+
+  /// Sees that a market file, or a receipt, belongs to a decisions file.
+  private static func check(
+    _ market: PartHead, _ digest: RecordLink, against head: PartHead, _ file: String
+  ) throws(JournalFault) {
+    guard market.role != .decisions else {
+      throw .damaged(
+        file, .head(field: "kind", expected: "market records", found: "decisions"))
+    }
+    let found = market.role == .receipt ? market.marketDigest : digest
+    guard found == head.marketDigest else {
+      throw .damaged(file, .digest(expected: head.marketDigest, found: found))
+    }
+    guard market.journalID == head.journalID, market.number == head.number,
+      market.records == head.marketRecords
+    else {
+      throw .damaged(
+        file,
+        .head(
+          field: "segment",
+          expected: "\(head.number) of \(head.journalID), \(head.marketRecords) records",
+          found: "\(market.number) of \(market.journalID), \(market.records) records"))
+    }
+  }
+
+  private init(
+    _ decisions: consuming PartReader, _ market: consuming PartReader?, _ segment: MappedSegment
+  ) {
+    chain = decisions.head.begin
+    self.decisions = decisions
+    self.market = market
+    self.segment = segment
+  }
+
+  /// In which of the two something is wrong.
+  private enum Damaged: Error {
+    case decisions(PartDamage)
+    case market(PartDamage)
+
+    init(_ damage: PartDamage, isMarket: Bool) {
+      self = isMarket ? .market(damage) : .decisions(damage)
+    }
+  }
+
+  private mutating func run() throws(Damaged) {
+    guard decisions.head.role == .decisions else {
+      throw .decisions(.head(field: "kind", expected: "decisions", found: "market records"))
+    }
+    while !decisions.isAtEnd {
+      let words = try words(isMarket: false)
+      if PartGap.begins(UInt32(truncatingIfNeeded: UInt64(littleEndian: words[0]))) {
+        try pass(try gap(words))
+      } else {
+        try place(words, isMarket: false)
+      }
+    }
+    do throws(PartDamage) { try decisions.finish() } catch { throw .decisions(error) }
+    do throws(PartDamage) { try market?.finish() } catch { throw .market(error) }
+    guard chain == decisions.head.end else {
+      throw .decisions(
+        .record(fault(.link(expected: decisions.head.end.link, found: chain.link))))
+    }
+  }
+
+  /// Passes over market records that are not there, or takes them from their own file.
+  private mutating func pass(_ gap: PartGap) throws(Damaged) {
+    guard gap.first == chain.nextSequence else {
+      throw .decisions(
+        .record(fault(.sequence(expected: chain.nextSequence, found: gap.first))))
+    }
+    guard gap.before == chain.link else {
+      throw .decisions(.record(fault(.link(expected: gap.before, found: chain.link))))
+    }
+    guard market != nil else {
+      gaps.append(PlacedGap(offset: offset, gap: gap))
+      chain = RecordChain(nextSequence: gap.last + 1, link: gap.after)
+      return
+    }
+    for _ in 0..<gap.count { try place(try words(isMarket: true), isMarket: true) }
+    guard gap.after == chain.link else {
+      throw .market(.record(fault(.link(expected: gap.after, found: chain.link))))
+    }
+  }
+
+  /// Lays the next record, of which the header was read, behind those before.
+  private mutating func place(
+    _ words: InlineArray<4, UInt64>, isMarket: Bool
+  ) throws(Damaged) {
+    let length: Int
+    do throws(RecordDamage) {
+      let header = try RecordHeader(checking: words)
+      try take(header, isMarket: isMarket)
+      length = Int(header.payloadBytes)
+    } catch { throw Damaged(.record(fault(error)), isMarket: isMarket) }
+    let start = offset + RecordFraming.headerBytes
+    do throws(PartDamage) {
+      // There is room for the whole record, as `take` saw.
+      try unsafe read(length, to: segment.start + start, isMarket: isMarket)
+    } catch { throw Damaged(error, isMarket: isMarket) }
+    let link: RecordLink
+    do throws(RecordDamage) {
+      link = try chain.restore(words, payload: segment.raw(start, length), using: hashing)
+    } catch { throw Damaged(.record(fault(error)), isMarket: isMarket) }
+    segment.lay(
+      words, link, at: offset, linkAt: offset + RecordFraming.linkOffset(payloadBytes: length))
+    offset += RecordFraming.recordBytes(payloadBytes: length)
+  }
+
+  /// Sees that a record has room in the segment and belongs into the file that it came from.
+  private func take(_ header: RecordHeader, isMarket: Bool) throws(RecordDamage) {
+    let whole = RecordFraming.recordBytes(payloadBytes: Int(header.payloadBytes))
+    guard whole <= segment.bytes - offset else {
+      throw .recordCut(expected: whole, found: segment.bytes - offset)
+    }
+    guard (header.kind == .segment) == (offset == 0), (header.lane == .market) == isMarket else {
+      throw .misplaced(header.kind)
+    }
+  }
+
+  private mutating func read(
+    _ count: Int, to target: UnsafeMutableRawPointer, isMarket: Bool
+  ) throws(PartDamage) {
+    if isMarket {
+      try unsafe market?.read(count, to: target)
+    } else {
+      try unsafe decisions.read(count, to: target)
+    }
+  }
+
+  private func fault(_ damage: RecordDamage) -> RecordFault {
+    RecordFault(offset: offset, sequence: chain.nextSequence, damage: damage)
+  }
+
+  private mutating func words(isMarket: Bool) throws(Damaged) -> InlineArray<4, UInt64> {
+    var words: InlineArray<4, UInt64> = [0, 0, 0, 0]
+    do throws(PartDamage) {
+      // Four words are as long as a header.
+      try unsafe withUnsafeMutableBytes(of: &words) { (bytes) throws(PartDamage) in
+        try unsafe read(
+          bytes.count, to: bytes.baseAddress.unsafelyUnwrapped, isMarket: isMarket)
+      }
+    } catch { throw Damaged(error, isMarket: isMarket) }
+    return words
+  }
+
+  /// The rest of a gap that begins with these words.
+  private mutating func gap(_ start: InlineArray<4, UInt64>) throws(Damaged) -> PartGap {
+    var words = InlineArray<11, UInt64>(repeating: 0)
+    for index in 0..<4 { words[index] = start[index] }
+    var rest = InlineArray<7, UInt64>(repeating: 0)
+    do throws(PartDamage) {
+      try unsafe withUnsafeMutableBytes(of: &rest) { (bytes) throws(PartDamage) in
+        // Seven words are what a gap has behind the length of a header.
+        try unsafe decisions.read(bytes.count, to: bytes.baseAddress.unsafelyUnwrapped)
+      }
+    } catch { throw .decisions(error) }
+    for index in 0..<7 { words[4 + index] = rest[index] }
+    guard let gap = PartGap(words) else { throw .decisions(.packed) }
+    return gap
+  }
+}
