@@ -293,6 +293,99 @@ import WhiteBITSession
       ends == [.armed, .fired, .done] && sales > 3, "\(ends), \(sales) in the middle of a sale")
   }
 
+  /// A market that jumps to and fro, now and then beyond both stops.
+  private static func restless(_ random: inout SeededRandom) -> HandmadeMarket {
+    var market = HandmadeMarket(bid: 59_990, ask: 60_010)
+    for _ in 0..<60 {
+      market.wait(.milliseconds(Int64(500 + random.below(5_000))))
+      let bid = 59_990 + (Int64(random.below(7)) - 3) * Int64(random.below(110))
+      market.sweep(to: bid, ask: bid + 20)
+    }
+    return market
+  }
+
+  /// Everything that the notes of a day must show, whatever befell the bot.
+  private func expectGuarded(_ world: borrowing WhiteBITWorld, _ comment: String) {
+    var armed: [Side: Bool] = [:]
+    var isEntry = false
+    var net = Quantity.zero
+    var fees = Amount.zero
+    var entries = 0
+    for (sequence, note) in notes(world) {
+      let at = "\(comment), record \(sequence)"
+      switch note {
+      case .stopArmed(_, let side, _, _):
+        #expect(armed[side] != true, "\(at): armed twice")
+        armed[side] = true
+      case .stopInert(_, let side, _):
+        #expect(armed[side] == true, "\(at): inert twice")
+        armed[side] = false
+      case .stopFired(_, let side, let level, let price):
+        #expect(armed[side] == true, "\(at): fired unarmed")
+        #expect(side == .sell ? price <= level : price >= level, "\(at)")
+        armed[side] = false
+      case .intent(let intent): isEntry = intent.strategy == StrategyID(0)
+      case .approved:
+        if isEntry {
+          entries += 1
+          #expect(armed == [.sell: true, .buy: true], "\(at): an entry, with stops \(armed)")
+        }
+      case .fill(let fill) where fill.feeAsset == "DBTC": fees = fees + fill.fee
+      case .position(_, let held, _, _): net = held
+      case .stopDone(_, let side, _):
+        guard let scale = world.kernel.markets[0].instrument?.scale else { continue }
+        let held = scale.amount(of: net) - fees
+        let left = side == .sell ? held : Amount.zero - held
+        #expect(left < amount("0.00001"), "\(at): done with \(left) left")
+      default: break
+      }
+    }
+    #expect(entries > 6, "\(comment): \(entries) entries")
+  }
+
+  @Test(
+    "M64: whatever befalls it, nothing new is placed while a stop is inert, and each fires once an arming"
+  )
+  func noEntryWhileInert() throws {
+    var fired = 0
+    var losses: UInt32 = 0
+    for seed in UInt64(1)...20 {
+      var random = SeededRandom(seed: seed)
+      var scenario = Self.scenario(
+        Self.restless(&random), trailing: "260", above: "60230")
+      scenario.seed = seed
+      var world = try scenario.makeWorld()
+      world.start()
+      world.run(for: .seconds(3))
+      for _ in 0..<30 {
+        switch random.below(11) {
+        case 0, 1: world.cut()
+        case 2: world.outage(for: .milliseconds(Int64(random.below(12_000))))
+        case 3: world.inflict(.dropFrame, on: "depth_update", after: Int(random.below(3)))
+        case 4: world.inflict(.loseReply, on: random.chance(1, in: 2) ? Path.new : Path.bulk)
+        case 5: world.inflict(.loseRequest, on: random.chance(1, in: 2) ? Path.new : Path.cancel)
+        case 6:
+          world.kill()
+          world.run(for: .milliseconds(Int64(random.below(20_000))))
+          try world.resume(deadMan: scenario.makeDeadMan()) { scenario.makeKernel() }
+        case 7: world.command(random.chance(1, in: 2) ? .pause : .resume)
+        case 8: world.command(.flatten)
+        default:
+          world.command(.rearm)
+          world.command(.resume)
+        }
+        world.run(for: .milliseconds(Int64(random.below(8_000))))
+      }
+      world.heal()
+      world.run(for: .seconds(60))
+      expectGuarded(world, "seed \(seed)")
+      fired += fires(world)
+      losses += world.kernel.stops.map(\.losses).reduce(0, +)
+      scenario.expectSoundEnd(&world, "seed \(seed)")
+    }
+    #expect(fired > 20 && losses > 100, "\(fired) fired, lost \(losses) times")
+  }
+
   @Test("a stop larger than the largest order is traded back in several")
   func aLargeStop() throws {
     var scenario = Self.scenario(Self.falling(after: .seconds(30)), stop: "59800")
