@@ -68,7 +68,7 @@ class Journal:
     """What a bot wrote down: notes, and with each end of an order the input that it followed from. It may be far larger than memory."""
 
     def __init__(self, path):
-        self.records, self.requests = {}, {}  # Of inputs those from which an order's end followed; of requests those that name an order.
+        self.records, self.requests = {}, {}  # Of inputs those from which an order's end followed, each with the request it answers.
         self.ends = collections.defaultdict(list)  # By order: state and record.
         self.states = collections.defaultdict(list)
         self.fills = collections.defaultdict(list)  # By trade: its note, and whether a position moved by it.
@@ -110,7 +110,9 @@ class Journal:
                 self.states[match[1]].append(match[2])
                 if match[2] in ENDS:
                     self.ends[match[1]].append((match[2], cause))
-                    self.records[cause] = said
+                    # Numbers of requests begin again when a run begins anew.
+                    asked = re.match(r"input +(?:reply|request) (\d+)", said)
+                    self.records[cause] = said, self.requests.get(asked[1], "") if asked else ""
             elif match := re.match(r"fill (\d+) of (\S+): (buy|sell) (\S+) @ (\S+), fee (\S+) (\S+), (\w+), told by (\w+)", note):
                 last = booked = int(match[1])
                 self.fills[last].append([match.groups()[1:], False])
@@ -130,10 +132,8 @@ class Journal:
     def proof(self, order):
         """Why the order's end is believed: the input it goes back to, which names it or answers a request that does."""
         for _, cause in self.ends[order]:
-            text = self.records.get(cause, "")
-            if order in text:
-                return text
-            if (match := re.match(r"input +(?:reply|request) (\d+)", text)) and order in self.requests.get(match[1], ""):
+            text, asked = self.records.get(cause, ("", ""))
+            if order in text or order in asked:
                 return text
             if text.startswith("input    reply") and order in self.told and self.told[order][0] < cause:
                 return self.told[order][1]
@@ -164,7 +164,7 @@ def judge(checks, name, journal, rows, executed, dead=(0, 0)):
         ends = journal.ends[row["clientOrderId"]]
         expected = {"FILLED": "filled", "CANCELED": "canceled", "PARTIALLY_FILLED": "canceled"}.get(row["status"], row["status"])
         if [end for end, _ in ends] != [expected] or not journal.proof(row["clientOrderId"]):
-            wrong.append((row["clientOrderId"], row["status"], ends, [journal.records.get(cause, "")[:200] for _, cause in ends]))
+            wrong.append((row["clientOrderId"], row["status"], ends, [[part[:300] for part in journal.records.get(cause, ())] for _, cause in ends]))
     # An order that never arrived has its end as well.
     open_still = [order for order, states in journal.states.items() if order not in unseen and (states[-1] not in ENDS or len(journal.ends[order]) != 1)]
     checks.check(f"{name}: every order has its one end, the exchange's own, and what proves it is in the journal", not wrong and not open_still, (wrong[:2], open_still[:3]))

@@ -182,6 +182,8 @@ def crashes(checks, count, seed):
             said = file.read()
         checks.check("M7 its ledger is the exchange's to the last digit after so many deaths", code == 0 and last.get("reconciled") is True, (code, last, said[-500:]))
         checks.check("none is left after so many deaths", not any(orders(exchange, market) for market in MARKETS), [orders(exchange, market)[:2] for market in MARKETS])
+        anew = [line for line in said.splitlines() if "begins anew" in line]
+        checks.check("M71 each life goes on where the one before it died: none begins anew", not anew, anew[:3])
         sent = placed(relay)
         again = [name for name, times in collections.Counter(sent).items() if times > 1]
         checks.check("M44 no order went over the wire twice in all its lives", len(sent) >= 2 * LEVELS and not again, (len(sent), again[:5]))

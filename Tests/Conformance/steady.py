@@ -134,6 +134,16 @@ def steady(checks, minutes, rate):
         settled = until(lambda: {order["state"] for order in bot.state().get("orders", [])} == {"open"}, 30)
         checks.check("it has traded all the time, and no order is in doubt in the end", states == {"trading"} and settled, (states, doubts[-1]))
         ended = time.time()
+        # What it goes on from is a state that is never far behind, however long its journal is.
+        bot.process.kill()
+        bot.process.wait()
+        moment = time.monotonic()
+        bot.begin()
+        again = until(bot.is_trading, 60)
+        took = time.monotonic() - moment
+        checks.check("M71 killed behind so many messages it trades again within 15 s", again and took < 15, (took, bot.state().get("state")))
+        checks.tell(f"trading {took:.1f} s after its death")
+        time.sleep(5)
         guard.end()
         code, last, _ = bot.end(120)
         collector.end()
