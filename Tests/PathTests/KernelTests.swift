@@ -423,6 +423,35 @@ import Testing
     #expect(found?.sequence == target.sequence)
   }
 
+  @Test(
+    "M140 M62: wherever in a step a process died, what the step caused is written down behind it")
+  func aStepIsCompleted() throws {
+    let (script, levels) = story(seed: 12)
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: levels), sink: ListSink())
+    run(&driver, frames: (0..<script.count).map { UInt8($0) })
+    let entries = driver.sink.entries
+    let starts = entries.indices.filter { entries[$0].kind == JournalKind.input } + [entries.count]
+    let longest = try #require(
+      zip(starts, starts.dropFirst()).max { $0.1 - $0.0 < $1.1 - $1.0 })
+    #expect(longest.1 - longest.0 > 4)
+    for cut in (longest.0 + 1)...longest.1 {
+      var replay = Replay(kernel: KernelHarness.kernel(script: script, levels: levels))
+      for entry in entries[..<cut] {
+        try replay.feed(
+          kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: entry.payload.span)
+      }
+      var found = entries[..<cut].map(\.payload)
+      replay.complete { kind, payload in
+        #expect(kind == entries[found.count].kind, "cut at \(cut)")
+        found.append(payload.copy())
+      }
+      #expect(found == entries[..<longest.1].map(\.payload), "cut at \(cut)")
+      try replay.finish()
+      replay.complete { _, _ in Issue.record("twice") }
+    }
+  }
+
   @Test("inputs, and notes, read back as they were written")
   func codingsRoundTrip() {
     let inputs: [KernelInput] = [

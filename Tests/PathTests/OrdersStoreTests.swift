@@ -484,6 +484,23 @@ import Testing
     }
   }
 
+  @Test("a snapshot that holds little but finished orders is read back")
+  func mostlyFinishedOrders() throws {
+    var bench = OrdersBench(working: 4, finished: 2_000, trades: 1, orphans: 1)
+    for number in 1...1_500 {
+      let id = try bench.open()
+      bench.tell(Desk.report(id, .open, venue: UInt64(number)))
+      bench.tell(Desk.report(id, .canceled, venue: UInt64(number)))
+      bench.effects.removeAll()
+    }
+    #expect(bench.store.workingCount == 0)
+    var copy = OrdersBench(working: 4, finished: 2_000, trades: 1, orphans: 1)
+    let bytes = OrdersStoreTests.bytes(of: bench.store)
+    var reader = SnapshotReader(bytes)
+    try copy.store.read(from: &reader)
+    #expect(reader.isAtEnd && OrdersStoreTests.bytes(of: copy.store) == bytes)
+  }
+
   @Test func aSnapshotOfAnotherBotOrWithDamageIsRefused() throws {
     var bench = OrdersBench()
     let id = try bench.open()

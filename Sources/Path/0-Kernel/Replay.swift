@@ -112,6 +112,29 @@ public struct Replay<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     }
   }
 
+  /// What the last input caused and is not recorded, in the order in which it would have been: its
+  /// process died in between. Nothing of an effect that is not recorded has left.
+  ///
+  /// - Parameter take: a record's kind and payload.
+  public mutating func complete<Fault: Error>(
+    _ take: (_ kind: UInt16, _ payload: borrowing ByteBuffer) throws(Fault) -> Void
+  ) throws(Fault) {
+    while effectIndex < kernel.effects.list.count {
+      payload.removeAll()
+      EffectCoding.write(
+        kernel.effects.list[effectIndex], bytes: kernel.effects.bytes, into: &payload)
+      effectIndex += 1
+      try take(JournalKind.effect, payload)
+    }
+    while noteIndex < kernel.notes.count {
+      payload.removeAll()
+      NoteCoding.write(
+        kernel.notes[noteIndex].note, trace: kernel.notes[noteIndex].trace, into: &payload)
+      noteIndex += 1
+      try take(JournalKind.note, payload)
+    }
+  }
+
   private mutating func compare(
     _ recorded: Span<UInt8>, _ sequence: UInt64
   ) throws(Difference) {

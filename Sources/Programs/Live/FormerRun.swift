@@ -122,6 +122,15 @@ struct FormerRun: ~Copyable {
     starts.follow(replay.kernel)
   }
 
+  /// Appends what its last step caused and it died before writing down: without that the journal would
+  /// not tell how an order ended whose last news was its last input.
+  mutating func complete(in sink: inout JournalFileSink) throws(JournalFault) {
+    let time = lastTime
+    try replay.complete { (kind, payload) throws(JournalFault) in
+      _ = try sink.append(kind: kind, at: time, payload, Span())
+    }
+  }
+
   var kernel: Kernel<WhiteBITSession, BuiltInStrategy> { _read { yield replay.kernel } }
 
   /// The state at its end, as its kernel writes it.

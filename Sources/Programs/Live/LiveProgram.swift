@@ -145,7 +145,7 @@ public final class LiveProgram {
     var sink = try openJournal(of: plan, heads)
     var kernel = plan.makeKernel()
     let key = "\(credentials.fingerprint)"
-    let start = goOn(&kernel, of: plan, key: key, behind: sink.writer.recovery)
+    let start = try goOn(&kernel, of: plan, key: key, in: &sink)
     try begin(&sink, plan, key: key, kernel, at: SystemClock.realtime())
     let words =
       consent.map { "consent: \($0)" }
@@ -315,13 +315,17 @@ public final class LiveProgram {
 
   /// Brings a new kernel to where the journal's last run ended, unless that cannot or shall not be.
   ///
+  /// What the last run's end left unwritten is written first.
+  ///
   /// - Returns: what its books hold, which is what this run's fills are added to; nil when it begins
   ///   with nothing.
+  /// - Throws: what the journal says against being written.
   private func goOn(
     _ kernel: inout Kernel<WhiteBITSession, BuiltInStrategy>, of plan: BotPlan, key: String,
-    behind recovery: JournalRecovery
-  ) -> LedgerStart? {
+    in sink: inout JournalFileSink
+  ) throws -> LedgerStart? {
     let folder = plan.configuration.journalFolder
+    let recovery = sink.writer.recovery
     guard recovery.lastSequence > 0 else { return nil }
     let torn = recovery.tornTail == nil ? "" : ", whose last record was torn and is cut off"
     func beginAnew(_ why: String) {
@@ -335,7 +339,7 @@ public final class LiveProgram {
       return nil
     }
     do {
-      guard let run = try FormerRun.read(folder, tell: complain) else { return nil }
+      guard var run = try FormerRun.read(folder, tell: complain) else { return nil }
       guard run.plan.configuration.whitebit.rest == plan.configuration.whitebit.rest else {
         beginAnew(
           "that one traded at \(run.plan.configuration.whitebit.rest), and this one trades at"
@@ -384,6 +388,9 @@ public final class LiveProgram {
       var restored = plan.makeKernel()
       var reader = SnapshotReader(run.state)
       try restored.read(from: &reader)
+      do throws(JournalFault) { try run.complete(in: &sink) } catch {
+        throw Unwritable(fault: error)
+      }
       kernel = restored
       let working = kernel.orders.workingCount
       complain(
@@ -394,11 +401,16 @@ public final class LiveProgram {
           + (kernel.isPaused ? ", paused until ./martlet resume" : "")
           + "; what became of them meanwhile is asked of the exchange. --fresh begins without them")
       return LedgerStart(kernel)
+    } catch let unwritable as Unwritable {
+      throw unwritable.fault
     } catch {
       beginAnew("its state cannot be gone on with: \(error)")
       return nil
     }
   }
+
+  /// The journal takes nothing more, which is no reason to begin it anew.
+  private struct Unwritable: Error { let fault: JournalFault }
 
   /// A calendar that was set back between two runs by no more is waited for.
   private static let mostClockStep = TimeSpan.seconds(15)
