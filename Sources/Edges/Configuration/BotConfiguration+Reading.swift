@@ -79,6 +79,10 @@ extension BotConfiguration {
     let segmentBytes = journal.integer(
       "segment_bytes", in: BotConfiguration.segmentBounds, default: 16 << 20)
     let sync = journal.string("sync", default: "behind 100ms", check: BotConfiguration.checkSync)
+    let keepMarket = journal.duration(
+      "keep_market", in: BotConfiguration.keepBounds, default: "30d")
+    let keepMarketBytes = journal.integer(
+      "keep_market_bytes", in: 0...(1 << 50), default: 4 << 30)
     journal.finish()
 
     var dashboard = root.table("dashboard")
@@ -96,7 +100,7 @@ extension BotConfiguration {
     guard let name, let mode, let profile, let valuation = valuation.flatMap({ InlineText($0) }),
       let isCleanSlate, let venue,
       let deadMan, let risk, let folder, let segmentBytes,
-      let sync = sync.flatMap({ JournalSync($0) }), let alerts
+      let sync = sync.flatMap({ JournalSync($0) }), let keepMarket, let keepMarketBytes, let alerts
     else { return nil }
     self.name = name
     self.mode = mode
@@ -110,6 +114,8 @@ extension BotConfiguration {
     journalFolder = folder
     journalSegmentBytes = Int(segmentBytes)
     journalSync = sync
+    self.keepMarket = keepMarket
+    self.keepMarketBytes = Int(keepMarketBytes)
     dashboardPort = port.map { UInt16($0) }
     self.alerts = alerts
   }
@@ -381,6 +387,8 @@ extension BotConfiguration {
 
   /// The least holds any state of a bot in one record; a bot keeps two in memory.
   static let segmentBounds: ClosedRange<Int64> = (4 << 20)...(1 << 30)
+
+  static let keepBounds = TimeSpan.seconds(3_600)...TimeSpan.seconds(86_400 * 3_650)
 
   static func checkSync(_ text: String) -> String? {
     JournalSync(text) == nil ? JournalSync.expected : nil

@@ -226,6 +226,10 @@ public struct BotConfiguration: Equatable, Sendable {
   public var journalSegmentBytes: Int
   /// `[journal] sync`.
   public var journalSync: JournalSync
+  /// `[journal] keep_market`: how long the journal keeps the frames of public markets.
+  public var keepMarket: TimeSpan
+  /// `[journal] keep_market_bytes`: of those frames, packed.
+  public var keepMarketBytes: Int
   /// `[dashboard] port` on the loopback interface; 0 lets the system choose, nil serves no page.
   public var dashboardPort: UInt16?
   public var alerts: Alerts

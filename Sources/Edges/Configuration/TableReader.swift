@@ -231,13 +231,13 @@ public struct TableReader {
     return amount.map { Rate(units: Int64($0.units / powerOfTen(12))) }
   }
 
-  /// A length of time such as "60s", "1500ms", "5m" or "2h".
+  /// A length of time such as "60s", "1500ms", "5m", "2h" or "30d".
   public mutating func duration(
     _ key: String, in bounds: ClosedRange<TimeSpan>, default fallback: String? = nil
   ) -> TimeSpan? {
     let low = TableReader.text(bounds.lowerBound)
     let high = TableReader.text(bounds.upperBound)
-    let expected = "a length of time from \"\(low)\" to \"\(high)\", with ms, s, m or h"
+    let expected = "a length of time from \"\(low)\" to \"\(high)\", with ms, s, m, h or d"
     guard let item = take(key, expected: expected, isRequired: fallback == nil) else {
       guard let fallback else { return nil }
       note(key, TableReader.quoted(fallback), nil)
@@ -366,7 +366,7 @@ public struct TableReader {
   /// "1500ms" and the like; whole numbers alone.
   static func span(_ text: String) -> TimeSpan? {
     let units: [(suffix: String, milliseconds: Int64)] = [
-      ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000),
+      ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
     ]
     for unit in units where text.hasSuffix(unit.suffix) {
       let digits = text.dropLast(unit.suffix.count)
@@ -384,6 +384,9 @@ public struct TableReader {
   /// A span in the largest unit that counts it whole.
   public static func text(_ span: TimeSpan) -> String {
     let milliseconds = span.milliseconds
+    let day: Int64 = 86_400_000
+    // A day is "24h", and what is longer is counted in days.
+    if milliseconds > day && milliseconds % day == 0 { return "\(milliseconds / day)d" }
     for (unit, size) in [("h", Int64(3_600_000)), ("m", 60_000), ("s", 1_000)]
     where milliseconds % size == 0 && milliseconds != 0 {
       // Ninety seconds are "90s"; only whole larger units are shorter.

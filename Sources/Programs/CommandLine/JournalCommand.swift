@@ -49,18 +49,25 @@ enum JournalCommand {
       let found = try JournalReader.verify(folder: folder, heads: heads)
       if asJSON {
         Console.out(
-          "{\"records\":\(found.records),\"first\":\(found.firstSequence),\"last\":\(found.lastSequence),"
+          "{\"records\":\(found.records),\"decisions\":\(found.records - found.marketRecords),"
+            + "\"market\":\(found.marketRecords),\"first\":\(found.firstSequence),\"last\":\(found.lastSequence),"
             + "\"head\":\"\(found.head)\",\"sound\":\(found.isSound),\"torn\":\(found.tornTail != nil),"
+            + "\"segments\":\(found.segments),\"parted\":\(found.parted),"
+            + "\"parted_bytes\":\(found.partedBytes),\"packed_bytes\":\(found.packedBytes),"
+            + "\"gone\":\(found.goneRecords),\"gone_first\":\(found.gone?.lowerBound ?? 0),"
+            + "\"gone_last\":\(found.gone?.upperBound ?? 0),"
             + "\"standing\":\"\(found.standing.word)\",\"missing\":\(found.standing.missing)}\n")
       } else {
         Console.out(
           "\(folder): \(found.records) records, \(found.firstSequence) … \(found.lastSequence),"
             + " \(found.segments) segment(s), written by \(found.build)\nhead \(found.head)\n")
+        Console.out(packing(found))
         if let torn = found.tornTail {
           Console.out("torn tail, which a killed process leaves: \(torn)\n")
         }
         if found.isSound {
-          Console.out("sound: every checksum and every link holds; \(found.standing)\n")
+          let gone = found.goneRecords == 0 ? "" : " of what is there, and of what joins it"
+          Console.out("sound: every checksum and every link\(gone) holds; \(found.standing)\n")
         }
       }
       if let fault = found.fault { Console.fail("\(folder): \(fault)") }
@@ -75,13 +82,37 @@ enum JournalCommand {
     }
   }
 
+  /// How much of a journal is of which lane, packed or gone.
+  private static func packing(_ found: JournalVerification) -> String {
+    var text =
+      "\(found.records - found.marketRecords) decisions, \(found.marketRecords) market records"
+    if found.parted > 0 {
+      text +=
+        "; \(found.parted) segment(s) put away, \(found.partedBytes) bytes as \(found.packedBytes)"
+    }
+    text += "\n"
+    if let gone = found.gone {
+      text +=
+        "\(found.goneRecords) market records between \(gone.lowerBound) and \(gone.upperBound) were removed by"
+        + " retention\n"
+    }
+    return text
+  }
+
   private static func print(
     _ folder: String, _ range: ClosedRange<UInt64>, containing part: String?
   ) -> ExitCode {
     do throws(JournalFault) {
       var reader = try JournalReader.open(folder: folder)
       var text = RecordText()
-      while let header = try reader.next(), header.sequence <= range.upperBound {
+      func tell(_ gap: ClosedRange<UInt64>?) {
+        guard part == nil, let gap, gap.overlaps(range) else { return }
+        Console.out(
+          "\(gap.lowerBound)-\(gap.upperBound) \(gap.count) market records, removed by retention\n")
+      }
+      while let header = try reader.next() {
+        tell(reader.gap)
+        guard header.sequence <= range.upperBound else { break }
         // Read from the start even so: the first records say how numbers are written.
         let line = text.line(kind: header.kind.rawValue, payload: reader.payload)
         guard header.sequence >= range.lowerBound, part.map({ line.contains($0) }) ?? true else {
@@ -90,6 +121,7 @@ enum JournalCommand {
         Console.out("\(header.sequence) \(time(header.time)) \(line)\n")
         if Interruption.isRequested { return .interrupted }
       }
+      if reader.header == nil { tell(reader.gap) }
       if let torn = reader.tornTail { Console.note("torn tail: \(torn)") }
       return .done
     } catch {

@@ -36,6 +36,13 @@ enum ReplayCommand {
         Console.fail("replay: \(folder): begins after record \(until)")
         return .failed
       }
+      if isShown, fold.isBlind, let gap = fold.gap {
+        Console.fail(
+          "replay: \(folder): what the bot knew at record \(until) cannot be folded: market records between"
+            + " \(gap.lowerBound) and \(gap.upperBound) were removed by retention, and no state is kept behind them"
+            + " before it")
+        return .failed
+      }
       if fold.build != BuildIdentity.text {
         Console.note(
           "written by another build (\(fold.build)); this one is \(BuildIdentity.text)")
@@ -65,10 +72,20 @@ enum ReplayCommand {
         "begun with the state in record \(fold.first); what stands before it is taken at its word"
         + " (--verify proves it)\n"
     }
+    if let gap = fold.gap {
+      text +=
+        "\(fold.gone) market records between \(gap.lowerBound) and \(gap.upperBound) were removed by retention:"
+        + " \(fold.skipped) records behind them were proven and could not be folded"
+        + (fold.isBlind
+          ? ", and no state is kept behind them\n"
+          : "; folded again from the state in record \(fold.resumed) on\n")
+    }
     text += "digest \(fold.digest)\n"
     if fold.isTorn { text += "the last record is torn, as a killed process leaves it\n" }
     if isShown { text += "after record \(fold.last):\n" + fold.state.text }
-    if fold.difference == nil { text += "identical, bit for bit\n" }
+    if fold.difference == nil {
+      text += "identical, bit for bit\(fold.gone == 0 ? "" : ", in all that can be compared")\n"
+    }
     return text
   }
 
@@ -76,7 +93,7 @@ enum ReplayCommand {
   private static func json(_ fold: borrowing JournalFold, isShown: Bool) -> String {
     "{\"records\":\(fold.records),\"digest\":\"\(fold.digest)\","
       + "\"identical\":\(fold.difference == nil),\"first\":\(fold.first),\"last\":\(fold.last),"
-      + "\"proven\":\(!fold.isSought)"
+      + "\"proven\":\(!fold.isSought),\"gone\":\(fold.gone),\"skipped\":\(fold.skipped)"
       + (isShown ? ",\"state\":\(fold.state.json)" : "") + "}\n"
   }
 }

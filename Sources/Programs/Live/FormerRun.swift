@@ -37,6 +37,12 @@ struct FormerRun: ~Copyable {
     // Of a run that has begun, and of which nothing else is known yet.
     var begun: [UInt8]?
     while let next = try reader.next() {
+      if let gap = reader.gap {
+        throw Fault(
+          description:
+            "market records \(gap.lowerBound) to \(gap.upperBound) behind its last state were"
+            + " removed by retention")
+      }
       header = next
       switch header.kind.rawValue {
       case JournalKind.start: begun = copy(reader.payload)

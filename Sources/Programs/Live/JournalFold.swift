@@ -28,6 +28,17 @@ public struct JournalFold: ~Copyable {
   /// The link of the last record.
   public private(set) var digest: RecordLink = .origin
   public private(set) var isTorn = false
+  /// Market records that retention removed: what their frames led to cannot be folded again, up to the
+  /// next state that the journal keeps.
+  public private(set) var gone: UInt64 = 0
+  /// The first and the last of them.
+  public private(set) var gap: ClosedRange<UInt64>?
+  /// Proven behind a gap, and neither folded nor compared.
+  public private(set) var skipped: UInt64 = 0
+  /// The state that the fold last began again with, behind a gap; 0 for none.
+  public private(set) var resumed: UInt64 = 0
+  /// Behind a gap no state was found: what the bot knew at the end is not known.
+  public private(set) var isBlind = false
   /// Where fold and journal first disagree.
   public private(set) var difference: String?
   /// Which build wrote the last run.
@@ -78,12 +89,19 @@ public struct JournalFold: ~Copyable {
     var fold = try begin(head, copy(reader.payload), in: folder)
     fold.note(head)
     fold.digest = reader.chain.link
-    while fold.difference == nil, let header = try reader.next(), moment?.reaches(header) != false {
+    while fold.difference == nil, let header = try reader.next() {
+      if let gap = reader.gap, JournalFold.isBefore(gap, moment) { fold.lose(gap) }
+      guard moment?.reaches(header) != false else { break }
       fold.note(header)
-      try fold.take(header, reader.payload)
+      if fold.isBlind {
+        try fold.resume(header, reader.payload)
+      } else {
+        try fold.take(header, reader.payload)
+      }
       fold.lastKind = header.kind.rawValue
       fold.digest = reader.chain.link
     }
+    if reader.header == nil, let gap = reader.gap { fold.lose(gap) }
     fold.end()
     fold.isTorn = reader.tornTail != nil
     return fold
@@ -125,6 +143,53 @@ public struct JournalFold: ~Copyable {
     records += 1
     if first == 0 { first = header.sequence }
     last = header.sequence
+  }
+
+  /// Whether some of what is missing may have come before a moment.
+  private static func isBefore(_ gap: ClosedRange<UInt64>, _ moment: JournalMoment?) -> Bool {
+    if case .sequence(let sequence) = moment { return gap.lowerBound <= sequence }
+    return true
+  }
+
+  /// Frames are missing: what follows from them cannot be folded.
+  private mutating func lose(_ missing: ClosedRange<UInt64>) {
+    gone += UInt64(missing.count)
+    gap = (gap?.lowerBound ?? missing.lowerBound)...missing.upperBound
+    guard !isBlind, difference == nil else { return }
+    // What the last input caused was written before the frame that is missing came.
+    do throws(BotReplay.Difference) { try replay.finish() } catch {
+      difference = JournalFold.text(of: error)
+    }
+    end()
+    isBlind = true
+  }
+
+  /// Begins again behind a gap where the journal keeps a state, or a run begins.
+  private mutating func resume(_ header: RecordHeader, _ payload: Span<UInt8>) throws {
+    switch header.kind.rawValue {
+    case JournalKind.start:
+      let plan = try BotPlan(record: JournalFold.copy(payload))
+      build = plan.build
+      runs += 1
+      replay = BotReplay(kernel: plan.makeKernel())
+      start = replay.written
+      former = nil
+      isBegun = false
+    case JournalKind.snapshot:
+      let record = try StateRecord(payload: JournalFold.copy(payload))
+      replay = BotReplay(kernel: record.plan.makeKernel())
+      guard try replay.take(record.state) else {
+        throw Fault(
+          description: "record \(header.sequence): a snapshot with something behind its end")
+      }
+      start = record.state
+      isBegun = true
+    default:
+      skipped += 1
+      return
+    }
+    isBlind = false
+    resumed = header.sequence
   }
 
   private mutating func take(_ header: RecordHeader, _ payload: Span<UInt8>) throws {
@@ -179,6 +244,7 @@ public struct JournalFold: ~Copyable {
   /// Ends one run's fold. Its end record says that everything was written; a killed process may not
   /// have come to that.
   private mutating func end() {
+    guard !isBlind else { return }
     inputs += replay.inputs
     compared += replay.compared
     guard lastKind == JournalKind.end && difference == nil else { return }

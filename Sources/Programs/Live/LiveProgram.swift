@@ -307,6 +307,11 @@ public final class LiveProgram {
       case .each: .eachRecord
       case .atClose: .atClose
       }
+    var parting = JournalParting()
+    parting.snapshot = RecordKind(JournalKind.snapshot)
+    parting.keepMarket = plan.configuration.keepMarket
+    parting.keepMarketBytes = plan.configuration.keepMarketBytes
+    journal.parting = parting
     journal.heads = heads.keeper(of: plan.configuration.journalFolder)
     return JournalFileSink(
       writer: try JournalWriter.open(

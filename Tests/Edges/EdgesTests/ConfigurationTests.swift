@@ -136,7 +136,7 @@ import Testing
       #expect(
         read(text).problems.map(\.description) == [
           "bot.toml:10:1: venue.whitebit.ping_interval: expected a length of time from \"1s\" to "
-            + "\"1m\", with ms, s, m or h, found \"\(text)\""
+            + "\"1m\", with ms, s, m, h or d, found \"\(text)\""
         ])
     }
   }
@@ -150,12 +150,21 @@ import Testing
       Self.check(Self.least + "\n[journal]\n\(line)\n")
     }
     #expect(read("segment_bytes = 4194304").configuration?.journalSegmentBytes == 4 << 20)
+    #expect(least.keepMarket == .seconds(30 * 86_400) && least.keepMarketBytes == 4 << 30)
+    #expect(read("keep_market = \"7d\"").configuration?.keepMarket == .seconds(7 * 86_400))
+    #expect(read("keep_market_bytes = 0").configuration?.keepMarketBytes == 0)
+    #expect(
+      Self.check(Self.least).settings.contains {
+        "\($0)" == "journal.keep_market = \"30d\"  # default"
+      })
     #expect(read("sync = \"each\"").configuration?.journalSync == .each)
     #expect(read("sync = \"close\"").configuration?.journalSync == .atClose)
     #expect(read("sync = \"behind 2s\"").configuration?.journalSync == .behind(.seconds(2)))
     for line in [
       "sync = \"behind\"", "sync = \"behind 9ms\"", "sync = \"behind 11s\"", "sync = \"never\"",
       "sync = \"behind 1s 1s\"", "segment_bytes = 4194303", "segment_bytes = \"16M\"",
+      "keep_market = \"59m\"", "keep_market = \"3651d\"", "keep_market = 30",
+      "keep_market_bytes = -1", "keep_market_bytes = \"4G\"",
     ] {
       let problems = read(line).problems.map(\.description)
       #expect(problems.count == 1 && problems[0].contains("journal."), "\(line): \(problems)")
@@ -292,7 +301,7 @@ import Testing
       ("market", "market = \"btcusdt\"", "found \"btcusdt\""),
       (
         "breaker_window", "breaker_window = \"5 min\"",
-        "expected a length of time from \"1s\" to \"24h\", with ms, s, m or h, found \"5 min\""
+        "expected a length of time from \"1s\" to \"24h\", with ms, s, m, h or d, found \"5 min\""
       ),
       (
         "kind", "kind = \"gird\"",
@@ -332,7 +341,7 @@ import Testing
         "bot.toml:5:1: venue.whitebit.endpoint: expected one of \"local\", \"global\", \"eu\", "
           + "\"custom\" (did you mean \"local\"?), found \"lokal\"",
         "bot.toml:7:1: dead_man.timeout: expected a length of time from \"5s\" to \"10m\", "
-          + "with ms, s, m or h, found \"4s\"",
+          + "with ms, s, m, h or d, found \"4s\"",
         "bot.toml:8:1: strategy[0].market: expected a string, found nothing",
         "bot.toml:10:1: strategy[0].levels: expected an integer from 1 to 100, found -1",
       ])
