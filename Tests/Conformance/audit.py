@@ -73,7 +73,8 @@ class Journal:
         self.states = collections.defaultdict(list)
         self.fills = collections.defaultdict(list)  # By trade: its note, and whether a position moved by it.
         self.approved = {}  # When risk had let each order through.
-        self.told = {}  # By order: the last push that named its end or a fill of it, with its record; it may be held until lists are read.
+        self.told = {}  # By order: the last push that named its end or a fill of it, with its record; it may be held until lists are read,
+        # by the next life too.
         self.answers = {}  # By order: the trade that was booked in the same turn before it was wished.
         self.frames = collections.Counter()  # By the whole second.
         self.adjusted, self.refused, self.halts = [], [], []
@@ -87,6 +88,8 @@ class Journal:
     def _read(self, lines):
         last, cause, said = None, 0, ""
         for line in lines:
+            if not line[:1].isdigit():
+                continue  # It tells of records that retention took away.
             self.count += 1
             number, moment, text = line.rstrip("\n").split(" ", 2)
             if text.startswith("input "):
@@ -135,7 +138,7 @@ class Journal:
             text, asked = self.records.get(cause, ("", ""))
             if order in text or order in asked:
                 return text
-            if text.startswith("input    reply") and order in self.told and self.told[order][0] < cause:
+            if order in self.told and self.told[order][0] < cause:
                 return self.told[order][1]
         return None
 
