@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(
-    "M98: with its oldest market frames gone a journal folds from the next state on, and says so")
+    "with its oldest market frames gone a journal folds from the next state on, and says so")
   func foldsBehindTheGap() throws {
     for seed in UInt64(21)...23 {
       let day = try TimeTravelTests.WrittenDay(seed: seed)

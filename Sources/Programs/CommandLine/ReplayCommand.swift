@@ -39,8 +39,8 @@ enum ReplayCommand {
       if isShown, fold.isBlind, let gap = fold.gap {
         Console.fail(
           "replay: \(folder): what the bot knew at record \(until) cannot be folded: market records between"
-            + " \(gap.lowerBound) and \(gap.upperBound) were removed by retention, and no state is kept behind them"
-            + " before it")
+            + " \(gap.lowerBound) and \(gap.upperBound) were removed by retention, and no state is kept between them"
+            + " and it")
         return .failed
       }
       if fold.build != BuildIdentity.text {

@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test("with all market files gone every decision is still proven, and each gap is told")
+  @Test("M140: with all market files gone every decision is still proven, and each gap is told")
   func decisionsStandAlone() throws {
     for seed in UInt64(1)...8 {
       let folder = TemporaryFolder()
@@ -158,7 +158,8 @@ import Testing
     try part(folder)
   }
 
-  @Test("every changed byte of a part is found, and the file named", arguments: [false, true])
+  @Test(
+    "M140: every changed byte of a part is found, and the file named", arguments: [false, true])
   func everyChangedByteIsFound(withoutMarket: Bool) throws {
     let folder = TemporaryFolder()
     _ = try Self.write(260, seed: 3, to: folder.path)
@@ -195,7 +196,7 @@ import Testing
     #expect(try JournalReader.verify(folder: folder.path).isSound)
   }
 
-  @Test("a market file that is lost is a fault, unless a receipt stands in its place")
+  @Test("M140: a market file that is lost is a fault, unless a receipt stands in its place")
   func lostIsNotRemoved() throws {
     let folder = TemporaryFolder()
     try Self.small(folder.path)
@@ -223,7 +224,7 @@ import Testing
     #expect(result.isSound && result.goneRecords > 0)
   }
 
-  @Test("a decisions file cannot be exchanged for another of the same segment")
+  @Test("M140: a decisions file cannot be exchanged for another of the same segment")
   func decisionsAreChained() throws {
     let folder = TemporaryFolder()
     _ = try Self.write(600, seed: 5, to: folder.path)
