@@ -204,7 +204,8 @@ let package = Package(
     tests(
       "ProgramTests", at: "ProgramTests",
       needs: kit + [
-        "MartletJSON", "MartletLive", "MartletBench", "MartletConfiguration", "MartletSecrets",
+        "MartletJSON", "MartletLive", "MartletBench", "MartletJournalFile", "MartletConfiguration",
+        "MartletSecrets",
         "MartletAlerts", "MartletDashboard", "MartletKernel", "MartletTransport",
       ]),
     tests("LayoutTests", at: "LayoutTests", needs: []),

@@ -1,4 +1,6 @@
 import MartletBench
+import MartletJournalFile
+import MartletLive
 import Testing
 
 /// Every benchmark runs, so that none rots. No figure is asserted: this is a debug build, and
@@ -67,5 +69,28 @@ import Testing
         + "\"note\":\"skipped: python3 is not on PATH\"}")
     #expect(result.row.hasSuffix("skipped: python3 is not on PATH"))
     #expect(result.violation == nil)
+  }
+}
+
+/// The journal that `journal-seek` looks into, in the small.
+@Suite struct LongJournalTests {
+  @Test(
+    "any record of a long journal is found from a state close before it, and folds to what it holds"
+  )
+  func seeking() throws {
+    let folder = try BenchFolder()
+    let suite = folder.suite()
+    let path = folder.path + "/long"
+    try suite.makeJournal(records: 8_000, at: path)
+    defer { suite.removeJournal(at: path) }
+    for sequence in [1, 2, 399, 801, 4_000, 7_999, 8_000] as [UInt64] {
+      guard let fold = try JournalFold.seeking(path, to: .sequence(sequence)) else {
+        Issue.record("no state at record \(sequence)")
+        continue
+      }
+      #expect(fold.difference == nil && fold.last == sequence)
+      #expect(fold.records <= 1_000, "record \(sequence) was folded from \(fold.first) on")
+      #expect(fold.state.orders.count == (sequence > 801 ? 20 : fold.state.orders.count))
+    }
   }
 }

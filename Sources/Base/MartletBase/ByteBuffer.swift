@@ -160,10 +160,11 @@
 
   /// A copy as an array.
   public func copy() -> [UInt8] {
-    let bytes = span
-    return unsafe [UInt8](unsafeUninitializedCapacity: bytes.count) { target, length in
-      for index in 0..<bytes.count { unsafe target.initializeElement(at: index, to: bytes[index]) }
-      length = bytes.count
+    let count = count
+    return unsafe [UInt8](unsafeUninitializedCapacity: count) { target, length in
+      // `storage` holds `count` initialized bytes, and the array has room for as many.
+      unsafe target.baseAddress?.initialize(from: storage, count: count)
+      length = count
     }
   }
 }

@@ -31,11 +31,10 @@
 extension ByteBuffer {
   /// Appends `value` in little-endian order.
   @inlinable public mutating func append<Value: FixedWidthInteger>(word value: Value) {
-    reserve(Value.bitWidth / 8)
-    var rest = value
-    for _ in 0..<(Value.bitWidth / 8) {
-      append(UInt8(truncatingIfNeeded: rest))
-      if Value.bitWidth > 8 { rest >>= 8 }
+    let word = value.littleEndian
+    unsafe append(count: Value.bitWidth / 8) { target in
+      // An integer is its bytes, and the room is as long.
+      unsafe withUnsafeBytes(of: word) { unsafe target.copyMemory(from: $0) }
     }
   }
 

@@ -20,11 +20,7 @@ public struct SnapshotWriter: ~Copyable {
   }
 
   public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
-    var rest = value
-    for _ in 0..<(Value.bitWidth / 8) {
-      bytes.append(UInt8(truncatingIfNeeded: rest))
-      rest = Value.bitWidth > 8 ? rest >> 8 : 0
-    }
+    bytes.append(word: value)
   }
 
   public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
@@ -51,6 +47,17 @@ public struct SnapshotWriter: ~Copyable {
   public mutating func write(_ content: Span<UInt8>) {
     write(UInt32(content.count))
     bytes.append(content)
+  }
+}
+
+extension SnapshotWriter {
+  /// Writes what `body` writes as content, its length before it.
+  public mutating func writeContent(_ body: (inout SnapshotWriter) -> Void) {
+    let start = bytes.count
+    write(UInt32(0))
+    body(&self)
+    let length = UInt32(bytes.count - start - 4)
+    for index in 0..<4 { bytes[start + index] = UInt8(truncatingIfNeeded: length >> (index * 8)) }
   }
 }
 
@@ -95,10 +102,16 @@ public struct SnapshotReader {
   public mutating func read<Value: FixedWidthInteger>(
     _ type: Value.Type = Value.self
   ) throws(Fault) -> Value {
-    var value: Value = 0
-    for index in 0..<(Value.bitWidth / 8) {
-      value |= Value(truncatingIfNeeded: try byte()) << Value(index * 8)
+    let size = Value.bitWidth / 8
+    guard bytes.count - offset >= size else {
+      offset = bytes.count
+      throw .ended(offset: offset)
     }
+    var value: Value = 0
+    for index in 0..<size {
+      value |= Value(truncatingIfNeeded: bytes[offset + index]) << (index * 8)
+    }
+    offset += size
     return value
   }
 

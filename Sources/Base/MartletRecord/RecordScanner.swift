@@ -306,6 +306,17 @@ extension SegmentHeader {
 /// Whether `bytes` are all zero; so are none.
 @usableFromInline func isZero(_ bytes: RawSpan) -> Bool {
   var offset = 0
+  // Most of a segment may be unwritten: eight words are looked at together.
+  while offset + 64 <= bytes.byteCount {
+    var found: UInt64 = 0
+    for word in 0..<8 {
+      // In bounds: 64 bytes were left.
+      found |= unsafe bytes.unsafeLoadUnaligned(
+        fromByteOffset: offset + word * 8, as: UInt64.self)
+    }
+    if found != 0 { return false }
+    offset += 64
+  }
   while offset + 8 <= bytes.byteCount {
     // In bounds: eight bytes were left.
     if unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 {

@@ -99,6 +99,12 @@ public struct JournalWriter: ~Copyable {
 
   /// The sequence that the next record will have.
   public var nextSequence: UInt64 { chain.nextSequence }
+  /// The segment that is written now.
+  public var segmentNumber: UInt32 { segment.number }
+  /// Where the next record is due, in bytes, full segments counted as long as this one: for differences.
+  public var position: UInt64 { UInt64(segment.number) * UInt64(segment.bytes) + UInt64(used) }
+  /// The longest payload that `append` takes.
+  public var largestPayload: Int { payloadLimit }
   /// The link of the last record: keep it elsewhere, and a cut-off journal can be told.
   public var head: RecordLink { chain.link }
   /// The sequence up to which records are on disk by the work of the sync thread.

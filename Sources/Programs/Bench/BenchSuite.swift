@@ -17,8 +17,9 @@ public final class BenchSuite {
   /// In the order in which they are run.
   public static let names = [
     "fill-to-signed", "fill-to-signed-long", "quiet-step", "depth-20", "book-row", "json-scan",
-    "client-order-id", "risk-review", "order-queue", "sign", "journal-append-660", "snapshot",
-    "replay", "depth-streams",
+    "client-order-id", "risk-review", "order-queue", "sign", "journal-append-660",
+    "journal-append-synced", "snapshot", "snapshot-record", "replay", "replay-file",
+    "depth-streams",
   ]
 
   /// What each does, for help.
@@ -35,6 +36,9 @@ public final class BenchSuite {
     case "order-queue": "one order of a burst of 1,000 through the queue for the quota"
     case "sign": "one order's body encoded and signed"
     case "journal-append-660": "a record of 660 bytes made safe from kill -9"
+    case "journal-append-synced": "the same while a thread brings it to disk"
+    case "snapshot-record": "the step that journals the state of a bot whose memories are full"
+    case "replay-file": "one record of a journal in files proven, folded and compared"
     case "depth-streams": "100 markets told ten times a second each, over TLS, to one core"
     case "snapshot": "a trading bot's whole state written"
     case "replay": "one journal record folded and compared"
@@ -78,6 +82,9 @@ public final class BenchSuite {
     case "order-queue": try orderQueue()
     case "sign": sign()
     case "journal-append-660": try journalAppend()
+    case "journal-append-synced": try journalAppendSynced()
+    case "snapshot-record": try snapshotRecord()
+    case "replay-file": try replayFile()
     case "depth-streams": try depthStreams()
     case "snapshot": try snapshot()
     case "replay": try replay()

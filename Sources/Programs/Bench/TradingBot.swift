@@ -35,6 +35,10 @@ struct TradingBot: ~Copyable {
   private var outgoing = ByteBuffer(capacity: 65_536)
   private var record = ByteBuffer(capacity: 64)
   private var clock = AnchoredClock()
+  private var cadence: StateCadence
+  private var lastState: UInt64 = 0
+  /// Each step journals its notes too, for a journal that is read again.
+  var keepsNotes = false
 
   /// A bot that has lived through the opening of `day`.
   ///
@@ -56,12 +60,29 @@ struct TradingBot: ~Copyable {
     return bot
   }
 
+  /// The same with a journal as the live program has one, from its first record on, in segments of the
+  /// usual length.
+  static func begin(_ day: RecordedDay, journal path: String) throws -> TradingBot {
+    var options = JournalOptions(build: "bench")
+    options.sync = .atClose
+    return try TradingBot.open(
+      day.plan.makeKernel(), after: day.entries[..<day.opening], journal: path, options,
+      first: day.plan.record())
+  }
+
   /// A bot that has lived through `entries`, the journal of a bot that was made alike.
+  ///
+  /// - Parameter first: the payload of the start record; nil for none.
   static func open(
     _ kernel: consuming Kernel<WhiteBITSession, BuiltInStrategy>,
-    after entries: ArraySlice<MemoryJournal.Entry>, journal path: String, _ options: JournalOptions
+    after entries: ArraySlice<MemoryJournal.Entry>, journal path: String, _ options: JournalOptions,
+    first: [UInt8]? = nil
   ) throws -> TradingBot {
-    let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
+    var writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
+    if let first {
+      _ = try writer.append(
+        kind: RecordKind(JournalKind.start), time: RecordedDay.start, payload: first.span)
+    }
     let nonces = NonceClock(
       venueTime: RecordedDay.start, at: RecordedDay.start, file: try NonceFile(path + ".nonce"))
     var bot = TradingBot(
@@ -78,6 +99,7 @@ struct TradingBot: ~Copyable {
   }
 
   private init(driver: consuming Driver, nonces: NonceClock) {
+    cadence = StateCadence(driver.sink.writer)
     self.driver = driver
     self.nonces = nonces
     now = RecordedDay.start
@@ -114,11 +136,39 @@ struct TradingBot: ~Copyable {
       case .openStream, .closeStream: others += 1
       }
     }
+    if keepsNotes { try recordNotes() }
   }
 
   /// What the live loop does once the order has left: journals what was decided and why.
   mutating func recordNotes() throws(BotFault) {
     do throws(JournalFault) { try driver.recordNotes(at: now) } catch { throw .journal(error) }
+  }
+
+  /// The sequence of the next record.
+  var nextSequence: UInt64 { driver.sink.writer.nextSequence }
+
+  /// Journals the whole state, as the live program does between two steps.
+  ///
+  /// - Returns: its bytes.
+  mutating func keepState(of day: RecordedDay) throws(BotFault) -> Int {
+    let payload = StateRecord.payload(day.plan, key: "benchmark", driver.kernel)
+    do throws(JournalFault) {
+      _ = try driver.sink.writer.append(
+        kind: RecordKind(JournalKind.snapshot), time: now, payload: payload.span)
+    } catch { throw .journal(error) }
+    cadence.wrote(payload.count, driver.sink.writer)
+    lastState = driver.sink.writer.nextSequence
+    return payload.count
+  }
+
+  /// The same when it is time.
+  ///
+  /// - Parameter records: how many between two; nil for the live program's own cadence.
+  mutating func keepStateIfDue(
+    of day: RecordedDay, each records: UInt64?
+  ) throws(BotFault) -> Int? {
+    let isDue = records.map { nextSequence >= lastState + $0 } ?? cadence.isDue(driver.sink.writer)
+    return isDue ? try keepState(of: day) : nil
   }
 
   private static func copy(

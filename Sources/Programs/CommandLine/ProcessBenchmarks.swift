@@ -11,7 +11,7 @@ import MartletRecord
 /// whose exchange is here.
 enum ProcessBenchmarks {
   static let names = [
-    "guide-python", "demo-first-order", "live-memory", "wire-order", "wire-return",
+    "guide-python", "demo-first-order", "live-memory", "wire-order", "wire-return", "journal-seek",
   ]
 
   static func purpose(of name: String) -> String {
@@ -22,6 +22,7 @@ enum ProcessBenchmarks {
     case "live-memory": "the peak memory of a bot over a demo of ten seconds"
     case "wire-order": "a fill leaves the exchange, to the bot's order there, beside a bare echo"
     case "wire-return": "every connection cut, to the whole book asked for anew"
+    case "journal-seek": "the state at a record of ten million, from the start of the process on"
     default: ""
     }
   }
@@ -37,6 +38,7 @@ enum ProcessBenchmarks {
     case "live-memory": try liveMemory(root: root)
     case "wire-order": try wireOrder(suite, folder: folder)
     case "wire-return": try wireReturn(suite, folder: folder)
+    case "journal-seek": try journalSeek(suite, folder: folder)
     default: throw Fault(description: "no benchmark \(name)")
     }
   }
@@ -82,6 +84,45 @@ enum ProcessBenchmarks {
       // A path is a C string for the length of the call.
       unsafe access("\(directory)/\(program)", X_OK) == 0
     }
+  }
+
+  /// `replay --until` as a person types it, at records drawn from a seed.
+  private static func journalSeek(_ suite: BenchSuite, folder: String) throws -> BenchResult {
+    let records: UInt64 = 10_000_000
+    let path = folder + "/long"
+    defer { suite.removeJournal(at: path) }
+    let began = SystemClock.monotonic()
+    try suite.makeJournal(records: records, at: path)
+    let making = SystemClock.monotonic() - began
+    var random = SeededRandom(seed: 10)
+    var spans: [Double] = []
+    var work = Checksum()
+    for _ in 0..<50 {
+      let sequence = 1 + random.below(records)
+      let start = SystemClock.monotonic()
+      let process = try ChildProcess(
+        Installation.program, ["replay", path, "--until", "\(sequence)", "--json"], output: .piped,
+        dropsErrors: true)
+      let line = process.line(within: 60_000) ?? ""
+      let ending = process.reap(blocking: true)
+      spans.append(Double((SystemClock.monotonic() - start).nanoseconds))
+      let bytes = Array(line.utf8)
+      let told = try JSONValue(bytes.span)
+      guard ending == .exited(0), told["last"]?.text == "\(sequence)",
+        told["identical"] == .bool(true), let digest = told["digest"]?.text
+      else { throw Fault(description: "no state at record \(sequence): \(line.prefix(200))") }
+      for byte in digest.utf8 { work.fold(UInt64(byte)) }
+    }
+    spans.sort()
+    var result = BenchResult(
+      name: "journal-seek", ops: spans.count,
+      nanosecondsPerOp: spans.reduce(0, +) / Double(spans.count), p50: spans[spans.count / 2],
+      p99: spans[spans.count * 99 / 100], checksum: work.value)
+    let worst = spans[spans.count - 1]
+    result.note =
+      "\(records) records, made in \(making.milliseconds / 1_000) s; the slowest of \(spans.count)"
+      + " \(Int64(worst / 1e6)) ms; goal each at most 200 ms: \(worst <= 2e8 ? "met" : "missed here")"
+    return result
   }
 
   private static func demoFirstOrder() throws -> BenchResult {

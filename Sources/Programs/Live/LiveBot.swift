@@ -93,10 +93,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Shorter than an idle connection is used for.
   private static let warmInterval = TimeSpan.seconds(30)
   private var warmAt = LoopTime(nanoseconds: 0)
-  /// The state is journaled every so many records, so that the next process need not fold more: a
-  /// quarter of a second's work.
-  private static let snapshotInterval: UInt64 = 250_000
-  private var snapshotAt: UInt64 = 0
+  /// Nor need the next process fold more than what follows the last state.
+  private var stateCadence: StateCadence
 
   private struct WaitingRequest {
     let effect: RequestEffect
@@ -119,7 +117,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     hasPrivateStream = plan.configuration.whitebit.feed == .websocket
     placedBefore = driver.kernel.counts.placed
     startedAt = clock.now()
-    snapshotAt = driver.sink.writer.nextSequence + LiveBot.snapshotInterval
+    stateCadence = StateCadence(driver.sink.writer)
     self.driver = driver
     self.venue = venue
     self.signer = signer
@@ -452,14 +450,19 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     // What fails here is tried again, and told, by the request that needs it.
     try? nonces.reserveAhead(at: SystemClock.monotonic())
     lookAtCalendar()
-    if snapshotAt <= driver.sink.writer.nextSequence {
-      snapshotAt = driver.sink.writer.nextSequence + LiveBot.snapshotInterval
-      keep(JournalKind.snapshot, StateRecord.payload(plan, key: keyName, driver.kernel))
-    }
+    if stateCadence.isDue(driver.sink.writer) { keepState() }
     guard warmAt <= loop.clock() else { return }
     warmAt = loop.clock() + LiveBot.warmInterval
     let target = Array("/api/v4/public/time".utf8)
     try? rest?.prewarm(LiveBot.warmConnections, target: target.span, timeout: .seconds(5))
+  }
+
+  private func keepState() {
+    guard journalFault == nil else { return }
+    let payload = StateRecord.payload(plan, key: keyName, driver.kernel)
+    // One that no segment holds is left out: what follows is then folded from the one before.
+    if payload.count <= driver.sink.writer.largestPayload { keep(JournalKind.snapshot, payload) }
+    stateCadence.wrote(payload.count, driver.sink.writer)
   }
 
   /// Our clock counts on by itself; a calendar that is set is told to the session, which knows the

@@ -20,13 +20,11 @@ public struct StateRecord: Sendable {
     _ plan: BotPlan, key: String,
     _ kernel: borrowing Kernel<WhiteBITSession, BuiltInStrategy>
   ) -> [UInt8] {
-    var state = SnapshotWriter()
-    kernel.write(to: &state)
     var writer = SnapshotWriter()
     writer.section(section)
     writer.write(plan.record().span)
     writer.write(key)
-    writer.write(state.bytes.span)
+    writer.writeContent { kernel.write(to: &$0) }
     return writer.bytes.copy()
   }
 
