@@ -78,6 +78,17 @@ struct JournalFolder: SegmentStore {
   }
 
   func segments() throws(JournalFault) -> [UInt32] {
+    var tries = 0
+    while true {
+      do throws(JournalFault) { return try list() } catch {
+        // A segment that is put away while the names are read may be seen under none of its names.
+        guard case .segmentMissing = error, tries < 3 else { throw error }
+        tries += 1
+      }
+    }
+  }
+
+  private func list() throws(JournalFault) -> [UInt32] {
     let content = try content()
     var numbers = content.raw
     for number in content.parted where !content.raw.contains(number) { numbers.append(number) }

@@ -32,7 +32,13 @@ final class SegmentParter: @unchecked Sendable {
   private var former: (number: UInt32, digest: RecordLink) = (0, .origin)
   /// Segments that do not prove themselves and are left as they are.
   private var refused: Set<UInt32> = []
-  private(set) var fault: JournalFault?
+  /// Of what stays as it is until somebody looks at it.
+  private var standing: JournalFault?
+  /// Of the last work, which may go better the next time.
+  private var latest: JournalFault?
+  var fault: JournalFault? { latest ?? standing }
+  /// Whether the last work is worth another try although nothing more was written.
+  var mayGoBetter: Bool { latest != nil }
 
   init(_ folder: JournalFolder, _ options: JournalParting) {
     self.folder = folder
@@ -42,14 +48,18 @@ final class SegmentParter: @unchecked Sendable {
   /// Looks at what is there. To be called once, before `work`.
   func begin() {
     do throws(JournalFault) {
-      for number in try folder.content().parted { try note(number) }
-    } catch { fault = error }
+      let content = try folder.content()
+      // One whose original is still there is put away again.
+      for number in content.parted where !content.raw.contains(number) {
+        do throws(JournalFault) { try note(number) } catch { standing = error }
+      }
+    } catch { standing = error }
   }
 
   /// Puts away every segment up to `last` that is not yet, then lets go what is older or more than is kept.
   func work(upTo last: UInt32) {
+    latest = nil
     do throws(JournalFault) {
-      fault = nil
       for number in try folder.content().raw where number <= last && !refused.contains(number) {
         if isStopped.load(ordering: .relaxed) { return }
         do throws(JournalFault) {
@@ -57,14 +67,17 @@ final class SegmentParter: @unchecked Sendable {
           try note(number)
         } catch {
           removeLeftovers(of: number)
-          fault = error
-          guard case .corrupt = error else { break }
+          guard case .corrupt = error else {
+            latest = error
+            break
+          }
           // Its reader names it; what stands behind it is put away even so.
+          standing = error
           refused.insert(number)
         }
       }
       try retain()
-    } catch { fault = error }
+    } catch { latest = error }
   }
 
   /// Takes a segment that was put away into the account of retention.
@@ -79,7 +92,8 @@ final class SegmentParter: @unchecked Sendable {
     }
     newest = max(newest, market.head.lastTime)
     if market.head.role == .market {
-      kept.append(Kept(number: number, bytes: market.bytes, head: market.head))
+      let at = kept.firstIndex { $0.number > number } ?? kept.count
+      kept.insert(Kept(number: number, bytes: market.bytes, head: market.head), at: at)
     }
   }
 
@@ -216,7 +230,8 @@ final class SegmentParter: @unchecked Sendable {
 
   /// Puts a receipt in a market file's place, by one rename: the file, or word of why it is gone.
   private func letGo(_ file: Kept, _ removal: PartHead.Removal) throws(JournalFault) {
-    guard let market = try folder.partHead(file.number, .market) else { return }
+    guard let market = try folder.partHead(file.number, .market), market.head.role == .market
+    else { return }
     var receipt = market.head
     receipt.role = .receipt
     receipt.removal = removal

@@ -289,6 +289,8 @@ final class SegmentSupply: @unchecked Sendable {
   /// How far a head may be behind where each record is synced as it comes.
   private static let headInterval = TimeSpan.milliseconds(100)
 
+  private static let partRetry = TimeSpan.seconds(10)
+
   /// Puts segments away that are full and not among the newest.
   private func partBehind() {
     guard let parter, let parting = options.parting else { return }
@@ -307,8 +309,13 @@ final class SegmentSupply: @unchecked Sendable {
       monitor.unlock()
       parter.work(upTo: last)
       monitor.lock()
-      done = last
       partFault = parter.fault
+      if parter.mayGoBetter && !isStopping {
+        // A full disk may have room by then.
+        monitor.wait(nanoseconds: SegmentSupply.partRetry.nanoseconds)
+      } else {
+        done = last
+      }
     }
     monitor.unlock()
   }

@@ -413,6 +413,56 @@ import Testing
     #expect(try JournalReader.verify(folder: folder.path).marketRecords == 0)
   }
 
+  @Test("a reader goes on while segments are put away and let go under it")
+  func aReaderGoesOn() throws {
+    let folder = TemporaryFolder()
+    let written = try Self.write(900, seed: 14, to: folder.path)
+    var reader = try JournalReader.open(folder: folder.path)
+    var parting = JournalParting()
+    var seen: Set<UInt64> = []
+    var gone: Set<UInt64> = []
+    var turn = 0
+    while let header = try reader.next() {
+      if let gap = reader.gap { gone.formUnion(gap) }
+      let due = written[Int(header.sequence) - 1]
+      #expect((0..<reader.payload.count).map { reader.payload[$0] } == due.payload)
+      seen.insert(header.sequence)
+      turn += 1
+      if turn == 20 { try Self.part(folder.path, parting) }
+      if turn == 400 {
+        parting.keepMarketBytes = 0
+        try Self.part(folder.path, parting)
+      }
+    }
+    #expect(seen.union(gone).count == 900 && seen.isDisjoint(with: gone) && !gone.isEmpty)
+  }
+
+  @Test(
+    "on a full disk segments stay as they are, nothing half is left, and later they are put away",
+    .enabled(if: SmallDisk.isPossible, "mounting a small tmpfs needs the right to mount"))
+  func aFullDisk() throws {
+    let disk = SmallDisk(bytes: 512 << 10)
+    let path = disk.path + "/journal"
+    let written = try Self.write(700, seed: 15, to: path)
+    var filler = [UInt8](repeating: 1, count: 512 << 10)
+    let file = open(disk.path + "/filler", O_WRONLY | O_CREAT, 0o600)
+    // Whatever room was left is taken.
+    while Glibc.write(file, &filler, filler.count) > 0 {}
+    while Glibc.write(file, &filler, 1) > 0 {}
+    close(file)
+    let names = Self.files(path)
+    guard case .diskFull = try Self.part(path) else {
+      Issue.record("the disk was not full")
+      return
+    }
+    #expect(Self.files(path) == names)
+    #expect(try Self.read(path).records == written)
+    unlink(disk.path + "/filler")
+    #expect(try Self.part(path) == nil)
+    #expect(try Self.read(path).records == written)
+    #expect(Self.files(path).filter { $0.hasSuffix(".mjl") }.count == 1)
+  }
+
   @Test("a segment that does not prove itself stays as it is, and those behind it are put away")
   func aDamagedSegmentStays() throws {
     let folder = TemporaryFolder()
@@ -511,6 +561,11 @@ import Testing
     try check("after the next writer")
     #expect(try Self.part(folder.path) == nil)
     try check("after all was put away")
+    var parting = JournalParting()
+    parting.keepMarketBytes = 0
+    for _ in 0..<2 { #expect(try Self.part(folder.path, parting) == nil) }
+    let last = try JournalReader.verify(folder: folder.path)
+    #expect(last.isSound && last.goneRecords + last.records == 700 && last.goneRecords > 0)
     #expect(Self.files(folder.path).filter { $0.hasSuffix(".mjl") }.count == 1)
   }
 
