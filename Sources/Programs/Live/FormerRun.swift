@@ -142,5 +142,8 @@ struct FormerRun: ~Copyable {
   /// The state at its end, as its kernel writes it.
   var state: [UInt8] { replay.written }
 
-  private static func copy(_ bytes: Span<UInt8>) -> [UInt8] { bytes.indices.map { bytes[$0] } }
+  /// States are long: bytes that lie together are taken at once.
+  private static func copy(_ bytes: Span<UInt8>) -> [UInt8] {
+    unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+  }
 }

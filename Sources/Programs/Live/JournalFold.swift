@@ -283,5 +283,8 @@ public struct JournalFold: ~Copyable {
     String(decoding: payload.prefix(400).map { $0 >= 32 && $0 < 127 ? $0 : 46 }, as: UTF8.self)
   }
 
-  private static func copy(_ bytes: Span<UInt8>) -> [UInt8] { bytes.indices.map { bytes[$0] } }
+  /// States are long: bytes that lie together are taken at once.
+  private static func copy(_ bytes: Span<UInt8>) -> [UInt8] {
+    unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+  }
 }
