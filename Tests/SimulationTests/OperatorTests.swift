@@ -51,6 +51,57 @@ import Testing
     scenario.expectSoundEnd(&world)
   }
 
+  @Test(
+    "a journal without room holds trading and takes all orders off; with room again it goes on by itself, and no sooner than a halt allows"
+  )
+  func aJournalWithoutRoomHolds() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    world.feed(.journal(.short))
+    world.run(for: .seconds(5))
+    #expect(world.kernel.isHeld && scenario.ownResting(world).isEmpty)
+    #expect(world.kernel.risk.halt == nil)
+    let held = world.kernel.counts.placed
+    world.command(.pause)
+    world.command(.resume)
+    world.run(for: .seconds(30))
+    #expect(world.kernel.counts.placed == held && scenario.ownResting(world).isEmpty)
+    // A state that is held is written and read as what it is.
+    var writer = SnapshotWriter()
+    world.kernel.write(to: &writer)
+    #expect(writer.bytes.copy().starts(with: [13] + Array("kernel-3-held".utf8)))
+    world.feed(.journal(.sound))
+    let isBack = world.untilGrid(of: 6)
+    #expect(isBack && !world.kernel.isHeld)
+    // A halt outlasts the hold, and the hold a halt.
+    world.feed(.journal(.short))
+    world.command(.halt, by: "uid 7 pid 1")
+    world.feed(.journal(.sound))
+    world.run(for: .seconds(30))
+    #expect(scenario.ownResting(world).isEmpty && world.kernel.risk.halt != nil)
+    world.feed(.journal(.short))
+    world.command(.rearm, by: "uid 7 pid 2")
+    world.run(for: .seconds(30))
+    #expect(scenario.ownResting(world).isEmpty && world.kernel.isHeld)
+    world.feed(.journal(.sound))
+    let isBackAgain = world.untilGrid(of: 6)
+    #expect(isBackAgain)
+    scenario.expectSoundEnd(&world)
+  }
+
+  @Test("a journal that could not be brought to disk halts, and takes all orders off")
+  func aJournalThatFailedHalts() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    world.feed(.journal(.failed))
+    world.run(for: .seconds(5))
+    #expect(world.kernel.risk.halt?.reason == .journalFailed && scenario.ownResting(world).isEmpty)
+    world.feed(.journal(.sound))
+    world.run(for: .seconds(30))
+    #expect(scenario.ownResting(world).isEmpty && world.kernel.risk.halt != nil)
+    scenario.expectSoundEnd(&world)
+  }
+
   /// Bought or sold beyond the start, alone or with a halt, and with what may go wrong on the way of
   /// the one order that must never be sent twice.
   @Test(arguments: [

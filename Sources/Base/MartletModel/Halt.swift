@@ -8,7 +8,7 @@
   case contradiction = 3
   /// Own ledger and venue's ledger differ without an explanation.
   case ledgerMismatch = 4
-  /// The journal can no longer be written.
+  /// What the journal has may not be on disk.
   case journalFailed = 5
   /// An operator said so.
   case operatorRequest = 6
@@ -29,7 +29,7 @@
     case .deadManLost: "the dead-man switch could not be kept armed"
     case .contradiction: "the venue contradicted itself"
     case .ledgerMismatch: "own ledger and the venue's differ"
-    case .journalFailed: "the journal cannot be written"
+    case .journalFailed: "the journal could not be brought to disk"
     case .operatorRequest: "an operator said so"
     case .lossLimit: "a loss limit was reached"
     case .capacity: "a bounded part is full"

@@ -10,6 +10,8 @@ public enum AlertSeverity: String, CaseIterable, Sendable {
 public enum AlertCode: String, CaseIterable, Sendable {
   case halted
   case journal
+  case journalRoom = "journal-room"
+  case journalHead = "journal-head"
   case keyRefused = "key-refused"
   case deadManLost = "dead-man-lost"
   case deadManRefresh = "dead-man-refresh"
@@ -56,12 +58,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
 
   public var severity: AlertSeverity {
     switch self {
-    case .halted, .journal, .keyRefused, .deadManLost, .deadManAbandoned, .bookSilent,
+    case .halted, .journal, .journalRoom, .keyRefused, .deadManLost, .deadManAbandoned, .bookSilent,
       .privateSilent, .orderStuck, .venueContradiction, .ledgerDiffers, .fillUnproven,
       .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete, .stopInert,
       .stopUnfilled:
       .critical
-    case .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
+    case .journalHead, .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
       .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
       .ledgerUnchecked, .ledgerAdjusted, .quota, .calendarSet, .nonceRefused,
       .messageUnreadable, .foreignOrder, .cleanSlate, .venueError, .requestFailed, .marketClosed,
@@ -74,7 +76,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
   /// Whether it is a state, which ends with one line of its own, or something that happened.
   public var hasEnd: Bool {
     switch self {
-    case .halted, .deadManLost, .deadManRefresh, .deadManAbandoned, .bookSilent, .tradesSilent,
+    case .halted, .journalRoom, .journalHead, .deadManLost, .deadManRefresh, .deadManAbandoned,
+      .bookSilent, .tradesSilent,
       .privateSilent, .streamLost, .bookUntrusted, .orderInDoubt, .ledgerDiffers, .quotaBreaker,
       .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .stopInert,
       .stopUnfilled, .alertSink:
@@ -102,9 +105,21 @@ public enum AlertCode: String, CaseIterable, Sendable {
       )
     case .journal:
       (
-        "the journal cannot be written",
-        "sends nothing more; the dead-man is refreshed no more, so the venue cancels what rests",
-        "make room or repair the disk, `./martlet panic CONFIG.toml` if in doubt, then `./martlet run` again"
+        "the journal cannot be relied on any more: it could not be brought to disk, or no room for it was left",
+        "places nothing and cancels what rests with the room that the journal still has, then ends; without any it sends nothing more and refreshes the dead-man no more, so the venue cancels",
+        "make room or repair the disk, `./martlet panic CONFIG.toml` if orders may rest, then `./martlet run` again"
+      )
+    case .journalRoom:
+      (
+        "the journal's next file cannot be made: the disk is full, read-only, or refuses",
+        "places nothing, has asked for the end of every order of ours, follows fills and keeps the dead-man armed; ends in order before the file being written is full",
+        "make room or repair the disk; it trades again by itself within seconds"
+      )
+    case .journalHead:
+      (
+        "the journal's head cannot be kept apart from it",
+        "goes on; the head that was kept before still holds, so a cut behind it could not be told",
+        "make room or repair the disk that has the user's state folder"
       )
     case .keyRefused:
       (

@@ -40,8 +40,8 @@ extension HaltReason {
       )
     case .journalFailed:
       (
-        "sends nothing more; the kill-switch is refreshed no more and takes off what rests",
-        "make room or repair the disk, then start the bot again"
+        "has asked for the end of every order of ours, with the room that its journal still has, and ends when the venue has confirmed it",
+        "repair the disk, `./martlet journal verify`, then start the bot again"
       )
     case .operatorRequest:
       (

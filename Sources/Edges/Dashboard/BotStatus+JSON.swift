@@ -57,6 +57,7 @@ private struct Output: ~Copyable {
     number("price_places", status.pricePlaces)
     text("state", status.state.word)
     text("halt_reason", status.haltText)
+    text("hold_reason", status.holdWords)
     number("since_ms", status.since.milliseconds)
     number("now_ms", status.now.milliseconds)
     number("ends_ms", status.endsAt?.milliseconds)

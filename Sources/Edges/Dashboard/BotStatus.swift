@@ -7,7 +7,7 @@ public import MartletModel
 public struct BotStatus: Equatable, Sendable {
   public enum State: Equatable, Sendable {
     case starting, connecting, reconciling, trading, paused
-    /// The clocks are too far apart: nothing new is placed.
+    /// The clocks are too far apart, or the journal has no room: nothing new is placed.
     case holding
     case halted(HaltReason)
     case stopping, stopped
@@ -133,6 +133,8 @@ public struct BotStatus: Equatable, Sendable {
   public var state: State = .starting
   /// What an operator gave as the reason of a halt.
   public var haltWords: String?
+  /// Why nothing new is placed while it is `holding`.
+  public var holdWords: String?
   public var since: Timestamp
   public var now: Timestamp
   /// When a run of a set length ends.

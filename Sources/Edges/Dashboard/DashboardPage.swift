@@ -178,8 +178,8 @@ enum DashboardPage {
       put('mode', s.mode);
       put('state', s.state);
       at('state').dataset.state = s.state;
-      at('halt').hidden = !s.halt_reason;
-      put('halt', s.halt_reason ? `Trading is halted: ${s.halt_reason}.` : '');
+      at('halt').hidden = !s.halt_reason && !s.hold_reason;
+      put('halt', s.halt_reason ? `Trading is halted: ${s.halt_reason}.` : s.hold_reason ? `Nothing new is placed: ${s.hold_reason}.` : '');
       put('time', `running ${span(s.now_ms - s.since_ms)}` + (s.ends_ms ? `, ${span(s.ends_ms - s.now_ms)} left` : ''));
       if (shown.connections !== JSON.stringify(s.connections)) {
         shown.connections = JSON.stringify(s.connections);

@@ -18,6 +18,8 @@ public struct RunSummary: Equatable, Sendable {
   public var reconciliation: Reconciliation
   /// What a user types to fold the journal again.
   public var replayCommand: String
+  /// What the journal does not hold for good; nil when it holds everything.
+  public var journalLoss: String?
 
   public init(status: BotStatus, reconciliation: Reconciliation, replayCommand: String) {
     self.status = status
@@ -93,6 +95,7 @@ public struct RunSummary: Equatable, Sendable {
       $0.add("p50 \(Figures.microseconds(latency.p50)), p99 \(Figures.microseconds(latency.p99))")
     }
     add("journal") { $0.add(status.journalPath) }
+    if let journalLoss { add("") { $0.add(journalLoss, .boldRed) } }
     add("replay it") { $0.add(replayCommand, .cyan) }
     return lines.map { $0.text + "\n" }.joined()
   }

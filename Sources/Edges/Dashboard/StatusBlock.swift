@@ -37,7 +37,7 @@ public struct StatusBlock: Sendable {
   public static func line(_ status: BotStatus) -> String {
     var line = StyledLine(limit: 400, hasColor: false)
     line.add("\(status.bot) \(status.state.word)")
-    if let reason = status.haltText { line.add(" (\(reason))") }
+    if let reason = status.haltText ?? status.holdWords { line.add(" (\(reason))") }
     line.add(" \(Figures.duration(status.now - status.since))")
     line.add(" bid=\(Figures.price(status.bestBid, status))")
     line.add(" ask=\(Figures.price(status.bestAsk, status))")
@@ -357,6 +357,8 @@ private struct Layout {
     var lines = [StyledLine]()
     if let reason = status.haltText {
       lines.append(line { $0.add("halted: \(reason)", .boldRed) })
+    } else if let reason = status.holdWords {
+      lines.append(line { $0.add("holding: \(reason)", .boldRed) })
     } else if let alert = status.alerts.last {
       let style: StyledLine.Style =
         switch alert.severity {

@@ -29,6 +29,8 @@ public enum JournalFault: Error, Equatable, Sendable {
   /// Written by a later build.
   case newerVersion(file: String, supported: UInt8, found: UInt8)
   case permission(path: String)
+  /// Nobody may write to the file system.
+  case readOnly(path: String)
   case diskFull(path: String, neededBytes: Int)
   /// Another writer has this journal.
   case inUse(folder: String, processID: Int?)
@@ -46,7 +48,8 @@ public enum JournalFault: Error, Equatable, Sendable {
   ) -> JournalFault {
     switch errno {
     case ENOENT: .folderMissing(path)
-    case EACCES, EPERM, EROFS: .permission(path: path)
+    case EACCES, EPERM: .permission(path: path)
+    case EROFS: .readOnly(path: path)
     case ENOSPC, EDQUOT: .diskFull(path: path, neededBytes: neededBytes)
     default: .system(call: call, path: path, errno: errno)
     }
@@ -80,6 +83,8 @@ extension JournalFault: CustomStringConvertible {
       "\(file): record version \(found), this build reads up to \(supported); use the build that wrote it"
     case .permission(let path):
       "\(path): permission denied; give the user who runs Martlet read and write access"
+    case .readOnly(let path):
+      "\(path): the file system is read-only; see the system's log for why, repair it and mount it for writing"
     case .diskFull(let path, let neededBytes):
       "\(path): the disk is full, \(neededBytes) bytes are needed; free some space"
     case .inUse(let folder, let processID):

@@ -115,11 +115,19 @@ public struct JournalWriter: ~Copyable {
   /// Why the head is not kept apart as `JournalOptions.heads` is asked to; the one kept before holds.
   public var headWarning: JournalFault? { supply.headWarning }
 
+  /// Why what was appended may not be on disk, and never will be known to be: a sync failed. Records are
+  /// still taken, and still outlive the process, so that a writer can bring what it does to an end.
+  public var syncFault: JournalFault? {
+    supply.hasFailed.load(ordering: .relaxed) ? supply.fault : nil
+  }
+  /// Bytes left in the segment being written, of records with their framing.
+  public var room: Int { segment.bytes - used }
+
   /// Appends a record.
   ///
   /// - Returns: its sequence.
   /// - Throws: `payloadTooLarge`; `diskFull` and others when a segment is full and there is no
-  ///   next; what a failed sync left behind. Nothing was appended then.
+  ///   next. Nothing was appended then.
   public mutating func append(
     kind: RecordKind, lane: RecordLane = .decisions, time: Timestamp, payload: Span<UInt8>
   ) throws(JournalFault) -> UInt64 {
@@ -150,7 +158,6 @@ public struct JournalWriter: ~Copyable {
     guard payloadBytes <= payloadLimit else {
       throw .payloadTooLarge(limit: payloadLimit, found: payloadBytes)
     }
-    if supply.hasFailed.load(ordering: .relaxed), let fault = supply.fault { throw fault }
     if RecordFraming.recordBytes(payloadBytes: payloadBytes) > segment.bytes - used {
       segment = try supply.exchange()
       used = 0
@@ -165,7 +172,8 @@ public struct JournalWriter: ~Copyable {
     precondition(kind != .segment, "kind 0 belongs to segments")
     let sequence = seal(kind, lane, time, payloadBytes)
     supply.appended.store(sequence, ordering: .releasing)
-    if syncsEach { try supply.sync() }
+    // What a sync that fails means is for the owner to decide, who asks for `syncFault`.
+    if syncsEach && !supply.hasFailed.load(ordering: .relaxed) { try? supply.sync() }
     return sequence
   }
 

@@ -124,7 +124,10 @@ final class SegmentSupply: @unchecked Sendable {
     try sync(segment)
     if let fault { throw fault }
     synced.store(sequence, ordering: .releasing)
-    if !options.hasThreads { keepHead(in: segment, through: sequence) }
+    guard !options.hasThreads else { return }
+    keepHead(in: segment, through: sequence)
+    // There may be room by now.
+    if next == nil { prepareNext() }
   }
 
   /// Ends the threads, brings everything to disk and lets everything go. Idempotent.
@@ -203,7 +206,13 @@ final class SegmentSupply: @unchecked Sendable {
     monitor.lock()
     while true {
       while !isStopping && !(isNextWanted && full.count < SegmentSupply.fullLimit) {
-        monitor.wait()
+        if nextFault == nil {
+          monitor.wait()
+        } else {
+          // Somebody may make room at any time; the fault stands until then.
+          monitor.wait(nanoseconds: SegmentSupply.retryInterval.nanoseconds)
+          isNextWanted = nextFault != nil
+        }
       }
       if isStopping { break }
       let number = current.number + 1
@@ -250,7 +259,10 @@ final class SegmentSupply: @unchecked Sendable {
       }
       if case .behind = options.sync, sequence != synced.load(ordering: .relaxed) {
         do throws(JournalFault) { try sync(segment) } catch { isWhole = false }
-        if isWhole { synced.store(sequence, ordering: .releasing) }
+        // After one that failed, another that goes well proves nothing of what was lost.
+        if isWhole && !hasFailed.load(ordering: .acquiring) {
+          synced.store(sequence, ordering: .releasing)
+        }
       }
       let reached = synced.load(ordering: .acquiring)
       if isWhole && reached > 0 { keepHead(in: segment, through: reached) }
@@ -285,6 +297,9 @@ final class SegmentSupply: @unchecked Sendable {
     } catch { return }
     keepHead(in: segment, through: sequence)
   }
+
+  /// How often a segment that could not be made ready is tried again.
+  private static let retryInterval = TimeSpan.seconds(1)
 
   /// How far a head may be behind where each record is synced as it comes.
   private static let headInterval = TimeSpan.milliseconds(100)

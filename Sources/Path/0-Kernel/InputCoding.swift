@@ -15,6 +15,9 @@ public enum InputCoding {
     case .settings(let strategy):
       payload.append(3)
       payload.append(word: strategy.index)
+    case .journal(let state):
+      payload.append(4)
+      payload.append(state.rawValue)
     case .venue(.start): payload.append(16)
     case .venue(.streamOpened(let stream)):
       payload.append(17)
@@ -61,6 +64,10 @@ public enum InputCoding {
     case 3:
       guard let index = cursor.word(UInt16.self, in: payload) else { return nil }
       input = .settings(StrategyID(index))
+    case 4:
+      guard let raw = cursor.word(UInt8.self, in: payload), let state = JournalState(rawValue: raw)
+      else { return nil }
+      input = .journal(state)
     case 16: input = .venue(.start)
     case 17, 18, 19:
       guard let index = cursor.word(UInt8.self, in: payload) else { return nil }

@@ -16,6 +16,8 @@ extension Kernel where Session: ~Copyable {
     loseStops(since: before)
     isStopping = false
     isStopped = false
+    // Each process finds out for itself how its disk stands.
+    isHeld = false
     takesOver = portfolio.allEntries.contains { $0.isAdopted }
     if let halt = risk.halt, halt.reason.endsWithProcess, risk.rearm(by: "restart", at: now) {
       note(.rearmed)

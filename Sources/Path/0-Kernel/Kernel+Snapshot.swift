@@ -11,6 +11,8 @@ internal import MartletVenueKit
 /// is not state: it was carried out and journaled.
 extension Kernel: Snapshotting where Session: ~Copyable {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
+    // Said only when it is so: any other state is written as it ever was.
+    if isHeld { snapshot.section("held") }
     // Without stops it is written as before there were any.
     snapshot.section(stops.isEmpty ? "kernel-3" : "kernel-4")
     snapshot.write(trace.sequence)
@@ -59,6 +61,7 @@ extension Kernel: Snapshotting where Session: ~Copyable {
   ///
   /// - Throws: also when the snapshot is of a kernel with other instruments or strategies.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
+    isHeld = snapshot.takeSection("held")
     let hasStops = snapshot.takeSection("kernel-4")
     if !hasStops { try snapshot.section("kernel-3") }
     trace = TraceID(try snapshot.read())

@@ -115,7 +115,7 @@ extension Kernel where Session: ~Copyable {
       workingOfStrategy: orders.workingCount(of: intent.strategy))
     // Nothing new where nobody looks at what is to protect it.
     context.isOpen =
-      isReady && !isPaused && !isStopping && (stops.isEmpty || isGuarded(market))
+      isReady && !isPaused && !isHeld && !isStopping && (stops.isEmpty || isGuarded(market))
     context.mayReduce = isReady && !isStopping
     return context
   }
@@ -160,7 +160,7 @@ extension Kernel where Session: ~Copyable {
     drain()
   }
 
-  var mayTrade: Bool { isReady && !isPaused && !isStopping && risk.halt == nil }
+  var mayTrade: Bool { isReady && !isPaused && !isHeld && !isStopping && risk.halt == nil }
 
   // MARK: Stopping, in its three strengths
 
@@ -192,6 +192,25 @@ extension Kernel where Session: ~Copyable {
       session.receive(.stop, bytes: Span(), at: now, events: &events, effects: &effects)
     }
     drain()
+  }
+
+  /// Without room for the journal nothing is begun, and what rests is taken off while there is room to
+  /// write that down. It ends by itself, for its reason does so without a doubt: nothing was lost, and
+  /// every record before and after stands in the journal. A sync that failed leaves such a doubt, and
+  /// halts.
+  mutating func hear(_ state: JournalState) {
+    note(.journal(state))
+    switch state {
+    case .short:
+      isHeld = true
+      retreat()
+    case .sound:
+      guard isHeld else { return }
+      isHeld = false
+      if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }
+      drain()
+    case .failed: halt(.journalFailed)
+    }
   }
 
   /// Nothing new is placed until an operator rearms, and what rests is taken off.

@@ -56,6 +56,8 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   /// Private side connected and reconciled.
   public internal(set) var isReady = false
   public internal(set) var isPaused = false
+  /// The journal has no room to go on in: nothing is placed until it has, and what rested was taken off.
+  public internal(set) var isHeld = false
   /// Set while inventory is being brought back on an operator's word.
   public internal(set) var flattening: Flattening?
   /// Held for strategies, in the order in which they were taken: one a side of each at most.
@@ -147,6 +149,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       wakeStrategies()
     case .command(let command): obey(command, by: bytes)
     case .settings(let strategy): change(strategy, to: bytes)
+    case .journal(let state): hear(state)
     }
 
     var index = 0

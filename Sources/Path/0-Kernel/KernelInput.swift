@@ -11,6 +11,18 @@ public import MartletVenueKit
   case command(OperatorCommand)
   /// Other settings for a strategy that trades; they come beside, as the strategy writes them.
   case settings(StrategyID)
+  /// What the edge has found of the journal's disk, when that changes.
+  case journal(JournalState)
+}
+
+/// How the journal's disk stands.
+@frozen public enum JournalState: UInt8, Sendable, BitwiseCopyable {
+  /// The journal has a next file to go on in.
+  case sound = 1
+  /// The file being written is the last for now: there is no room, or no right, for another.
+  case short = 2
+  /// What was written may not be on disk: nothing more may be begun that a later process must remember.
+  case failed = 3
 }
 
 @frozen public enum OperatorCommand: UInt8, Sendable, BitwiseCopyable {

@@ -57,6 +57,8 @@ public import MartletVenueKit
   case stopTrades(InstrumentID, Side, level: Price, price: Price, firedBy: TraceID)
   /// Nothing is left of what a fired stop protected that the venue would take.
   case stopDone(InstrumentID, Side, orders: UInt32)
+  /// How the journal's disk stands from now on.
+  case journal(JournalState)
 }
 
 /// Notes as journal payloads, version 1: trace, tag, fields as little-endian words.
@@ -179,6 +181,9 @@ public enum NoteCoding {
     case .flattened(let isWhole):
       payload.append(31)
       payload.append(isWhole ? 1 : 0)
+    case .journal(let state):
+      payload.append(38)
+      payload.append(state.rawValue)
     case .ledgerAdjusted(let asset, let own, let told):
       payload.append(32)
       payload.append(counted: asset)
@@ -363,6 +368,9 @@ public enum NoteCoding {
       else { return nil }
       return .ledgerAdjusted(asset: asset, own: Amount(units: own), told: Amount(units: told))
     case 33...37: return stop(tag, &cursor, bytes)
+    case 38:
+      return cursor.word(UInt8.self, in: bytes).flatMap { JournalState(rawValue: $0) }
+        .map { .journal($0) }
     default: return nil
     }
   }

@@ -183,7 +183,9 @@ enum ControlCommand {
     func word(_ key: String) -> String { status[key]?.text ?? "-" }
     var text =
       "\(word("bot")) \(word("mode")) on \(word("venue")) \(word("market")): \(word("state"))"
-    if let reason = status["halt_reason"]?.text { text += " (\(reason))" }
+    if let reason = status["halt_reason"]?.text ?? status["hold_reason"]?.text {
+      text += " (\(reason))"
+    }
     let counts = status["counts"]
     func count(_ key: String) -> String { counts?[key]?.text ?? "-" }
     text +=

@@ -42,6 +42,7 @@ struct RecordText {
     case .timer, .venue(.timer): return "input    timer"
     case .command(let command):
       return "input    command \(command)\(bytes.isEmpty ? "" : " by " + String(bytes))"
+    case .journal(let state): return "input    journal \(state)"
     case .settings(let strategy): return "input    other settings for strategy \(strategy.index)"
     case .venue(.frame(let stream)): return "input    frame \(stream.index) \(String(bytes))"
     case .venue(.response(let request, let status)):
@@ -105,6 +106,12 @@ struct RecordText {
       return "ledger of \(asset): own \(own), venue \(told)"
     case .alarm(let id, let raw): return "alarm \(raw) of \(id)"
     case .notice(let notice): return "notice: \(notice)"
+    case .journal(let state):
+      switch state {
+      case .sound: return "journal has room again: trading is held no longer for it"
+      case .short: return "journal has no next file: nothing is placed, what rests is taken off"
+      case .failed: return "journal could not be brought to disk"
+      }
     case .settings(let strategy, let isTaken):
       return "strategy \(strategy.index) \(isTaken ? "took" : "did not take") other settings"
     case .flattened(let isWhole): return isWhole ? "flat" : "not flat: given up"

@@ -247,6 +247,7 @@ extension BotState {
       holds.append("halted (\(halt.reason)) since \(halt.at.milliseconds): \(halt.reason.means)")
     }
     if kernel.isPaused { holds.append("paused") }
+    if kernel.isHeld { holds.append("the journal has no room for its next file") }
     if kernel.flattening != nil { holds.append("flattening") }
     if kernel.isStopping { holds.append("stopping") }
     for stop in kernel.stops where stop.state == .inert {

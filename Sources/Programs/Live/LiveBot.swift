@@ -47,6 +47,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private(set) var lastFlattenWasWhole = false
   /// Why the venue would not act for our key, as it first said.
   private(set) var keyProblem: KeyProblem?
+  /// How the journal's disk stands, as the kernel was last told.
+  private(set) var journalState = JournalState.sound
+  /// Called once, when this run must end while its journal can still tell of the end.
+  var onJournalEnding: (() -> Void)?
   /// Called after each step.
   var onStep: (() -> Void)?
   /// Called once, when clock, rules, prices and balances of the venue are known: nothing that could
@@ -95,6 +99,9 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private var warmAt = LoopTime(nanoseconds: 0)
   /// Nor need the next process fold more than what follows the last state.
   private var stateCadence: StateCadence
+  private var isEndedByJournal = false
+  /// False when the journal must be looked at behind this step.
+  private var isJournalLooked = true
 
   private struct WaitingRequest {
     let effect: RequestEffect
@@ -172,6 +179,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     step(input, bytes)
     // What could not even begin is told at once, but never within the step that asked for it.
     while !pending.isEmpty && journalFault == nil { step(.venue(pending.removeFirst()), Span()) }
+    if !isJournalLooked { lookAtJournal() }
     armTimer()
   }
 
@@ -194,6 +202,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
     takeNotes()
     isStepping = false
+    // At once, and not with the next chore: from here on nothing more may be begun.
+    if journalState != .failed && driver.sink.writer.syncFault != nil { isJournalLooked = false }
     if listeningSince == .zero && driver.kernel.isReady { listeningSince = driver.kernel.now }
     if onPrepared != nil { tellPrepared() }
     onStep?()
@@ -221,6 +231,73 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private func fail(_ fault: JournalFault) {
     journalFault = fault
     alerts.raise(.journal, "journal", "\(fault)", at: clock.now())
+  }
+
+  /// Tells the kernel, by an input of its own, how the journal's disk stands when that has changed, and
+  /// ends the run while the journal can still say so.
+  private func lookAtJournal() {
+    isJournalLooked = true
+    guard journalFault == nil else { return }
+    let now = clock.now()
+    let syncFault = driver.sink.writer.syncFault
+    let warning = driver.sink.writer.warning
+    let state: JournalState = syncFault != nil ? .failed : warning != nil ? .short : .sound
+    if state != journalState, journalState != .failed {
+      journalState = state
+      if let syncFault {
+        alerts.raise(.journal, "journal", "\(syncFault); \(lossOfSync)", at: now)
+      } else if let warning {
+        alerts.raise(.journalRoom, "journal", "\(warning)", at: now)
+      } else {
+        alerts.clear(.journalRoom, "journal", "there is room for the next file again", at: now)
+      }
+      feed(.journal(state))
+    }
+    lookAtHead(at: now)
+    guard journalState == .failed || (journalState == .short && driver.sink.writer.room < reserve)
+    else { return }
+    guard let tell = onJournalEnding else { return }
+    onJournalEnding = nil
+    isEndedByJournal = true
+    tell()
+  }
+
+  private func lookAtHead(at now: Timestamp) {
+    if let fault = driver.sink.writer.headWarning {
+      alerts.set(.journalHead, "journal", "\(fault)", "", holds: true, at: now)
+    } else {
+      alerts.clear(.journalHead, "journal", "it is kept again", at: now)
+    }
+  }
+
+  /// Room that the end of a run with all its orders and their last fills is sure to find.
+  private var reserve: Int { max(plan.configuration.journalSegmentBytes / 8, 65_536) }
+
+  private var lossOfSync: String {
+    let synced = driver.sink.writer.syncedSequence
+    let last = driver.sink.writer.nextSequence - 1
+    return
+      "records up to \(synced) are on disk; the \(last - min(synced, last)) behind them outlive this"
+      + " process, and may not outlive the machine's next start"
+  }
+
+  /// What the journal of this run does not hold for good, for a person; nil when it holds everything.
+  var journalLoss: String? {
+    if let fault = journalFault {
+      return
+        "\(fault); it ends with record \(driver.sink.writer.nextSequence - 1), and all up to there is kept;"
+        + " what became of orders after it is not in it, and the next run asks the exchange for that"
+    }
+    switch journalState {
+    case .sound: return nil
+    case .short where !isEndedByJournal: return nil
+    case .short:
+      return
+        "there is no room for another file, and the run was ended while this one could still tell of it:"
+        + " nothing is lost"
+    case .failed:
+      return "\(driver.sink.writer.syncFault.map { "\($0)" } ?? "a sync failed"); \(lossOfSync)"
+    }
   }
 
   /// Nonces are milliseconds of the venue's clock, whatever this machine's calendar shows.
@@ -252,7 +329,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
 
   /// Brings the journal to disk.
   func sync() {
-    guard journalFault == nil else { return }
+    guard journalFault == nil, journalState != .failed else { return }
     do throws(JournalFault) { try driver.sink.writer.sync() } catch { fail(error) }
   }
 
@@ -302,6 +379,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   private func send(_ effect: RequestEffect) throws(JournalFault) {
+    if effect.requestClass == .place, let fault = driver.sink.writer.syncFault {
+      // The last gate: no order leaves whose record may not outlive a power cut that was to be outlived.
+      return giveUp(effect, "not sent, since the journal failed: \(fault)")
+    }
     outgoing.removeAll()
     SignedRequest.copy(effect.body, from: driver.kernel.effects.bytes, to: &outgoing)
     target.removeAll()
@@ -450,7 +531,9 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     // What fails here is tried again, and told, by the request that needs it.
     try? nonces.reserveAhead(at: SystemClock.monotonic())
     lookAtCalendar()
-    if stateCadence.isDue(driver.sink.writer) { keepState() }
+    lookAtJournal()
+    // A state may be large; one that finds no room would end the run.
+    if journalState == .sound, stateCadence.isDue(driver.sink.writer) { keepState() }
     guard warmAt <= loop.clock() else { return }
     warmAt = loop.clock() + LiveBot.warmInterval
     let target = Array("/api/v4/public/time".utf8)

@@ -451,6 +451,10 @@ public final class LiveProgram {
       let left = max(until - bot.now(), .zero)
       text += ", which its kill-switch cancels within \((left.milliseconds + 999) / 1000) s"
     }
+    if bot.journalFault != nil {
+      text +=
+        "; ./martlet panic \(options.configurationPath) takes them off at once, without a journal"
+    }
     return text
   }
 
@@ -514,9 +518,10 @@ public final class LiveProgram {
       if let doubt { .notChecked(reason: doubt) } else if isUntouched {
         .notChecked(reason: "ended before it took over any balance; nothing was placed")
       } else { check.compare(bot.ownLedger(plan)) }
-    let summary = RunSummary(
+    var summary = RunSummary(
       status: reporter.status(), reconciliation: reconciliation,
       replayCommand: "./martlet replay --verify \(plan.configuration.journalFolder)")
+    summary.journalLoss = bot.journalLoss
     switch reconciliation {
     case .equal: break
     case .different(let differences):
@@ -536,9 +541,9 @@ public final class LiveProgram {
     if !printer.finish(reporter.lastWords() + words) {
       complain("nobody reads the standard output; the summary is the journal's last record")
     }
-    if let fault = bot.journalFault { complain("journal: \(fault)") }
+    if let loss = bot.journalLoss { complain("journal: \(loss)") }
     if let complaint = bot.complaint { complain("strategy: \(complaint)") }
-    guard doubt == nil, bot.complaint == nil else { return .failed }
+    guard doubt == nil, bot.complaint == nil, bot.journalLoss == nil else { return .failed }
     if case .equal = reconciliation { return .done }
     if isUntouched && course.isTold { return .done }
     if isUntouched {

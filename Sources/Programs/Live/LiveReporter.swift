@@ -117,6 +117,11 @@ final class LiveReporter {
     status.endsAt = endsAt
     status.state = kernel.state
     if case .halted(.operatorRequest) = status.state { status.haltWords = haltWords }
+    if status.state == .holding {
+      status.holdWords =
+        bot.driver.kernel.isHeld
+        ? "the journal has no room for its next file" : "the clocks are too far apart"
+    }
     let counts = bot.driver.kernel.counts
     status.counts.fills = counts.fills
     status.counts.ordersPlaced = counts.placed
@@ -162,6 +167,7 @@ private struct KernelView {
     if bot.driver.kernel.isStopped { return .stopped }
     if bot.driver.kernel.isStopping { return .stopping }
     if bot.driver.kernel.isPaused { return .paused }
+    if bot.driver.kernel.isHeld { return .holding }
     if bot.driver.kernel.isReady { return .trading }
     if bot.driver.kernel.session.isClockSkewed { return .holding }
     return bot.connections.contains { $0.isOpen } ? .reconciling : .connecting

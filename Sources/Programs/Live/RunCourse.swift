@@ -60,6 +60,7 @@ final class RunCourse {
     giveUp = LoopTimer(loop) { loop.stop() }
     bot.onStep = { [unowned self] in stepped() }
     bot.onPrepared = { [unowned self] in prepared() }
+    bot.onJournalEnding = { [unowned self] in stop() }
     deadMan.onRefused = { [unowned self] in deadManRefused() }
   }
 
@@ -85,6 +86,7 @@ final class RunCourse {
     for timer in [end, giveUp, orphanWatch] { timer?.disarm() }
     bot.onStep = nil
     bot.onPrepared = nil
+    bot.onJournalEnding = nil
     deadMan.onRefused = nil
   }
 

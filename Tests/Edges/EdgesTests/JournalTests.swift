@@ -497,6 +497,39 @@ import Testing
     let result = try JournalReader.verify(folder: path)
     #expect(result.isSound && result.records == appended + 1)
   }
+
+  @Test(
+    "a disk that another file fills is told as soon as the next segment is wanted, and no longer once it has room",
+    .enabled(if: SmallDisk.isPossible, "mounting a small tmpfs needs the right to mount"))
+  func roomThatComesBackIsFound() throws {
+    let disk = SmallDisk(bytes: 256 << 10)
+    let path = disk.path + "/journal"
+    var writer = try JournalWriter.open(folder: path, options: Self.options(), at: Self.time)
+    let payload = [UInt8](repeating: 0x77, count: 1000)
+    func append() throws {
+      _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
+    }
+    try append()
+    #expect(writer.room < (1 << 16) - 1_000 && writer.room > (1 << 16) - 3_000)
+    let filled = disk.path + "/filled"
+    writeFile(filled, [UInt8](repeating: 1, count: 100 << 10))
+    let first = writer.room
+    // Into the second segment, which was ready; the third finds no room.
+    while writer.room <= first { try append() }
+    // Bounded by the test's own time limit.
+    while writer.warning == nil { usleep(1_000) }
+    guard case .diskFull = writer.warning else {
+      Issue.record("\(String(describing: writer.warning))")
+      return
+    }
+    try append()
+    unlink(filled)
+    while writer.warning != nil { usleep(1_000) }
+    for _ in 0..<100 { try append() }
+    #expect(writer.syncFault == nil)
+    try writer.close()
+    #expect(try JournalReader.verify(folder: path).isSound)
+  }
 }
 
 /// A file system of a few pages, mounted for one test.
