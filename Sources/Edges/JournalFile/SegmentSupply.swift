@@ -211,7 +211,7 @@ final class SegmentSupply: @unchecked Sendable {
         } else {
           // Somebody may make room at any time; the fault stands until then.
           monitor.wait(nanoseconds: SegmentSupply.retryInterval.nanoseconds)
-          isNextWanted = nextFault != nil
+          if nextFault != nil { isNextWanted = true }
         }
       }
       if isStopping { break }

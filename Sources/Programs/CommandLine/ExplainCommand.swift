@@ -176,7 +176,8 @@ enum ExplainCommand {
     guard let (note, _) = NoteCoding.read(payload) else { return false }
     return switch note {
     case .intent, .approved, .refused, .cancel, .ready, .halted, .rearmed, .paused, .bookTrust,
-      .settings, .flattened, .journal, .venueRefused, .neverArrived, .stopArmed, .stopInert, .stopFired,
+      .settings, .flattened, .journal, .venueRefused, .neverArrived, .stopArmed, .stopInert,
+      .stopFired,
       .stopTrades, .stopDone:
       true
     default: false

@@ -165,7 +165,8 @@ struct OrderStory {
     case .position: add(header, isAboutFill ? .position : .cause, String(words))
     case .cancel(let canceled):
       if canceled == id { add(header, .cancel, String(words)) }
-    case .halted, .paused, .rearmed, .ready, .bookTrust, .flattened, .settings, .journal, .stopArmed,
+    case .halted, .paused, .rearmed, .ready, .bookTrust, .flattened, .settings, .journal,
+      .stopArmed,
       .stopInert, .stopFired, .stopTrades, .stopDone:
       add(header, .cause, String(words))
     default:

@@ -76,7 +76,8 @@ extension LiveAlerts {
       raise(.flattenIncomplete, "inventory", "some of it could not be traded back", at: now)
     case .stopArmed(let id, let side, _, let unprotected):
       armed(LiveAlerts.stop(market(id), side), after: unprotected, at: now)
-    case .intent, .approved, .cancel, .position, .paused, .settings, .journal, .stopInert, .stopFired,
+    case .intent, .approved, .cancel, .position, .paused, .settings, .journal, .stopInert,
+      .stopFired,
       .stopTrades, .stopDone:
       break
     }

@@ -291,6 +291,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     switch journalState {
     case .sound: return nil
     case .short where !isEndedByJournal: return nil
+    case .short where !isEndedByJournal: return nil
     case .short:
       return
         "there is no room for another file, and the run was ended while this one could still tell of it:"

@@ -134,6 +134,9 @@ public struct World<
     tell(.settings(strategy), settings)
   }
 
+  /// The edge finds that the journal's disk stands otherwise.
+  public mutating func journal(_ state: JournalState) { tell(.journal(state), []) }
+
   /// The client process dies: nothing of it acts any more, and its connections end.
   public mutating func kill() {
     guard life.isAlive else { return }

@@ -506,26 +506,27 @@ import Testing
     let path = disk.path + "/journal"
     var writer = try JournalWriter.open(folder: path, options: Self.options(), at: Self.time)
     let payload = [UInt8](repeating: 0x77, count: 1000)
-    func append() throws {
-      _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
-    }
-    try append()
+    _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
     #expect(writer.room < (1 << 16) - 1_000 && writer.room > (1 << 16) - 3_000)
     let filled = disk.path + "/filled"
     writeFile(filled, [UInt8](repeating: 1, count: 100 << 10))
     let first = writer.room
     // Into the second segment, which was ready; the third finds no room.
-    while writer.room <= first { try append() }
+    while writer.room <= first {
+      _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
+    }
     // Bounded by the test's own time limit.
-    while writer.warning == nil { usleep(1_000) }
+    while writer.warning == nil { sched_yield() }
     guard case .diskFull = writer.warning else {
       Issue.record("\(String(describing: writer.warning))")
       return
     }
-    try append()
+    _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
     unlink(filled)
-    while writer.warning != nil { usleep(1_000) }
-    for _ in 0..<100 { try append() }
+    while writer.warning != nil { sched_yield() }
+    for _ in 0..<100 {
+      _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
+    }
     #expect(writer.syncFault == nil)
     try writer.close()
     #expect(try JournalReader.verify(folder: path).isSound)
