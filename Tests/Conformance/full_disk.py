@@ -16,7 +16,8 @@ from local_exchange import Checks, Exchange, until
 from operating import Bot, own
 from remembering import NEAR, begin, change, finish
 
-DISK, SEGMENT = 16 << 20, 4 << 20
+# The least file that a journal may have, and room for ten of them; what is free is taken by another file.
+DISK, SEGMENT = 40 << 20, 4 << 20
 
 
 def mount(*words):
@@ -24,7 +25,7 @@ def mount(*words):
 
 
 class Disk:
-    """A file system of its own, of 16 MB."""
+    """A small file system of its own."""
 
     def __init__(self, path):
         self.path = path
@@ -153,7 +154,9 @@ def to_the_end(checks, bot, exchange):
 
 def full_at_the_start(checks, exchange):
     with tempfile.TemporaryDirectory() as folder:
-        bot = StoredBot(folder, exchange)
+        bot = Bot(folder, exchange)
+        change(bot, ("[journal]\n", f"[journal]\nsegment_bytes = {SEGMENT}\n"), (bot.journal, os.path.join(folder, "small", "journal")))
+        bot.disk = Disk(os.path.join(folder, "small"))
         try:
             bot.disk.fill()
             code, out, err = run("run", bot.path, "--json")
@@ -203,7 +206,7 @@ def main():
             return checks.end()
         try:
             begin(bot)
-            checks.check("a bot trades with its journal on a disk of 16 MB", until(lambda: bot.is_trading(20), 30), bot.said())
+            checks.check("a bot trades with its journal on a small disk of its own", until(lambda: bot.is_trading(20), 30), bot.said())
             full(checks, bot, exchange)
             read_only(checks, bot, exchange)
             to_the_end(checks, bot, exchange)

@@ -244,6 +244,11 @@ def left_behind(checks, search, folder, how):
     checks.check(f"journal, alerts, lock and nonces are there ({how})",
                  all(any(path.endswith(end) for path in rest) for end in (".mjl", ".lock", ".nonce", ".toml")), rest)
     search.look("files", how, rest)
+    for journal in {os.path.dirname(path) for path in rest if path.endswith(".mjl")}:
+        for form in ("--json", "--csv"):
+            done = subprocess.run([MARTLET, "journal", "export", form, journal], capture_output=True, cwd=ROOT)
+            checks.check(f"its journal is exported ({how}, {form})", done.returncode == 0 and len(done.stdout) > 1_000, done.stderr)
+            search.look("export", f"an export of {journal}", done.stdout + done.stderr)
 
 
 def conclude(checks, search):
@@ -255,6 +260,7 @@ def conclude(checks, search):
     checks.check("M39 no piece of it is in the command line or the environment that the system shows of a bot", search.clean("process"), found("process"))
     checks.check("M39 no piece of it is in what a bot prints, in the end and when it crashes", search.clean("words"), found("words"))
     checks.check("M39 no piece of it is in journal, alerts, locks, nonces, the sealed store, or any other file of a bot", search.clean("files"), found("files"))
+    checks.check("M39 no piece of it is in an export of a journal", search.clean("export"), found("export"))
     if "memory" in search.skipped:
         checks.skip("M39 no piece of it is in memory that a core dump has", search.skipped["memory"])
     else:

@@ -118,6 +118,8 @@ extension JournalReader {
         if header.sequence == head.sequence {
           return reader.chain.link == head.link ? .reached(kept) : .replaced(kept)
         }
+        // It stood among market records that were let go, whose last link the chain goes on with.
+        if header.sequence > head.sequence { return .reached(kept) }
         // Retention removed the record itself; the chain goes on behind it.
         if header.sequence > head.sequence { return .reached(kept) }
       }

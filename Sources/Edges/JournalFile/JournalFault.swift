@@ -27,7 +27,9 @@ public enum JournalFault: Error, Equatable, Sendable {
   /// The folder holds something, and no journal.
   case notAJournal(folder: String, found: String)
   /// Written by a later build.
-  case newerVersion(file: String, supported: UInt8, found: UInt8)
+  ///
+  /// - Parameter build: which, as far as it can be made out.
+  case newerVersion(file: String, supported: UInt8, found: UInt8, build: String? = nil)
   case permission(path: String)
   /// Nobody may write to the file system.
   case readOnly(path: String)
@@ -63,6 +65,27 @@ public enum JournalFault: Error, Equatable, Sendable {
     return .part(PartFault(file: file, damage: damage))
   }
 
+  /// The same, with the build that says in the first bytes of a segment of a later version that it wrote
+  /// it, as every version does.
+  func naming(buildIn segment: Span<UInt8>) -> JournalFault {
+    guard case .newerVersion(let file, let supported, let found, nil) = self else { return self }
+    let sign = Array("martlet ".utf8)
+    var start: Int?
+    for index in 0..<max(min(segment.count, 4_096) - sign.count, 0) where start == nil {
+      var isSame = true
+      for offset in sign.indices where segment[index + offset] != sign[offset] { isSame = false }
+      if isSame { start = index }
+    }
+    guard let start else { return self }
+    var name: [UInt8] = []
+    for index in start..<min(segment.count, start + 80) {
+      guard segment[index] > 31, segment[index] < 127 else { break }
+      name.append(segment[index])
+    }
+    return .newerVersion(
+      file: file, supported: supported, found: found, build: String(decoding: name, as: UTF8.self))
+  }
+
   /// The fault that damage in a segment means.
   static func damaged(_ file: String, _ fault: RecordFault) -> JournalFault {
     if case .version(let found) = fault.damage, found > RecordFraming.version {
@@ -79,8 +102,9 @@ extension JournalFault: CustomStringConvertible {
       "\(path): no such file or folder; give the folder of a journal, or create its parent"
     case .notAJournal(let folder, let found):
       "\(folder): expected a journal (00000001.mjl) or an empty folder, found \(found)"
-    case .newerVersion(let file, let supported, let found):
+    case .newerVersion(let file, let supported, let found, let build):
       "\(file): record version \(found), this build reads up to \(supported); use the build that wrote it"
+        + (build.map { ", \($0)" } ?? "")
     case .permission(let path):
       "\(path): permission denied; give the user who runs Martlet read and write access"
     case .readOnly(let path):

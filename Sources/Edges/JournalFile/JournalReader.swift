@@ -39,8 +39,10 @@ public struct JournalReader: ~Copyable {
       first.close()
       throw .notAJournal(folder: store.path, found: "a segment that was never begun")
     case .corrupt(let fault):
+      let damage = JournalFault.damaged(first.file(in: store), fault).naming(
+        buildIn: first.mapped.span)
       first.close()
-      throw .damaged(first.file(in: store), fault)
+      throw damage
     }
   }
 
@@ -89,8 +91,10 @@ public struct JournalReader: ~Copyable {
       loaded.close()
       return nil
     case .corrupt(let fault):
+      let damage = JournalFault.damaged(loaded.file(in: store), fault).naming(
+        buildIn: loaded.mapped.span)
       loaded.close()
-      throw .damaged(loaded.file(in: store), fault)
+      throw damage
     }
   }
 
@@ -249,8 +253,10 @@ public struct JournalReader: ~Copyable {
       tornTail = SegmentFault(file: store.file(number), fault: fault)
       return false
     case .corrupt(let fault):
+      let damage = JournalFault.damaged(candidate.file(in: store), fault).naming(
+        buildIn: candidate.mapped.span)
       candidate.close()
-      throw .damaged(candidate.file(in: store), fault)
+      throw damage
     }
   }
 

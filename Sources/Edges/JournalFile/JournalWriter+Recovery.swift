@@ -54,8 +54,9 @@ extension JournalWriter {
       mapped.close()
       return nil
     case .corrupt(let fault):
+      let damage = JournalFault.damaged(store.file(number), fault).naming(buildIn: mapped.span)
       mapped.close()
-      throw .damaged(store.file(number), fault)
+      throw damage
     }
     var tornTail: SegmentFault?
     walk: while true {

@@ -112,6 +112,9 @@ public struct JournalWriter: ~Copyable {
   /// Why the next segment could not be made ready, long before it is needed, or why full ones could not be
   /// put away.
   public var warning: JournalFault? { supply.warning }
+  /// Why there is no next segment, and none but that: once the one being written is full, nothing more is
+  /// taken.
+  public var roomWarning: JournalFault? { supply.roomWarning }
   /// Why the head is not kept apart as `JournalOptions.heads` is asked to; the one kept before holds.
   public var headWarning: JournalFault? { supply.headWarning }
 

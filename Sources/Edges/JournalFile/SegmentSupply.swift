@@ -99,6 +99,13 @@ final class SegmentSupply: @unchecked Sendable {
     return nextFault ?? partFault
   }
 
+  /// The first of the two alone: with the segment being written the journal ends, for now.
+  var roomWarning: JournalFault? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return nextFault
+  }
+
   /// Why the journal's head is not kept apart as it should be; nil while it is.
   var headWarning: JournalFault? {
     monitor.lock()

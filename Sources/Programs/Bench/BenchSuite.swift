@@ -1,5 +1,6 @@
 internal import MartletBase
 internal import MartletHistory
+internal import MartletJournalFile
 
 /// The benchmarks that run within this process, by name, on the bundled recording.
 ///
@@ -18,7 +19,9 @@ public final class BenchSuite {
   public static let names = [
     "fill-to-signed", "fill-to-signed-long", "quiet-step", "depth-20", "book-row", "json-scan",
     "client-order-id", "risk-review", "order-queue", "sign", "journal-append-660",
-    "journal-append-synced", "snapshot", "snapshot-record", "replay", "replay-file",
+    "journal-append-synced", "journal-sync-behind", "journal-sync-close", "journal-sync-each",
+    "snapshot",
+    "snapshot-record", "replay", "replay-file",
     "depth-streams",
   ]
 
@@ -39,6 +42,9 @@ public final class BenchSuite {
     case "journal-append-synced": "the same while a thread brings it to disk"
     case "snapshot-record": "the step that journals the state of a bot whose memories are full"
     case "replay-file": "one record of a journal in files proven, folded and compared"
+    case "journal-sync-behind": "the same, with a thread that brings it to disk every 100 ms"
+    case "journal-sync-close": "the same, brought to disk when a file is full and at the end"
+    case "journal-sync-each": "the same, on disk before it is done"
     case "depth-streams": "100 markets told ten times a second each, over TLS, to one core"
     case "snapshot": "a trading bot's whole state written"
     case "replay": "one journal record folded and compared"
@@ -85,6 +91,9 @@ public final class BenchSuite {
     case "journal-append-synced": try journalAppendSynced()
     case "snapshot-record": try snapshotRecord()
     case "replay-file": try replayFile()
+    case "journal-sync-behind": try journalSync(name, .behind(every: .milliseconds(100)))
+    case "journal-sync-close": try journalSync(name, .atClose)
+    case "journal-sync-each": try journalSync(name, .eachRecord)
     case "depth-streams": try depthStreams()
     case "snapshot": try snapshot()
     case "replay": try replay()

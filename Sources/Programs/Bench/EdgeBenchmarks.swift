@@ -107,6 +107,58 @@ extension BenchSuite {
   /// A record's payload of 660 bytes.
   private static let payload = [UInt8]((0..<660).map { UInt8(truncatingIfNeeded: $0 &* 31) })
 
+  /// What each policy of `[journal] sync` costs an append, on the disk that `folder` lies on: at a pace that
+  /// leaves the thread behind its time, beside a bare SHA-256 of the same bytes in the same run.
+  func journalSync(_ name: String, _ sync: JournalOptions.SyncPolicy) throws -> BenchResult {
+    let isEach = sync == .eachRecord
+    let count = isEach ? amount(300, small: 5) : amount(20_000, small: 50)
+    var watch = Stopwatch(pieces: count)
+    var bareWatch = Stopwatch(pieces: count)
+    var rounds = Rounds()
+    var bare = Rounds()
+    var checksum = Checksum()
+    let payload = BenchSuite.payload
+    let digested = [UInt8](
+      repeating: 7, count: RecordFraming.linkBytes + RecordFraming.headerBytes + payload.count)
+    var digest = [UInt8](repeating: 0, count: 32)
+    for round in 0..<amount(5, small: 1) {
+      let path = "\(folder)/sync-\(round)"
+      var options = JournalOptions(build: "bench")
+      options.sync = sync
+      var writer = try JournalWriter.open(folder: path, options: options, at: .zero)
+      defer { remove(path) }
+      watch.reset()
+      bareWatch.reset()
+      for index in 0..<count {
+        watch.start()
+        _ = try writer.append(
+          kind: RecordKind(2), time: Timestamp(nanoseconds: Int64(index)), payload: payload.span)
+        watch.stop()
+        // Some 20 us to the next, as of a market that is told fifty thousand times a second.
+        for turn in 0..<(isEach ? 1 : 40) {
+          if turn == 0 { bareWatch.start() }
+          // All of the buffer is read; the digest takes 32 bytes.
+          unsafe cmartlet_sha256(digested, digested.count, &digest)
+          if turn == 0 { bareWatch.stop() }
+        }
+      }
+      rounds.add(watch)
+      bare.add(bareWatch)
+      checksum.fold(writer.nextSequence)
+      if let fault = writer.syncFault { throw fault }
+      try writer.close()
+    }
+    for byte in digest { checksum.fold(UInt64(byte)) }
+    var result = rounds.result(name, checksum: checksum.value)
+    let hash = bare.result("", checksum: 0)
+    if let mean = result.nanosecondsPerOp, let digest = hash.nanosecondsPerOp, digest > 0 {
+      result.remark(
+        "mean \(BenchResult.number(mean / digest)) x a bare SHA-256 of the same bytes"
+          + " (\(BenchResult.number(digest)))")
+    }
+    return result
+  }
+
   func sign() -> BenchResult {
     let signer = Signer(BenchKey.credentials)
     var headers = SignedHeaders()

@@ -4,19 +4,22 @@ import MartletJournalFile
 import MartletLive
 import MartletRecord
 
-/// `journal verify|print JOURNAL`
+/// `journal verify|print|export JOURNAL`
 enum JournalCommand {
   static let command = Command(
-    name: "journal", usage: "verify|print JOURNAL",
+    name: "journal", usage: "verify|print|export JOURNAL",
     does: """
       verify  walks the chain of checksums and digests from end to end
       print   writes one line a record
+      export  writes records for others to read, without what tells whose account it is
       """,
     options: [
-      .init("--from", "SEQ", "print: from this sequence on"),
-      .init("--until", "SEQ", "print: up to this sequence"),
+      .init("--from", "SEQ", "print, export: from this sequence on"),
+      .init("--until", "SEQ", "print, export: up to this sequence"),
       .init("--contains", "TEXT", "print: only lines that hold this text"),
-      .init("--json", nil, "verify: one object on standard output"),
+      .init(
+        "--json", nil, "verify: one object on standard output; export: one a record, as without"),
+      .init("--csv", nil, "export: a table with a head"),
     ],
     positional: 1...2,
     example: "./martlet demo --for 5s && ./martlet journal verify .martlet/demo/latest/journal",
@@ -24,11 +27,19 @@ enum JournalCommand {
 
   private static func run(_ arguments: Arguments) throws(Arguments.Misuse) -> ExitCode {
     guard arguments.positional.count == 2 else {
-      throw Arguments.Misuse(message: "expected verify or print, and a journal's folder")
+      throw Arguments.Misuse(message: "expected verify, print or export, and a journal's folder")
     }
     let folder = arguments.positional[1]
     switch arguments.positional[0] {
     case "verify": return verify(folder, asJSON: arguments.has("--json"))
+    case "export":
+      let from = try arguments.integer("--from", default: 0, in: 0...Int.max)
+      let until = try arguments.integer("--until", default: Int.max, in: 0...Int.max)
+      guard !arguments.has("--json") || !arguments.has("--csv") else {
+        throw Arguments.Misuse(message: "expected --json or --csv, found both")
+      }
+      return export(
+        folder, UInt64(from)...UInt64(max(from, until)), arguments.has("--csv") ? .csv : .json)
     case "print":
       let from = try arguments.integer("--from", default: 0, in: 0...Int.max)
       let until = try arguments.integer("--until", default: Int.max, in: 0...Int.max)
@@ -36,7 +47,7 @@ enum JournalCommand {
         folder, UInt64(from)...UInt64(max(from, until)), containing: arguments.last("--contains"))
     default:
       throw Arguments.Misuse(
-        message: "expected verify or print, found “\(arguments.positional[0])”")
+        message: "expected verify, print or export, found “\(arguments.positional[0])”")
     }
   }
 
@@ -122,6 +133,28 @@ enum JournalCommand {
         if Interruption.isRequested { return .interrupted }
       }
       if reader.header == nil { tell(reader.gap) }
+      if let torn = reader.tornTail { Console.note("torn tail: \(torn)") }
+      return .done
+    } catch {
+      Console.fail("\(error)")
+      return .failed
+    }
+  }
+
+  private static func export(
+    _ folder: String, _ range: ClosedRange<UInt64>, _ form: JournalExport.Form
+  ) -> ExitCode {
+    Interruption.watch()
+    do throws(JournalFault) {
+      var reader = try JournalReader.open(folder: folder)
+      var export = JournalExport(form)
+      Console.out(export.head)
+      while let header = try reader.next(), header.sequence <= range.upperBound {
+        // Read from the start even so: the first records say how numbers are written.
+        let line = export.line(header, reader.payload)
+        if header.sequence >= range.lowerBound { Console.out(line) }
+        if Interruption.isRequested { return .interrupted }
+      }
       if let torn = reader.tornTail { Console.note("torn tail: \(torn)") }
       return .done
     } catch {

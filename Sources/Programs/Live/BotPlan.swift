@@ -71,15 +71,19 @@ public struct BotPlan: Sendable {
   /// - Throws: `Fault` when `record` is not the first record of a journal this build can fold.
   public init(record: [UInt8]) throws(Fault) {
     var reader = SnapshotReader(record)
+    var writer = "another build"
     do {
       try reader.section(BotPlan.section)
       let build = try reader.text()
+      writer = build
       let seed = try reader.read(UInt64.self)
       let text = try reader.content()
       try self.init(
         configurationText: text, file: "the journal's configuration", seed: seed, build: build)
     } catch {
-      throw Fault(description: "the journal's first record: \(error)")
+      throw Fault(
+        description: "the first record of a run that \(writer) wrote is not for this build to read,"
+          + " use that one: \(error)")
     }
   }
 

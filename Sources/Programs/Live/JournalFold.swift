@@ -93,10 +93,15 @@ public struct JournalFold: ~Copyable {
       if let gap = reader.gap, JournalFold.isBefore(gap, moment) { fold.lose(gap) }
       guard moment?.reaches(header) != false else { break }
       fold.note(header)
-      if fold.isBlind {
-        try fold.resume(header, reader.payload)
-      } else {
-        try fold.take(header, reader.payload)
+      do {
+        if fold.isBlind {
+          try fold.resume(header, reader.payload)
+        } else {
+          try fold.take(header, reader.payload)
+        }
+      } catch {
+        // What another build wrote there is not for this one to read; all before it was folded.
+        fold.difference = "record \(header.sequence) is not for this build to read: \(error)"
       }
       fold.lastKind = header.kind.rawValue
       fold.digest = reader.chain.link

@@ -240,7 +240,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     guard journalFault == nil else { return }
     let now = clock.now()
     let syncFault = driver.sink.writer.syncFault
-    let warning = driver.sink.writer.warning
+    let warning = driver.sink.writer.roomWarning
     let state: JournalState = syncFault != nil ? .failed : warning != nil ? .short : .sound
     if state != journalState, journalState != .failed {
       journalState = state

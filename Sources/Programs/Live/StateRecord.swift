@@ -11,7 +11,7 @@ public struct StateRecord: Sendable {
 
   public let plan: BotPlan
   /// The fingerprint of the key.
-  let key: String
+  public let key: String
   /// As the kernel wrote it.
   public let state: [UInt8]
 

@@ -318,7 +318,7 @@ import Testing
       let result = try? JournalReader.verify(folder: folder.path)
       var named = result?.tornTail
       if case .corrupt(let fault) = result?.fault { named = fault }
-      if case .newerVersion(let file, 1, let found) = result?.fault {
+      if case .newerVersion(let file, 1, let found, _) = result?.fault {
         #expect(file == "00000001.mjl" && found > 1, "byte \(index)")
         continue
       }
