@@ -16,7 +16,8 @@ import Testing
     #expect(
       members.map(\.key) == [
         "bot", "mode", "venue", "market", "base", "quote", "valuation", "price_places", "state",
-        "halt_reason", "since_ms", "now_ms", "ends_ms", "best_bid", "best_ask", "last",
+        "halt_reason", "hold_reason", "since_ms", "now_ms", "ends_ms", "best_bid", "best_ask",
+        "last",
         "book_trusted", "orders", "orders_working", "fills", "counts", "position", "balances",
         "equity", "profit", "realized", "unrealized", "fees", "max_drawdown", "dead_man_left_ms",
         "dead_man_timeout_ms", "dead_man_timers", "stops", "nonce_lead_ms", "connections",
