@@ -122,7 +122,8 @@ let package = Package(
       "MartletSimulation", at: "Programs/Simulation",
       needs: kit + path + [
         "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
-        "MartletSecrets", "MartletRecord", "WhiteBITSession", "WhiteBITDesk", "WhiteBITWire",
+        "MartletSecrets", "MartletRecord", "MartletJournalFile", "WhiteBITSession", "WhiteBITDesk",
+        "WhiteBITWire",
       ]),
     room(
       "MartletExchangeServer", at: "Programs/ExchangeServer",
@@ -139,6 +140,13 @@ let package = Package(
         "MartletAlerts", "MartletJSON", "WhiteBITSession", "WhiteBITWire", "CMartletLinux",
       ]),
     room(
+      "MartletChaos", at: "Programs/Chaos",
+      needs: kit + path + [
+        "MartletKernel", "MartletStrategies", "MartletSimulation", "MartletLive",
+        "MartletConfiguration", "MartletJournalFile", "MartletRecord", "MartletSecrets",
+        "MartletExchange", "WhiteBITSession", "WhiteBITDesk",
+      ]),
+    room(
       "MartletBench", at: "Programs/Bench",
       needs: kit + path + [
         "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord", "MartletExchange",
@@ -152,7 +160,8 @@ let package = Package(
       dependencies: [
         "MartletBase", "MartletModel", "MartletJSON", "MartletRecord", "MartletVenueKit",
         "MartletKernel", "MartletRisk",
-        "MartletLive", "MartletExchangeServer", "MartletBench", "MartletJournalFile",
+        "MartletLive", "MartletExchangeServer", "MartletBench", "MartletChaos", "MartletSimulation",
+        "MartletJournalFile",
         "MartletAlerts", "MartletConfiguration", "MartletHistory", "MartletSecrets",
         "MartletTransport", "MartletClock", "CMartletLinux",
         "MartletBook",
@@ -198,8 +207,9 @@ let package = Package(
       "SimulationTests", at: "SimulationTests",
       needs: kit + path + [
         "MartletKernel", "MartletExchange", "MartletGrid", "MartletStrategies", "MartletJSON",
-        "MartletSimulation", "MartletHistory", "MartletLive", "MartletJournalFile",
-        "MartletRecord", "MartletSecrets", "WhiteBITWire", "WhiteBITSession", "WhiteBITDesk",
+        "MartletSimulation", "MartletHistory", "MartletLive", "MartletChaos", "MartletJournalFile",
+        "MartletConfiguration", "MartletRecord", "MartletSecrets", "WhiteBITWire",
+        "WhiteBITSession", "WhiteBITDesk",
       ]),
     tests(
       "ProgramTests", at: "ProgramTests",

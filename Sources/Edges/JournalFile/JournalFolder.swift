@@ -1,13 +1,13 @@
 internal import CMartletLinux
 internal import Glibc
-internal import MartletRecord
+public import MartletRecord
 
 /// A journal's folder: `00000001.mjl`, `00000002.mjl`, …, and `lock`. Segments that were put away lie
 /// there as `00000001.mjd`, their decisions, and `00000001.mjm`, their market records or a receipt; what
 /// ends in `.new` was being written when its writer died.
-struct JournalFolder: SegmentStore {
-  let path: String
-  init(_ path: String) { self.path = path }
+public struct JournalFolder: SegmentStore {
+  public let path: String
+  public init(_ path: String) { self.path = path }
 
   private static let suffix = ".mjl"
   private static let newSuffix = ".new"
@@ -77,7 +77,7 @@ struct JournalFolder: SegmentStore {
     }
   }
 
-  func segments() throws(JournalFault) -> [UInt32] {
+  public func segments() throws(JournalFault) -> [UInt32] {
     var tries = 0
     while true {
       do throws(JournalFault) { return try list() } catch {
@@ -102,13 +102,13 @@ struct JournalFolder: SegmentStore {
     return numbers
   }
 
-  func makeFolder() throws(JournalFault) {
+  public func makeFolder() throws(JournalFault) {
     guard Paths.makeFolder(path) == 0 || errno == EEXIST else {
       throw .failed("mkdir", path, errno: errno)
     }
   }
 
-  func prepare(
+  public func prepare(
     _ number: UInt32, bytes: Int, isNew: Bool
   ) throws(JournalFault) -> MappedSegment {
     let segment = try MappedSegment.prepare(number, at: path(number), bytes: bytes, isNew: isNew)
@@ -117,7 +117,7 @@ struct JournalFolder: SegmentStore {
     return segment
   }
 
-  func map(_ number: UInt32) throws(JournalFault) -> MappedSegment? {
+  public func map(_ number: UInt32) throws(JournalFault) -> MappedSegment? {
     try MappedSegment.map(number, at: path(number))
   }
 
@@ -137,7 +137,7 @@ struct JournalFolder: SegmentStore {
     path(number, role) + JournalFolder.newSuffix
   }
 
-  func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment? {
+  public func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment? {
     try merge(number, isNew: false)
   }
 
@@ -158,12 +158,12 @@ struct JournalFolder: SegmentStore {
     return try SegmentMerge.run(decisions, market, marketFile: file(number, .market))
   }
 
-  func removeLeftovers() throws(JournalFault) {
+  public func removeLeftovers() throws(JournalFault) {
     for name in try content().leftovers { _ = Paths.remove(path + "/" + name) }
   }
 
   /// Of a segment that was put away, what stood at its beginning, without unpacking anything.
-  func head(_ number: UInt32) throws(JournalFault) -> RecordHeader? {
+  public func head(_ number: UInt32) throws(JournalFault) -> RecordHeader? {
     if let segment = try map(number) {
       defer { segment.close() }
       var walk = RecordWalk()
@@ -195,23 +195,23 @@ struct JournalFolder: SegmentStore {
     } catch { throw .damaged(file(number, role), error) }
   }
 
-  func remove(_ number: UInt32) throws(JournalFault) {
+  public func remove(_ number: UInt32) throws(JournalFault) {
     guard Paths.remove(path(number)) == 0 else {
       throw .failed("unlink", path(number), errno: errno)
     }
   }
 
-  func sync(_ segment: MappedSegment) throws(JournalFault) {
+  public func sync(_ segment: MappedSegment) throws(JournalFault) {
     let result = cmartlet_fdatasync(segment.descriptor)
     guard result >= 0 else {
       throw .failed("fdatasync", path(segment.number), errno: -result)
     }
   }
 
-  func syncNames() { Paths.syncFolder(path) }
+  public func syncNames() { Paths.syncFolder(path) }
 
   /// The system lets the lock go with the process, however it ends.
-  func lock() throws(JournalFault) -> Int32 {
+  public func lock() throws(JournalFault) -> Int32 {
     let descriptor = Paths.open(lockPath, O_RDWR | O_CREAT)
     guard descriptor >= 0 else {
       throw .failed("open", lockPath, errno: errno, neededBytes: 64)
@@ -230,5 +230,5 @@ struct JournalFolder: SegmentStore {
     return descriptor
   }
 
-  func unlock(_ lock: Int32) { Paths.unlock(lock) }
+  public func unlock(_ lock: Int32) { Paths.unlock(lock) }
 }

@@ -25,6 +25,10 @@ public struct JournalOptions: Sendable {
   public var hasThreads = true
   /// How full segments are put away; nil leaves them as they are, as no threads do.
   public var parting: JournalParting?
+  /// Up to this record the journal is known to have been brought to disk. Damage behind it is what a
+  /// machine leaves that lost its power, in whatever order its disk wrote, and is cut off; nil when
+  /// nothing is known, and only what a dying process leaves is.
+  public var syncedSequence: UInt64?
   /// A new journal's own name; nil draws one.
   public var journalID: JournalID?
 

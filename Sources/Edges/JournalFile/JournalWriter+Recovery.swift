@@ -10,18 +10,22 @@ extension JournalWriter {
     var tornTail: SegmentFault?
   }
 
-  /// Finds the last whole record of the journal, cuts off what a dying writer left behind it, and
-  /// removes segments that were made ready and never begun.
+  /// Finds the last whole record of the journal, cuts off what a dying writer, or a machine that lost
+  /// its power, left behind it, and removes segments that hold nothing that follows from it.
   ///
-  /// Only the last segment is walked: the seams before it are `JournalReader`'s to prove.
+  /// A process that dies leaves at most the last record torn, so that only the last segment is walked:
+  /// the seams before it are `JournalReader`'s to prove. A machine loses any part of what was not
+  /// synced, in any segment: all from `options.syncedSequence` on is walked, and ends where its chain does.
   ///
   /// - Returns: nil when there is no record at all.
   static func recover(
     _ store: any SegmentStore, _ options: JournalOptions
   ) throws(JournalFault) -> Tail? {
     var numbers = try store.segments()
+    let synced = options.syncedSequence
+    if let synced { try dropUnproven(&numbers, in: store, synced: synced) }
     while let number = numbers.popLast() {
-      if let tail = try recover(number, in: store) { return tail }
+      if let tail = try recover(number, in: store, synced: synced) { return tail }
       if let tail = try goOn(behind: number, in: store, options) { return tail }
       try store.remove(number)
     }
@@ -41,8 +45,54 @@ extension JournalWriter {
       segment: segment, journalID: merged.parts.head.journalID, chain: merged.parts.head.end)
   }
 
+  /// Removes the segments whose head does not follow from the end of the one before it, where that end
+  /// lies behind what was synced: their records hang in the air.
+  private static func dropUnproven(
+    _ numbers: inout [UInt32], in store: any SegmentStore, synced: UInt64
+  ) throws(JournalFault) {
+    // The first that may hold records that were not synced.
+    var first = numbers.count - 1
+    while first > 0 {
+      guard let mapped = try store.map(numbers[first]) else { break }
+      let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
+      mapped.close()
+      if let claim, claim.nextSequence <= synced { break }
+      first -= 1
+    }
+    // Where the chain stood before the segment that is looked at.
+    var before = RecordChain()
+    for index in max(first, 0)..<max(numbers.count, 0) {
+      guard let mapped = try store.map(numbers[index]) else { return }
+      let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
+      mapped.close()
+      if index == first, index > 0, let claim { before = claim }
+      if claim == before, let end = try end(of: numbers[index], in: store) {
+        before = end
+        continue
+      }
+      // What was synced and is gone is for a person to see.
+      guard before.nextSequence > synced else { return }
+      for number in numbers[index...].reversed() { try store.remove(number) }
+      numbers.removeSubrange(index...)
+      return
+    }
+  }
+
+  /// Where the chain of a segment ends, whatever stands there; nil when it was never begun.
+  private static func end(
+    of number: UInt32, in store: any SegmentStore
+  ) throws(JournalFault) -> RecordChain? {
+    guard let mapped = try store.map(number) else { return nil }
+    defer { mapped.close() }
+    let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
+    var scanner = RecordScanner(hashing: LibraryHashing(), after: claim ?? RecordChain())
+    guard case .begun = scanner.begin(segment: number, in: mapped.span) else { return nil }
+    while case .record = scanner.next(in: mapped.span) {}
+    return scanner.chain
+  }
+
   private static func recover(
-    _ number: UInt32, in store: any SegmentStore
+    _ number: UInt32, in store: any SegmentStore, synced: UInt64?
   ) throws(JournalFault) -> Tail? {
     guard let mapped = try store.map(number) else { return nil }
     let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
@@ -56,6 +106,7 @@ extension JournalWriter {
     case .corrupt(let fault):
       let damage = JournalFault.damaged(store.file(number), fault).naming(buildIn: mapped.span)
       mapped.close()
+      if let synced, fault.sequence > synced { return nil }
       throw damage
     }
     var tornTail: SegmentFault?
@@ -67,6 +118,10 @@ extension JournalWriter {
         tornTail = SegmentFault(file: store.file(number), fault: fault)
         break walk
       case .corrupt(let fault):
+        if let synced, fault.sequence > synced {
+          tornTail = SegmentFault(file: store.file(number), fault: fault)
+          break walk
+        }
         mapped.close()
         throw .damaged(store.file(number), fault)
       }

@@ -125,6 +125,8 @@ public struct JournalWriter: ~Copyable {
   }
   /// Bytes left in the segment being written, of records with their framing.
   public var room: Int { segment.bytes - used }
+  /// Where the next record will stand, if the segment has room for it.
+  public var place: (segment: UInt32, offset: Int) { (segment.number, used) }
 
   /// Appends a record.
   ///

@@ -1,4 +1,6 @@
 import Glibc
+import MartletBase
+import MartletClock
 
 /// Where words go: results to standard output, everything else to standard error.
 enum Console {
@@ -7,6 +9,25 @@ enum Console {
 
   static func ask(_ text: String) { write(text, to: 2) }
   static func fail(_ text: String) { write("martlet: " + text + "\n", to: 2) }
+
+  /// A bar in place, with rate and time left, where a person looks on.
+  ///
+  /// - Parameter begun: when the work began.
+  static func progress(
+    _ done: Int, of total: Int, _ unit: String, failed: Int, since begun: Timestamp
+  ) {
+    guard isatty(2) == 1 else { return }
+    let milliseconds = max((SystemClock.monotonic() - begun).milliseconds, 1)
+    guard milliseconds > 2_000 else { return }
+    let filled = done * 24 / max(total, 1)
+    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
+    let left = milliseconds / Int64(max(done, 1)) * Int64(total - done) / 1000
+    let rate = Int64(done) * 60_000 / milliseconds
+    write(
+      "\r[\(bar)] \(done) of \(total) \(unit), \(rate) a minute, \(left) s left"
+        + (failed > 0 ? ", \(failed) failed" : "") + "\u{1b}[K" + (done == total ? "\n" : ""),
+      to: 2)
+  }
 
   private static func write(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.utf8)

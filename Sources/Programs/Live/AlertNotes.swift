@@ -112,7 +112,7 @@ extension LiveAlerts {
     switch anomaly {
     case .malformed:
       raise(.messageUnreadable, "message", "a message from the venue cannot be read", at: now)
-    case .bookGap: break  // The book's trust tells it.
+    case .bookGap, .bookLate: break  // The book's trust tells it.
     case .unreadableFill:
       raise(
         .messageUnreadable, "fill", "a fill of unknown shape: asking the venue's history", at: now)

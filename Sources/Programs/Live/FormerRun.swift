@@ -1,18 +1,18 @@
-internal import MartletBase
-internal import MartletJournalFile
-internal import MartletKernel
+public import MartletBase
+public import MartletJournalFile
+public import MartletKernel
 internal import MartletModel
 internal import MartletRecord
-internal import MartletStrategies
-internal import WhiteBITSession
+public import MartletStrategies
+public import WhiteBITSession
 
 /// The last run that a journal tells of, folded again to its end: what its process knew when it ended,
 /// however it did.
-struct FormerRun: ~Copyable {
+public struct FormerRun: ~Copyable {
   /// Why a journal's last run cannot be gone on with, for a person.
-  struct Fault: Error, CustomStringConvertible { let description: String }
+  public struct Fault: Error, CustomStringConvertible { public let description: String }
 
-  private(set) var plan: BotPlan
+  public private(set) var plan: BotPlan
   /// The fingerprint of its key; nil where an older build did not say.
   private(set) var key: String?
   private var replay: Replay<WhiteBITSession, BuiltInStrategy>
@@ -23,7 +23,7 @@ struct FormerRun: ~Copyable {
   /// What was told of runs before it.
   private(set) var earlier = EarlierFills()
   private(set) var lastSequence: UInt64 = 0
-  private(set) var lastTime = Timestamp.zero
+  public private(set) var lastTime = Timestamp.zero
 
   /// Folds from the latest snapshot or start, and holds what the fold causes against what was recorded:
   /// a state that this build would not have come to is not gone on with.
@@ -32,7 +32,15 @@ struct FormerRun: ~Copyable {
   /// - Returns: nil when the journal tells of no run.
   /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
   static func read(_ folder: String, tell: (String) -> Void = { _ in }) throws -> FormerRun? {
-    guard var reader = try open(folder, tell), var header = reader.header else { return nil }
+    try read(JournalFolder(folder), tell: tell)
+  }
+
+  /// The same of a journal that lies anywhere.
+  public static func read(
+    _ store: any SegmentStore, tell: (String) -> Void = { _ in }
+  ) throws -> FormerRun? {
+    let folder = store.path
+    guard var reader = try open(store, tell), var header = reader.header else { return nil }
     var run = try begin(header, copy(reader.payload))
     // Of a run that has begun, and of which nothing else is known yet.
     var begun: [UInt8]?
@@ -66,16 +74,16 @@ struct FormerRun: ~Copyable {
     return run
   }
 
-  private static func open(_ folder: String, _ tell: (String) -> Void) throws -> JournalReader? {
-    if let reader = try JournalReader.open(
-      folder: folder, atLast: [RecordKind(JournalKind.snapshot)])
-    {
+  private static func open(
+    _ store: any SegmentStore, _ tell: (String) -> Void
+  ) throws -> JournalReader? {
+    if let reader = try JournalReader.open(store, atLast: [RecordKind(JournalKind.snapshot)]) {
       return reader
     }
     tell(
-      "\(folder): an older build kept no state there; its last run is read from its beginning, once"
+      "\(store.path): an older build kept no state there; its last run is read from its beginning, once"
     )
-    return try JournalReader.open(folder: folder, atLast: [RecordKind(JournalKind.start)])
+    return try JournalReader.open(store, atLast: [RecordKind(JournalKind.start)])
   }
 
   private static func begin(_ header: RecordHeader, _ payload: [UInt8]) throws -> FormerRun {
@@ -132,15 +140,20 @@ struct FormerRun: ~Copyable {
   /// not tell how an order ended whose last news was its last input.
   mutating func complete(in sink: inout JournalFileSink) throws(JournalFault) {
     let time = lastTime
-    try replay.complete { (kind, payload) throws(JournalFault) in
+    try complete { (kind, payload) throws(JournalFault) in
       _ = try sink.append(kind: kind, at: time, payload, Span())
     }
   }
 
-  var kernel: Kernel<WhiteBITSession, BuiltInStrategy> { _read { yield replay.kernel } }
+  /// The same of a journal that lies anywhere: gives each record's kind and payload, of `lastTime`.
+  public mutating func complete(
+    _ append: (UInt16, borrowing ByteBuffer) throws(JournalFault) -> Void
+  ) throws(JournalFault) { try replay.complete(append) }
+
+  public var kernel: Kernel<WhiteBITSession, BuiltInStrategy> { _read { yield replay.kernel } }
 
   /// The state at its end, as its kernel writes it.
-  var state: [UInt8] { replay.written }
+  public var state: [UInt8] { replay.written }
 
   /// States are long: bytes that lie together are taken at once.
   private static func copy(_ bytes: Span<UInt8>) -> [UInt8] {

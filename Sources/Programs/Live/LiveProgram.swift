@@ -313,6 +313,10 @@ public final class LiveProgram {
     parting.keepMarketBytes = plan.configuration.keepMarketBytes
     journal.parting = parting
     journal.heads = heads.keeper(of: plan.configuration.journalFolder)
+    // A power cut may have taken any part of what came behind it.
+    if case .reached(let kept) = try heads.standing(of: plan.configuration.journalFolder) {
+      journal.syncedSequence = kept.head.sequence
+    }
     return JournalFileSink(
       writer: try JournalWriter.open(
         folder: plan.configuration.journalFolder, options: journal, at: SystemClock.realtime()))

@@ -38,10 +38,25 @@ struct JournalAudit {
       case JournalKind.input:
         judge(placed, approved)
         placed.removeAll()
+      case JournalKind.start:
+        // A process that died between its effects and their notes: the fold that the next one begins with
+        // says them again, and holds the effects against it.
+        placed.removeAll()
       default: break
       }
     }
     judge(placed, approved)
+  }
+
+  /// Every client order id that an effect of this journal places.
+  static func placed(in journal: MemoryJournal) -> Set<String> {
+    var found: Set<String> = []
+    for entry in journal.entries where entry.kind == JournalKind.effect {
+      let text = String(decoding: entry.payload, as: UTF8.self)
+      guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
+      found.formUnion(clientOrderIDs(in: text))
+    }
+    return found
   }
 
   private mutating func judge(

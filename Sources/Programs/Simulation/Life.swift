@@ -16,7 +16,7 @@ struct Life<
   var isAlive = true
   /// While hung, what the sockets hold is not read.
   var hungUntil = Timestamp.zero
-  var backlog: [(input: KernelInput, bytes: [UInt8])] = []
+  var backlog: [(input: KernelInput, bytes: [UInt8], event: TraceEntry.Event?)] = []
   var secrets = SecretHandles()
   /// The offset that nonces are counted by; nil before the venue's clock was read.
   var clockOffset: TimeSpan?
@@ -57,5 +57,16 @@ struct PendingRequest {
     signing = effect.signing
     timeout = effect.timeout
     isReplySecret = effect.isReplySecret
+  }
+
+  /// The same request with another body.
+  init(_ other: PendingRequest, with body: [UInt8]) {
+    party = other.party
+    id = other.id
+    target = other.target
+    self.body = body
+    signing = other.signing
+    timeout = other.timeout
+    isReplySecret = other.isReplySecret
   }
 }

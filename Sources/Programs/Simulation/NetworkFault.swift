@@ -10,6 +10,8 @@ public struct NetworkFault: Equatable, Sendable {
     case refuseConnection
     /// It never arrives; the client waits until its time is over.
     case loseRequest
+    /// A gateway before the venue answers it, unread.
+    case refuseRequest(status: Int, body: [UInt8])
     case delayRequest(by: TimeSpan)
     /// It arrives with a signature that fits nothing.
     case spoilSignature
@@ -25,6 +27,8 @@ public struct NetworkFault: Equatable, Sendable {
     // A frame to the client, chosen by a text it holds.
     case dropFrame
     case repeatFrame
+    /// It and all behind it come later.
+    case delayFrame(by: TimeSpan)
     case replaceFrame([UInt8])
     /// Another frame comes ahead of it.
     case precedeFrame([UInt8])
@@ -40,9 +44,9 @@ public struct NetworkFault: Equatable, Sendable {
 
   var way: Way {
     switch kind {
-    case .refuseConnection, .loseRequest, .delayRequest, .spoilSignature: .request
+    case .refuseConnection, .loseRequest, .refuseRequest, .delayRequest, .spoilSignature: .request
     case .loseReply, .breakReply, .delayReply, .replaceReply: .reply
-    case .dropFrame, .repeatFrame, .replaceFrame, .precedeFrame: .frame
+    case .dropFrame, .repeatFrame, .delayFrame, .replaceFrame, .precedeFrame: .frame
     }
   }
 }

@@ -43,10 +43,24 @@ public struct Trace: Sendable {
   /// Entries that found no room: an audit of this trace proves nothing.
   public private(set) var dropped = 0
   let capacity: Int
+  /// Frames and requests that were sent, and frames and replies that came.
+  public private(set) var messages = 0
+  /// Orders in the placements that left.
+  public private(set) var orders = 0
 
   init(capacity: Int) { self.capacity = capacity }
 
   mutating func append(_ event: TraceEntry.Event, life: Int, at time: Timestamp) {
+    switch event {
+    case .requested(_, _, let target, let body):
+      messages += 1
+      if target == WhiteBITPaths.place { orders += 1 }
+      if target == WhiteBITPaths.placeMany {
+        orders += JournalAudit.clientOrderIDs(in: String(decoding: body, as: UTF8.self)).count
+      }
+    case .replied, .sent, .told: messages += 1
+    case .started, .killed, .arrived, .answered, .failed, .opened, .closed: break
+    }
     guard entries.count < capacity else {
       dropped += 1
       return
@@ -110,16 +124,19 @@ extension String {
 }
 
 extension [UInt8] {
-  func holds(_ part: [UInt8]) -> Bool {
-    guard let first = part.first else { return true }
-    guard count >= part.count else { return false }
+  func holds(_ part: [UInt8]) -> Bool { place(of: part) != nil }
+
+  /// Where `part` first stands in this; nil when it does not.
+  func place(of part: [UInt8]) -> Int? {
+    guard let first = part.first else { return 0 }
+    guard count >= part.count else { return nil }
     var start = 0
     while start <= count - part.count {
       if self[start] == first && self[start..<start + part.count].elementsEqual(part) {
-        return true
+        return start
       }
       start += 1
     }
-    return false
+    return nil
   }
 }

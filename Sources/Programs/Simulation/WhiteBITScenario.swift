@@ -117,9 +117,14 @@ public struct WhiteBITScenario: Sendable {
 
   // MARK: The world
 
-  public func makeWorld() throws -> WhiteBITWorld {
+  public func makeWorld() throws -> WhiteBITWorld { try makeWorld(kernel: makeKernel()) }
+
+  /// The same with a kernel of another make.
+  public func makeWorld(
+    kernel: consuming Kernel<WhiteBITSession, BuiltInStrategy>
+  ) throws -> WhiteBITWorld {
     WhiteBITWorld(
-      kernel: makeKernel(), deadMan: try makeDeadMan(), desk: try makeDesk(),
+      kernel: kernel, deadMan: try makeDeadMan(), desk: try makeDesk(),
       credentials: Credentials(
         key: Secret(copying: Array(key.utf8).span),
         secret: Secret(copying: Array((clientSecret ?? secret).utf8).span)),

@@ -48,14 +48,25 @@ where
   /// - Parameters:
   ///   - isSettled: nothing is on its way, so that our books must be the exchange's.
   ///   - isShared: somebody else trades on the account too, whose orders are in its balances.
+  ///   - isWhole: no journal has lost a record, so that whatever left stands in one.
   public func violations(
-    prefix: String, key: String, secret: String, isSettled: Bool = true, isShared: Bool = false
+    prefix: String, key: String, secret: String, isSettled: Bool = true, isShared: Bool = false,
+    isWhole: Bool = true
   ) -> [String] {
     let wire = WireAudit(trace, prefix: prefix, market: "\(kernel.markets[0].symbol)")
     var found = wire.violations
     for (index, journal) in (pastJournals + [journal]).enumerated() {
       found += JournalAudit(journal, secrets: [secret] + wire.tokens).violations
         .map { "life \(index + 1): \($0)" }
+    }
+    if isWhole {
+      var journaled: Set<String> = []
+      for journal in pastJournals + [journal] {
+        journaled.formUnion(JournalAudit.placed(in: journal))
+      }
+      for id in wire.placed where !journaled.contains(id) {
+        found.append("\(id) was sent and stands in no journal")
+      }
     }
     guard let account = desk.account(of: key) else { return found + ["no account of \(key)"] }
     found += auditFills(account)

@@ -6,13 +6,13 @@ internal import MartletJSON
 ///
 /// What must hold, whatever went wrong:
 /// - a client order id is sent to be placed once, over all lives, and begins with our prefix;
-/// - nothing is placed while the chain of depth frames that reached the client is broken, nor while
-///   its private side is not authorized on an open stream;
+/// - nothing is placed while the chain of depth frames that reached the client is broken, while the
+///   last of them left the venue long ago, nor while its private side is not authorized on an open stream;
 /// - whatever the venue takes into its book is taken while its own dead-man timer runs;
 /// - a cancel names an order of ours, and cancel-all is never sent;
 /// - behind each break of the chain the book is unsubscribed and subscribed to once;
 /// - after the venue refused the key, nothing private is asked;
-/// - of socket tokens, ten a minute; nonces rise.
+/// - of socket tokens, ten a minute of a process; nonces rise.
 struct WireAudit {
   private(set) var violations: [String] = []
   /// Every client order id that was sent to be placed, in order.
@@ -45,10 +45,15 @@ struct WireAudit {
   private var isBroken = false
   /// The last depth frame told no update.
   private var isOdd = false
+  /// How long before it was read the last depth frame had left the venue.
+  private var lag = TimeSpan.zero
+  /// Longer than a client whose clock is off by as much as it may be trades on, and shorter than one
+  /// whose clock is off the other way gives a book up for.
+  private static let lags = (most: TimeSpan.seconds(10), least: TimeSpan.milliseconds(400))
   /// When a depth frame that changes the book last reached the client, or it was subscribed to.
   private var heardAt = Timestamp.zero
-  /// The venue repeats a quiet book after ten seconds; a second more, and it is dead.
-  private static let silence = TimeSpan.milliseconds(10_900)
+  /// The venue repeats a quiet book after ten seconds; a second more, by a clock that may drift, and it is dead.
+  private static let silence = TimeSpan.milliseconds(10_500)
 
   init(_ trace: Trace, prefix: String, market: String) {
     self.prefix = prefix
@@ -60,6 +65,7 @@ struct WireAudit {
   private mutating func read(_ entry: TraceEntry) {
     switch entry.event {
     case .started, .killed:
+      tokenTimes.removeAll()
       isRefused = false
       isDeadManRefused = false
       loseStream()
@@ -95,6 +101,7 @@ struct WireAudit {
     isTrusted = false
     isUnsubscribed = false
     isBroken = false
+    lag = .zero
   }
 
   // MARK: Requests
@@ -131,6 +138,9 @@ struct WireAudit {
 
   private mutating func readPlacement(_ items: [JSONValue], at time: Timestamp) {
     if !isTrusted { complain("placed on a book that is not trusted", at: time) }
+    if lag > WireAudit.lags.most {
+      complain("placed on a book of \(lag.milliseconds) ms ago", at: time)
+    }
     if !isAuthorized { complain("placed without an authorized stream", at: time) }
     for item in items {
       let id = item["clientOrderId"]?.text ?? ""
@@ -189,7 +199,7 @@ struct WireAudit {
     case "depth_unsubscribe":
       // A silent book is a dead one, and one that says nonsense is not to be trusted either.
       let isSilent = time - heardAt >= WireAudit.silence
-      if !isBroken && !isSilent && !isOdd {
+      if !isBroken && !isSilent && !isOdd && lag < WireAudit.lags.least {
         complain("unsubscribed from a book whose chain holds", at: time)
       }
       if isUnsubscribed { complain("unsubscribed twice", at: time) }
@@ -227,6 +237,9 @@ struct WireAudit {
     // Deltas in place of the snapshot that was asked for say nothing of the book.
     if isTrusted || params[0] == .bool(true) { heardAt = time }
     isOdd = id == nil
+    if let left = params[1]?["event_time"]?.text, let at = WireAudit.seconds(left) {
+      lag = time - at
+    }
     if params[0] == .bool(true) {
       last = id
       isTrusted = true
@@ -240,6 +253,15 @@ struct WireAudit {
         breaks += 1
       }
     }
+  }
+
+  /// A time as the venue writes it: seconds with six decimals.
+  private static func seconds(_ text: String) -> Timestamp? {
+    let parts = text.split(separator: ".")
+    guard parts.count == 2, parts[1].utf8.count == 6, let seconds = Int64(parts[0]),
+      let micros = Int64(parts[1])
+    else { return nil }
+    return Timestamp(nanoseconds: seconds * 1_000_000_000 + micros * 1_000)
   }
 
   static func elements(_ value: JSONValue?) -> [JSONValue] {

@@ -49,6 +49,8 @@ struct InFlight {
   let target: String
   let isReplySecret: Bool
   let expiresAt: Timestamp
+  /// For a planted bug alone.
+  var sent: (DeskRequest, [UInt8])?
 }
 
 extension World where Session: ~Copyable, Desk: ~Copyable {
@@ -60,6 +62,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
   /// Carries out what the kernel's last step wants, as the live edge does.
   mutating func carryOut() {
     for index in 0..<life.driver.kernel.effects.list.count {
+      guard life.isAlive else { return }
       switch life.driver.kernel.effects.list[index] {
       case .request(let effect):
         send(PendingRequest(effect, by: .kernel, in: life.driver.kernel.effects.bytes))
@@ -84,7 +87,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     life.nonceAt = .distantFuture
     let held = life.waiting
     life.waiting.removeAll()
-    for request in held { send(request) }
+    for request in held where life.isAlive { send(request) }
   }
 
   private mutating func sign(_ request: PendingRequest) {
@@ -101,6 +104,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
         return
       }
       if request.party == .kernel { journal(nonce, of: request.id) }
+      guard life.isAlive else { return }
       signer.sign(
         request.signing, body: ByteRange(start: 0, count: body.count), in: &body, nonce: nonce,
         into: &signed)
@@ -109,13 +113,14 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
       headers.append((text(SignedHeaders.signatureName), String(signed.signature.span)))
     }
     transmit(request, headers, body.copy())
+    _ = passes()
   }
 
   private mutating func journal(_ nonce: Int64, of request: RequestID) {
     var record = ByteBuffer(capacity: 16)
     record.append(word: request.number)
     record.append(word: nonce)
-    _ = life.driver.sink.append(kind: JournalKind.nonce, at: clientNow, record, Span())
+    keep(JournalKind.nonce, record, Span())
   }
 
   private func text(_ name: StaticString) -> String { "\(name)" }
@@ -140,6 +145,9 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
       enqueue(.failure(number, .notSent), after: .zero)
       return
     case .loseRequest: return
+    case .refuseRequest(let status, let text):
+      enqueue(.reply(number, status: status, body: text), after: wait + wait)
+      return
     case .delayRequest(let by): wait = wait + by
     case .spoilSignature:
       for index in headers.indices
@@ -147,14 +155,17 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
         headers[index].value = String(repeating: "0", count: headers[index].value.utf8.count)
       }
     case nil, .loseReply, .breakReply, .delayReply, .replaceReply, .dropFrame, .repeatFrame,
-      .replaceFrame, .precedeFrame:
+      .delayFrame, .replaceFrame, .precedeFrame:
       break
     }
-    enqueue(
-      .request(
-        DeskRequest(
-          id: number, method: body.isEmpty ? "GET" : "POST", path: parts[0],
-          query: parts.count > 1 ? parts[1] : "", headers: headers), body), after: wait)
+    let asked = DeskRequest(
+      id: number, method: body.isEmpty ? "GET" : "POST", path: parts[0],
+      query: parts.count > 1 ? parts[1] : "", headers: headers)
+    if canary == .resend, parts[0] == WhiteBITPaths.place {
+      inFlight[inFlight.count - 1].sent = (asked, body)
+    }
+    enqueue(.request(asked, body), after: wait)
+    sing(behind: request)
   }
 
   private mutating func open(_ stream: StreamID) {
@@ -183,6 +194,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     let arrival = max(now + passage(), links[index].lastToDesk)
     links[index].lastToDesk = arrival
     enqueue(.frameToDesk(links[index].id, frame), at: arrival)
+    _ = passes()
   }
 
   private func copy(_ range: ByteRange) -> [UInt8] {
@@ -221,8 +233,9 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     case .replaceReply(let other, let text):
       status = other
       body = text
-    case nil, .refuseConnection, .loseRequest, .delayRequest, .spoilSignature, .dropFrame,
-      .repeatFrame, .replaceFrame, .precedeFrame:
+    case nil, .refuseConnection, .loseRequest, .refuseRequest, .delayRequest, .spoilSignature,
+      .dropFrame,
+      .repeatFrame, .delayFrame, .replaceFrame, .precedeFrame:
       break
     }
     if body.count > limits.replyBytes {
@@ -239,12 +252,18 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     switch fault {
     case .dropFrame: return
     case .repeatFrame: frames.append(bytes)
+    case .delayFrame(let by):
+      if let index = links.firstIndex(where: { $0.id == link }) {
+        links[index].lastToClient = max(links[index].lastToClient, now) + by
+      }
     case .replaceFrame(let other): frames = [other]
     case .precedeFrame(let other): frames.insert(other, at: 0)
-    case nil, .refuseConnection, .loseRequest, .delayRequest, .spoilSignature, .loseReply,
+    case nil, .refuseConnection, .loseRequest, .refuseRequest, .delayRequest, .spoilSignature,
+      .loseReply,
       .breakReply, .delayReply, .replaceReply:
       break
     }
+    if let more = echo(of: bytes) { frames.append(more) }
     for frame in frames {
       guard let index = links.firstIndex(where: { $0.id == link }) else { return }
       let arrival = max(now + passage(), links[index].lastToClient)
@@ -291,6 +310,8 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
   }
 
   private mutating func deliverToClient(_ kind: Message.Kind) {
+    // A process may die with what reached its socket unread.
+    guard passes() else { return }
     switch kind {
     case .reply(let number, let status, let body):
       guard now >= downUntil, let index = inFlight.firstIndex(where: { $0.number == number })
@@ -304,15 +325,13 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
         return
       }
       links[index].isOpen = true
-      trace.append(.opened(link), life: life.number, at: now)
-      tell(.venue(.streamOpened(links[index].stream)), [])
+      tell(.venue(.streamOpened(links[index].stream)), [], as: .opened(link))
     case .unopened(let link):
       guard let index = links.firstIndex(where: { $0.id == link && !$0.isOpen }) else { return }
       lose(link, links[index].stream)
     case .frame(let link, let bytes):
       guard let known = links.first(where: { $0.id == link }), !known.isDead else { return }
-      trace.append(.told(link, bytes), life: life.number, at: now)
-      tell(.venue(.frame(known.stream)), bytes)
+      tell(.venue(.frame(known.stream)), bytes, as: .told(link, bytes))
     case .closed(let link, let stream): lose(link, stream)
     case .request, .open, .frameToDesk, .closeAtDesk: break
     }
@@ -322,13 +341,11 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     // Told once, whoever ended it.
     guard let index = links.firstIndex(where: { $0.id == link }) else { return }
     links.remove(at: index)
-    trace.append(.closed(link), life: life.number, at: now)
-    tell(.venue(.streamClosed(stream)), [])
+    tell(.venue(.streamClosed(stream)), [], as: .closed(link))
   }
 
   private mutating func receive(_ request: InFlight, _ status: Int, _ body: [UInt8]) {
-    trace.append(
-      .replied(request.number, status: status, body: body), life: life.number, at: now)
+    let event = TraceEntry.Event.replied(request.number, status: status, body: body)
     var body = body
     if request.isReplySecret {
       var concealed = ByteBuffer(capacity: body.count)
@@ -337,8 +354,9 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     }
     let status = UInt16(clamping: status)
     switch request.party {
-    case .kernel: tell(.venue(.response(request.id, status: status)), body)
+    case .kernel: tell(.venue(.response(request.id, status: status)), body, as: event)
     case .deadMan:
+      trace.append(event, life: life.number, at: now)
       life.deadMan.response(
         request.id, status: status, body: body.span, at: clientNow,
         effects: &life.deadManEffects, news: &life.news)
@@ -347,10 +365,12 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
   }
 
   mutating func fail(_ request: InFlight, _ failure: RequestFailure) {
-    trace.append(.failed(request.number, failure), life: life.number, at: now)
+    let event = TraceEntry.Event.failed(request.number, failure)
+    sing(over: request)
     switch request.party {
-    case .kernel: tell(.venue(.requestFailed(request.id, failure)), [])
+    case .kernel: tell(.venue(.requestFailed(request.id, failure)), [], as: event)
     case .deadMan:
+      trace.append(event, life: life.number, at: now)
       life.deadMan.failed(
         request.id, at: clientNow, effects: &life.deadManEffects, news: &life.news)
       carryOutDeadMan()

@@ -1,4 +1,5 @@
 public import MartletBase
+public import MartletJournalFile
 public import MartletKernel
 public import MartletModel
 internal import MartletRisk
@@ -37,6 +38,8 @@ public struct World<
   public internal(set) var now: Timestamp
   /// Journals of the client's earlier processes, oldest first.
   public internal(set) var pastJournals: [MemoryJournal] = []
+  /// Why the last process ended whose journal did.
+  public private(set) var journalFault: JournalFault?
   /// No client process began without what the one before it knew.
   private(set) var remembersAll = true
   /// When each client process began, oldest first.
@@ -73,7 +76,7 @@ public struct World<
   /// The client's clock less the venue's.
   public private(set) var clientSkew: TimeSpan
   /// The client's calendar less its clock.
-  private var calendarLead = TimeSpan.zero
+  public private(set) var calendarLead = TimeSpan.zero
   /// The client's clock as last told: it never goes back, whatever its calendar does.
   private var lastClientTime = Timestamp.zero
 
@@ -108,6 +111,10 @@ public struct World<
   public var isAlive: Bool { life.isAlive }
   /// Which client process this is, from 1.
   public var lifeNumber: Int { life.number }
+  /// What the client's clock shows.
+  public var clientTime: Timestamp { clientNow }
+  /// What a planted bug does; nil for none.
+  public var canary: Canary?
   var clientNow: Timestamp { max(now + clientSkew, lastClientTime) }
 
   /// Whether no message is on its way and no reply is waited for.
@@ -142,6 +149,7 @@ public struct World<
     guard life.isAlive else { return }
     trace.append(.killed, life: life.number, at: now)
     life.isAlive = false
+    life.driver.sink.mortality.isOver = true
     life.backlog.removeAll()
     life.waiting.removeAll()
     inFlight.removeAll()
@@ -175,12 +183,87 @@ public struct World<
     var kernel = makeKernel()
     var reader = SnapshotReader(state)
     try kernel.read(from: &reader)
+    journal.mortality.renew()
     var empty = ByteBuffer(capacity: 16)
     empty.removeAll()
-    _ = journal.append(kind: JournalKind.snapshot, at: clientNow, empty, state.span)
+    _ = try journal.append(kind: JournalKind.snapshot, at: clientNow, empty, state.span)
     life = Life(number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: journal)
     start()
   }
+
+  /// A new client process whose journal is on a disk, in the state that its caller found there: the
+  /// caller has written the process's first records.
+  ///
+  /// - Parameters:
+  ///   - kernel: in that state.
+  ///   - records: what the process wrote before it began, each of a kind.
+  /// - Throws: what kept it from beginning. The process is then dead, and another may be tried.
+  public mutating func begin(
+    kernel: consuming Kernel<Session, Strategy>, deadMan: DeadMan, on disk: DiskJournal,
+    records: [(kind: UInt16, payload: [UInt8])]
+  ) throws {
+    kill()
+    // It reads the calendar as it is now.
+    clientSkew = clientSkew + calendarLead
+    calendarLead = .zero
+    var journal = MemoryJournal(life.driver.sink, on: disk)
+    // Whatever it writes stays written, also when it does not come to begin.
+    defer { if !life.isAlive { life.driver.sink = journal } }
+    var empty = ByteBuffer(capacity: 16)
+    empty.removeAll()
+    for record in records {
+      _ = try journal.append(kind: record.kind, at: clientNow, empty, record.payload.span)
+    }
+    life = Life(number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: journal)
+    start()
+  }
+
+  /// Writes a record of the process's own, such as its state.
+  public mutating func keep(_ kind: UInt16, _ payload: [UInt8]) {
+    var empty = ByteBuffer(capacity: 16)
+    empty.removeAll()
+    keep(kind, empty, payload.span)
+  }
+
+  /// Appends a record of the edge's own; a process whose journal fails ends there.
+  mutating func keep(_ kind: UInt16, _ head: borrowing ByteBuffer, _ body: Span<UInt8>) {
+    guard life.isAlive else { return }
+    do throws(JournalFault) {
+      _ = try life.driver.sink.append(kind: kind, at: clientNow, head, body)
+    } catch { end(error) }
+  }
+
+  /// The process ends because its journal does, or because it is its time to die.
+  mutating func end(_ fault: JournalFault) {
+    if fault != MemoryJournal.died { journalFault = fault }
+    kill()
+  }
+
+  /// Counts something that the process did or that reached it, and ends it there if it is time.
+  ///
+  /// - Returns: whether it lives on.
+  mutating func passes() -> Bool {
+    guard life.isAlive, life.driver.sink.mortality.passes() else {
+      kill()
+      return false
+    }
+    return true
+  }
+
+  /// Has the process die behind so many more things that it does, 1 being the next.
+  public mutating func die(after events: UInt64) {
+    let mortality = life.driver.sink.mortality
+    mortality.deathAt = mortality.events + events
+  }
+
+  /// Where the next record of the journal on its disk is due; nil without a disk.
+  public var journalPlace: (segment: UInt32, offset: Int)? { life.driver.sink.disk?.place }
+
+  /// Up to where the journal on its disk is known to have reached it; nil without a disk.
+  public var syncedSequence: UInt64? { life.driver.sink.disk?.syncedSequence }
+
+  /// What the client's processes wrote, sent and were told, counted.
+  public var events: UInt64 { life.driver.sink.mortality.events }
 
   private static func fold(
     _ entries: [MemoryJournal.Entry], _ kernel: consuming Kernel<Session, Strategy>
@@ -230,6 +313,11 @@ public struct World<
     for index in links.indices { links[index].isDead = true }
   }
 
+  /// The ways of every stream break now, and neither end hears of it: requests still come through.
+  public mutating func halfOpen() {
+    for index in links.indices { links[index].isDead = true }
+  }
+
   /// Plans a fault for the first message it fits, after `skip` that go well.
   public mutating func inflict(
     _ kind: NetworkFault.Kind, on target: String, after skip: Int = 0
@@ -242,6 +330,7 @@ public struct World<
 
   /// Ends everything that the network was planned to do wrong. The desk's plans are the desk's.
   public mutating func heal() {
+    life.driver.sink.mortality.deathAt = .max
     faults.removeAll()
     downUntil = now
     life.hungUntil = min(life.hungUntil, now)
@@ -327,7 +416,7 @@ public struct World<
     } else if life.hungUntil <= now {
       if !life.backlog.isEmpty {
         let first = life.backlog.removeFirst()
-        tell(first.input, first.bytes)
+        fold(first.input, first.bytes, as: first.event)
       } else if life.driver.kernel.nextDeadline <= clientNow {
         tell(.timer, [])
       }
@@ -337,17 +426,32 @@ public struct World<
   // MARK: The client's inputs
 
   /// Hands the kernel an input, or keeps it while the kernel hangs.
-  mutating func tell(_ input: KernelInput, _ bytes: [UInt8]) {
+  ///
+  /// - Parameter event: goes into the trace when the process reads it.
+  mutating func tell(_ input: KernelInput, _ bytes: [UInt8], as event: TraceEntry.Event? = nil) {
     guard life.isAlive else { return }
-    guard life.hungUntil <= now else {
+    // What waits was there first.
+    guard life.hungUntil <= now, life.backlog.isEmpty else {
       precondition(life.backlog.count < limits.messages, "a hung kernel's backlog")
-      life.backlog.append((input, bytes))
+      life.backlog.append((input, bytes, event))
       return
     }
-    life.driver.decide(input, bytes: bytes.span, at: clientNow)
-    let isFirst = followVenueClock()
-    carryOut()
-    life.driver.recordNotes(at: clientNow)
+    fold(input, bytes, as: event)
+  }
+
+  private mutating func fold(_ input: KernelInput, _ bytes: [UInt8], as event: TraceEntry.Event?) {
+    if let event { trace.append(event, life: life.number, at: now) }
+    let isFirst: Bool
+    do throws(JournalFault) {
+      try life.driver.decide(input, bytes: bytes.span, at: clientNow)
+      isFirst = followVenueClock()
+      carryOut()
+      guard life.isAlive else { return }
+      try life.driver.recordNotes(at: clientNow)
+    } catch {
+      end(error)
+      return
+    }
     life.deadMan.kernelProgress(at: clientNow)
     if isFirst {
       life.deadMan.start(at: clientNow, effects: &life.deadManEffects, news: &life.news)
@@ -377,8 +481,9 @@ public struct World<
         requests.append(PendingRequest(effect, by: .deadMan, in: life.deadManEffects.bytes))
       }
       life.deadManEffects.removeAll()
-      for request in requests { send(request) }
+      for request in requests where life.isAlive { send(request) }
     }
+    guard life.isAlive else { return }
     let news = life.news
     life.news.removeAll()
     for item in news {
@@ -394,9 +499,5 @@ public struct World<
     }
   }
 
-  private mutating func note(_ text: String) {
-    let nothing = ByteBuffer(capacity: 0)
-    let line = Array(text.utf8)
-    _ = life.driver.sink.append(kind: JournalKind.deadMan, at: clientNow, nothing, line.span)
-  }
+  private mutating func note(_ text: String) { keep(JournalKind.deadMan, Array(text.utf8)) }
 }

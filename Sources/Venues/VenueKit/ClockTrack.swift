@@ -90,15 +90,11 @@ public import MartletBase
     return isStep
   }
 
-  /// What of our clock's offset and the calendar's is the larger.
-  public var largerOffset: TimeSpan {
-    calendarOffset.magnitude > offset.magnitude ? calendarOffset : offset
-  }
-
-  /// Whether the venue's clock is further than `allowed` from ours, or from this machine's calendar,
-  /// whatever the round trips hide.
+  /// Whether the venue's clock is further than `allowed` from this machine's calendar, whatever the
+  /// round trips hide. Our own clock began with the calendar and counts on by itself: what it was begun
+  /// wrong by is known and allowed for, and cannot be set right while we run.
   public func isBeyond(_ allowed: TimeSpan) -> Bool {
-    largerOffset.magnitude - roundTrip > allowed
+    calendarOffset.magnitude - roundTrip > allowed
   }
 }
 

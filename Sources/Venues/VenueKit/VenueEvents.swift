@@ -65,6 +65,8 @@ public import MartletModel
   case staleNonce = 6
   case serverError = 7
   case unknownStatus = 8
+  /// A depth update that left the venue too long ago to be traded on.
+  case bookLate = 9
 }
 
 /// Where a session puts what it understood; one buffer, kept from step to step.

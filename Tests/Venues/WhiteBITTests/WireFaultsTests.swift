@@ -214,8 +214,13 @@ import WhiteBITWire
   func statuses() {
     #expect(outcome(200, "{}") == .accepted)
     #expect(outcome(201, "") == .accepted)
-    #expect(outcome(404, "") == .refused(.other, code: 404))
-    #expect(outcome(451, "") == .refused(.instrumentUnavailable, code: 451))
+    #expect(outcome(404, error(404, "a", "b")) == .refused(.other, code: 404))
+    #expect(outcome(451, error(451, "a", "b")) == .refused(.instrumentUnavailable, code: 451))
+    for status in [UInt16(404), 451, 453] {
+      for body in ["", "<html>", "null", #"{"id":null,"params":[1]}"#] {
+        #expect(outcome(status, body) == .inDoubt, "\(status) \(body)")
+      }
+    }
     #expect(
       outcome(453, error(30, "orderType", "This order type is not available"))
         == .refused(.invalidField, code: 30))

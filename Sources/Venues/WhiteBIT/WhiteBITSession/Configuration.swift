@@ -34,6 +34,8 @@ public struct WhiteBITConfiguration: Sendable {
   public var staleAfter = TimeSpan.seconds(11)
   /// Between two resubscriptions of one book.
   public var resubscribeInterval = TimeSpan.seconds(1)
+  /// A depth frame that left the venue longer ago than this is not traded on: its book is asked for anew.
+  public var bookLag = TimeSpan.seconds(3)
   /// How long a stream may take to open, and a step of its setting up to be acknowledged.
   public var stepDeadline = TimeSpan.seconds(10)
   public var placeTimeout = TimeSpan.seconds(5)

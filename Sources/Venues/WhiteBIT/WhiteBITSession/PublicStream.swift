@@ -197,6 +197,13 @@ extension WhiteBITSession {
       distrust(index, at: now, events: &events)
       return
     }
+    guard !isLate(update, at: now) else {
+      // What waits behind it in the socket is late as well; the snapshot that is asked for now is not.
+      events.levels.removeSubrange(first...)
+      if markets[index].isTrusted { events.append(.anomaly(.bookLate)) }
+      distrust(index, at: now, events: &events)
+      return
+    }
     if update.isSnapshot {
       markets[index].isAwaitingSnapshot = false
       // A snapshot on its way may have come before our resubscription: it heals just as well.
@@ -208,6 +215,16 @@ extension WhiteBITSession {
         markets[index].symbol.instrument, first: UInt32(first),
         count: UInt32(events.levels.count - first), isSnapshot: update.isSnapshot,
         exchangeTime: update.engineTime))
+  }
+
+  /// Whether a frame left the venue so long ago that nobody should trade on it: this process slept, or
+  /// the connection stood still, and what it held back is read now.
+  private func isLate(_ update: Depth.Update, at now: Timestamp) -> Bool {
+    // A frame that does not say when it left tells when the book last changed, which may be long ago.
+    guard isClockKnown, update.eventTime != update.engineTime else { return false }
+    // A slow answer tells the venue's clock as badly as it was slow.
+    let lag = now + clockOffset - update.eventTime - clockTrack.uncertainty
+    return lag > configuration.bookLag
   }
 
   mutating func receiveLastPrice(
@@ -311,7 +328,7 @@ extension WhiteBITSession {
     let isBeyond = clockTrack.isBeyond(allowed)
     guard isBeyond != isClockSkewed else { return }
     isClockSkewed = isBeyond
-    let offset = clockTrack.largerOffset
+    let offset = clockTrack.calendarOffset
     events.append(
       .notice(
         isBeyond ? .clockSkewed(offset: offset, allowed: allowed) : .clockBack(offset: offset)))

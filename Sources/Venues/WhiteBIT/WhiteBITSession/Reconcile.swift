@@ -527,7 +527,8 @@ extension WhiteBITSession {
     let key = key(of: fill)
     if seenFills.contains(key) { return }
     fillsTold &+= 1
-    lastFillAt = max(lastFillAt, fill.exchangeTime)
+    // While lists are read, what is told is not yet all: history is read from where all was known.
+    if step == .none && link.stage == .live { lastFillAt = max(lastFillAt, fill.exchangeTime) }
     // Made where it goes: an event is as large as all that it might be.
     if fill.source == .stream && link.isHolding {
       hold(.fill(fill), events: &events)

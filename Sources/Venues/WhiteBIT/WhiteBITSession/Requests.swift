@@ -531,6 +531,9 @@ extension WhiteBITSession {
     case .refused(.duplicateClientOrderID, _), .inDoubt, .accepted:
       // A name that is taken may mean that an earlier sending of the same order succeeded.
       doubt(order.id, of: order.instrument, sentAt: order.sentAt, at: now, events: &events)
+    case .refused where !verdict.isInVenuesWords:
+      // An order is refused by a code or a message of the venue's; of whoever else, it proves nothing.
+      lose(order, at: now, events: &events)
     case .refused(let reason, let code):
       refuse(order.id, reason, code: code, events: &events)
       tellFields(of: verdict, order.id, code: code, events: &events)
@@ -542,12 +545,18 @@ extension WhiteBITSession {
       }
     case .backOff:
       // The venue's own words prove that it was not taken; a gateway's page is asked about once.
-      if verdict.error != nil {
+      if verdict.isInVenuesWords {
         refuse(order.id, .rateLimited, code: verdict.error?.code ?? 429, events: &events)
       } else {
         doubt(order.id, of: order.instrument, sentAt: order.sentAt, at: now, events: &events)
       }
-    case .stop(let code): refuse(order.id, .unauthorized, code: code, events: &events)
+    case .stop(let code):
+      // Whoever on the way says no without the venue's words proves nothing of what stands behind it.
+      if verdict.isInVenuesWords {
+        refuse(order.id, .unauthorized, code: code, events: &events)
+      } else {
+        lose(order, at: now, events: &events)
+      }
     }
   }
 

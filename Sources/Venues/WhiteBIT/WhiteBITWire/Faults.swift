@@ -160,6 +160,12 @@ public enum Faults {
       }
     }
 
+    /// Whether the body is an error as the venue writes one, and not a page or words of somebody between.
+    public var isInVenuesWords: Bool {
+      guard let error else { return false }
+      return error.code != nil || !error.message.isEmpty
+    }
+
     /// The first field named, for the message to the strategy or the operator; empty for none.
     public var field: String { error?.entries.first?.field ?? "" }
   }
@@ -178,17 +184,22 @@ public enum Faults {
     }
     switch status {
     case 401, 403: return Verdict(.stop(code: error?.code ?? Int32(status)), error: error)
-    case 404: return Verdict(.refused(.other, code: error?.code ?? 404), error: error)
     case 429:
       // The gateway's own is HTML or text. The venue's JSON with this wording was met above.
       return Verdict(.backOff, anomaly: .rateLimited, error: error)
-    case 451:
-      return Verdict(.refused(.instrumentUnavailable, code: error?.code ?? 451), error: error)
-    case 453: return Verdict(.refused(.invalidField, code: error?.code ?? 453), error: error)
     case 400...499:
-      // An HTML page from the front end proves nothing about what stands behind it.
+      // A page of the front end, or half a body, proves nothing about what stands behind it.
       guard let error else { return Verdict(.inDoubt, anomaly: .malformed) }
-      return verdict(codeClass(of: error), error, status: status)
+      switch status {
+      // Words of nobody, though in JSON.
+      case _ where [404, 451, 453].contains(status) && error.code == nil && error.message.isEmpty:
+        return Verdict(.inDoubt, anomaly: .malformed, error: error)
+      case 404: return Verdict(.refused(.other, code: error.code ?? 404), error: error)
+      case 451:
+        return Verdict(.refused(.instrumentUnavailable, code: error.code ?? 451), error: error)
+      case 453: return Verdict(.refused(.invalidField, code: error.code ?? 453), error: error)
+      default: return verdict(codeClass(of: error), error, status: status)
+      }
     default: return Verdict(.inDoubt, anomaly: .malformed, error: error)
     }
   }

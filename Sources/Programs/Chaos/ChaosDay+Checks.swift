@@ -1,0 +1,80 @@
+internal import MartletBase
+internal import MartletExchange
+internal import MartletKernel
+internal import MartletLive
+internal import MartletModel
+internal import MartletPortfolio
+internal import MartletRisk
+internal import MartletSimulation
+internal import WhiteBITDesk
+internal import WhiteBITSession
+
+extension ChaosDay {
+  /// Holds what is left against what was promised, then stops the bot and does so again.
+  mutating func check() {
+    let isShared = outcome.troubles.contains { $0.name == "foreign order" }
+    judge(isSettled: outcome.violations.isEmpty, isShared: isShared)
+    let isStopped = world.stop()
+    if !isStopped { violate("does not stop") }
+    judge(isSettled: outcome.violations.isEmpty, isShared: isShared)
+    checkNothingRests()
+    measure()
+  }
+
+  private mutating func judge(isSettled: Bool, isShared: Bool) {
+    let found = world.violations(
+      prefix: "\(plan.ownPrefix)", key: scenario.key, secret: scenario.secret,
+      isSettled: isSettled, isShared: isShared, isWhole: outcome.recordsLost == 0)
+    for text in found where !outcome.violations.contains(text) { violate(text) }
+  }
+
+  /// After a stop nothing of ours rests, and what was the owner's does.
+  private mutating func checkNothingRests() {
+    guard let account = world.desk.account(of: scenario.key) else { return }
+    let prefix = "\(plan.ownPrefix)"
+    var own: [String] = []
+    world.desk.exchange.forEachWorkingOrder(of: account) {
+      let label = $0.label.description
+      if label.hasPrefix(prefix) { own.append(label) }
+    }
+    for name in own { violate("\(name) rests after the stop") }
+  }
+
+  /// What the day was, for the scorecard, and its digest.
+  private mutating func measure() {
+    var digest = Digest()
+    for entry in world.trace.entries {
+      digest.fold(UInt64(bitPattern: entry.time.nanoseconds))
+      switch entry.event {
+      case .requested(_, _, _, let body): digest.fold(body)
+      case .replied(_, let status, let body):
+        digest.fold(UInt64(status))
+        digest.fold(body)
+      case .sent(_, let frame): digest.fold(frame)
+      case .told(_, let frame): digest.fold(frame)
+      case .started, .killed, .arrived, .answered, .failed, .opened, .closed: break
+      }
+    }
+    digest.fold(world.journal.digest)
+    outcome.digest = digest.value
+    outcome.messages = world.trace.messages
+    outcome.orders = world.trace.orders
+    outcome.fills = Int(world.kernel.counts.fills)
+    if let instrument = world.kernel.markets[0].instrument {
+      outcome.realized =
+        world.kernel.portfolio.position(world.kernel.account, instrument.id).realized
+    }
+  }
+}
+
+/// FNV-1a.
+struct Digest {
+  private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  mutating func fold(_ word: UInt64) { value = (value ^ word) &* 0x0000_0100_0000_01b3 }
+
+  mutating func fold(_ bytes: [UInt8]) {
+    fold(UInt64(bytes.count))
+    for byte in bytes { fold(UInt64(byte)) }
+  }
+}
