@@ -7,6 +7,7 @@ import MartletLive
 import MartletModel
 import MartletOrders
 import MartletRecord
+import MartletRisk
 import MartletSimulation
 import MartletVenueKit
 import Testing
@@ -116,6 +117,26 @@ import WhiteBITSession
       #expect(world.countNotes { if case .alarm = $0 { true } else { false } } == 0)
       scenario.expectSound(world, isSettled: false, "\(status) \(body)")
     }
+  }
+
+  @Test(
+    "M87 M62: a question that somebody refused is asked again when an operator has rearmed, and not before"
+  )
+  func refusedQuestions() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    world.inflict(.loseReply, on: Path.new)
+    world.inflict(.replaceReply(status: 404, body: Array("<html>no</html>".utf8)), on: Path.open)
+    for _ in 0..<20 { world.inflict(.dropFrame, on: "ordersPending_update") }
+    world.meet(.sell, price: "59950", amount: "0.001")
+    world.run(for: .seconds(20))
+    #expect(world.kernel.risk.halt?.reason == .questionRefused)
+    world.run(for: .seconds(60))
+    #expect(world.kernel.session.standing.inquiries == 1)
+    world.command(.rearm, by: "operator")
+    let isKnown = world.run(for: .seconds(60)) { $0.kernel.session.standing.inquiries == 0 }
+    #expect(isKnown)
+    scenario.expectSoundEnd(&world)
   }
 
   @Test("M34: a process begun on a wrong calendar trades as soon as that is set right")

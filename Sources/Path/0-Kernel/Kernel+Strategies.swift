@@ -180,6 +180,7 @@ extension Kernel where Session: ~Copyable {
       let name = InlineText(who.extracting(0..<min(who.count, InlineText.capacity)))
       if risk.rearm(by: name.flatMap { $0.isEmpty ? nil : $0 } ?? "operator", at: now) {
         note(.rearmed)
+        session.askAgain(at: now)
         rearmStops()
       }
       if mayTrade { for slot in strategies.indices { call(slot) { $0.onReady($1, intents: &$2) } } }

@@ -6,6 +6,7 @@ internal import MartletModel
 internal import MartletRecord
 internal import MartletSimulation
 internal import MartletVenueKit
+internal import WhiteBITSession
 internal import WhiteBITWire
 
 // Whole journals in files: the states in them, their replay, and a long one to find a record in.
@@ -79,7 +80,8 @@ extension BenchSuite {
     options.sync = .atClose
     let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
     var driver = KernelDriver(
-      kernel: day.plan.makeKernel(), sink: MappedJournal(writer: writer))
+      kernel: day.plan.makeKernel { $0.bookLag = RecordedDay.noLag },
+      sink: MappedJournal(writer: writer))
     let plan = day.plan.record()
     _ = try driver.sink.writer.append(
       kind: RecordKind(JournalKind.start), time: RecordedDay.start, payload: plan.span)

@@ -80,6 +80,7 @@ struct ManyMarkets {
     var configuration = WhiteBITConfiguration(
       account: AccountID(0), symbols: symbols, ownPrefix: "mtBnch")
     configuration.seed = 13
+    configuration.bookLag = RecordedDay.noLag
     return Kernel(
       account: AccountID(0), symbols: symbols.map(\.market), bookDepth: configuration.depthLimit,
       session: WhiteBITSession(configuration), strategies: [], orders: OrderStore(tag: "Bnch"),

@@ -115,7 +115,7 @@ extension BenchSuite {
     var checksum = Checksum()
     for _ in 0..<amount(9, small: 1) {
       watch.reset()
-      var replay = Replay(kernel: day.plan.makeKernel())
+      var replay = Replay(kernel: day.plan.makeKernel { $0.bookLag = RecordedDay.noLag })
       var index = 0
       while index < day.entries.count {
         let end = min(index + 64, day.entries.count)

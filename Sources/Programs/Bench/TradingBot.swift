@@ -54,7 +54,8 @@ struct TradingBot: ~Copyable {
     options.segmentBytes = segmentMegabytes << 20
     options.sync = .atClose
     let bot = try TradingBot.open(
-      day.plan.makeKernel(), after: day.entries[..<day.opening], journal: path, options)
+      day.plan.makeKernel { $0.bookLag = RecordedDay.noLag }, after: day.entries[..<day.opening],
+      journal: path, options)
     guard bot.driver.kernel.orders.workingCount == RecordedDay.levels, bot.driver.kernel.isReady
     else { throw BenchSuite.Fault("the recorded day did not fold to a trading bot") }
     return bot
@@ -66,7 +67,8 @@ struct TradingBot: ~Copyable {
     var options = JournalOptions(build: "bench")
     options.sync = .atClose
     return try TradingBot.open(
-      day.plan.makeKernel(), after: day.entries[..<day.opening], journal: path, options,
+      day.plan.makeKernel { $0.bookLag = RecordedDay.noLag }, after: day.entries[..<day.opening],
+      journal: path, options,
       first: day.plan.record())
   }
 

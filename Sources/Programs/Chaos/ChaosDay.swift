@@ -170,7 +170,7 @@ struct ChaosDay: ~Copyable {
   }
 
   /// How much longer a day may become.
-  private static let extra = TimeSpan.seconds(600)
+  private static let extra = TimeSpan.seconds(900)
 
   private mutating func troubles(
     from start: Timestamp, until end: Timestamp
@@ -228,8 +228,8 @@ struct ChaosDay: ~Copyable {
     let isRefused = world.deadMan.outcomes.contains {
       if case .unauthorized = $0 { true } else { false }
     }
-    if isRefused {
-      note("restarted, because the venue refused the key for the dead-man")
+    if isRefused || world.kernel.session.phase == .halted {
+      note("restarted, because the venue refused the key")
       world.kill()
       away = .seconds(5)
       return

@@ -120,7 +120,10 @@ public struct BotPlan: Sendable {
       stopPriceAbove: grid.stopPriceAbove)
   }
 
-  public func makeKernel() -> Kernel<WhiteBITSession, BuiltInStrategy> {
+  /// - Parameter adjust: a last touch to what its session is told.
+  public func makeKernel(
+    _ adjust: (inout WhiteBITConfiguration) -> Void = { _ in }
+  ) -> Kernel<WhiteBITSession, BuiltInStrategy> {
     let symbols = symbols
     var session = WhiteBITConfiguration(
       account: AccountID(0),
@@ -136,6 +139,7 @@ public struct BotPlan: Sendable {
     session.rates.sharePercent = configuration.whitebit.quotaSharePercent
     session.maxQueued = configuration.whitebit.queue
     if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }
+    adjust(&session)
     var limits = RiskLimits()
     limits.priceBand = configuration.risk.priceBand
     limits.maxOrderNotional = configuration.risk.maxOrderNotional

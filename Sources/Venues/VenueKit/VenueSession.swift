@@ -43,6 +43,9 @@ public protocol VenueSession: ~Copyable, Snapshotting {
   /// for it anew. Nothing leaves before `flush`.
   mutating func refreshBook(_ instrument: InstrumentID)
 
+  /// Somebody has looked: questions that the venue refused, and that were given up, are asked again.
+  mutating func askAgain(at now: Timestamp)
+
   /// Ends a step: what was queued becomes effects, batched as the venue allows.
   mutating func flush(at now: Timestamp, effects: inout VenueEffects)
 
@@ -56,6 +59,7 @@ extension VenueSession where Self: ~Copyable {
 
   /// For a session whose books come whole every time: the next one heals by itself.
   public mutating func refreshBook(_ instrument: InstrumentID) {}
+  public mutating func askAgain(at now: Timestamp) {}
 }
 
 /// A connection of a session. The edge opens what it is asked to and says what comes of it.

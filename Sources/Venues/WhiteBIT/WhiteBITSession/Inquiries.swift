@@ -1,4 +1,4 @@
-internal import MartletBase
+public import MartletBase
 internal import MartletModel
 internal import MartletVenueKit
 internal import WhiteBITWire
@@ -88,6 +88,13 @@ extension WhiteBITSession {
     }
   }
 
+  public mutating func askAgain(at now: Timestamp) {
+    for index in 0..<inquiries.count
+    where !inquiries[index].isInFlight && inquiries[index].dueAt == .distantFuture {
+      inquiries[index].dueAt = now
+    }
+  }
+
   private func inquiryIndex(of id: ClientOrderID) -> Int? {
     for index in 0..<inquiries.count where inquiries[index].id == id { return index }
     return nil
@@ -133,7 +140,8 @@ extension WhiteBITSession {
       if verdict.isWorthAsking(status: status) {
         delayInquiry(id, at: now, events: &events)
       } else {
-        // It stays in the list, not due: the order's fate is unknown, and is not asked for again.
+        // It stays in the list, not due: the order's fate is unknown, and is not asked for again before
+        // somebody has looked.
         inquiries[index].isInFlight = false
         events.append(.questionRefused(status: status, code: verdict.error?.code ?? 0))
       }
