@@ -14,7 +14,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MARTLET = os.environ.get("MARTLET") or os.path.join(ROOT, ".build", "release", "martlet")
 IS_LONG = os.environ.get("MARTLET_LONG") == "1"
 # Days that once broke something; each is a named test, or a fault of the simulation itself, and listed in Docs/Reliability.md.
-FOUND = [6, 16, 33, 37, 42, 57, 62, 87, 98, 103, 115380043847, 299903656683]
+FOUND = [6, 16, 33, 37, 42, 57, 62, 87, 98, 103, 115380043847, 299903656683, 406131919134, 879563942520, 86485362943, 525266106263,
+         1466681054, 361544160221, 553688145307]
 FIXED = 40
 FRESH = 5000 if IS_LONG else 120
 POINTS, EVERY = (10_000, 1) if IS_LONG else (400, 41)

@@ -93,6 +93,16 @@ extension WhiteBITSession {
     where !inquiries[index].isInFlight && inquiries[index].dueAt == .distantFuture {
       inquiries[index].dueAt = now
     }
+    guard phase == .preparing else { return }
+    if !done.contains(.time) { askAgain(.time, at: now) }
+    if done == .time { askAgain(.markets, at: now) }
+    if done.contains(.markets) && !done.contains(.ticker) { askAgain(.ticker, at: now) }
+    if done.contains(.markets) && !done.contains(.balances) { askAgain(.balances, at: now) }
+  }
+
+  private mutating func askAgain(_ job: Job, at now: Timestamp) {
+    let state = jobs[Int(job.rawValue)]
+    if !state.isInFlight && state.dueAt == .distantFuture { want(job, at: now) }
   }
 
   private func inquiryIndex(of id: ClientOrderID) -> Int? {
