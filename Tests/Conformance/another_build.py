@@ -129,6 +129,14 @@ def export(checks, folder, journal, secrets):
     start = next(row for row in rows if row["kind"] == "start")
     checks.check("a configuration is told without where its key is, and without paths of this machine",
                  'key = "<redacted>"' in start["body"] and 'market = "DBTC_DUSDT"' in start["body"] and folder not in out and ".martlet" not in out, start)
+    spelled = changed(folder, journal, "spelled", lambda row: (*row[:5], row[5].replace(b'\nkey = "', b"\n'key'=\"") if row[0] == 1 else row[5]))
+    code, odd, err = run("journal", "export", spelled)
+    checks.check("whichever way a key's name is written in it", code == 0 and any(b"'key'=" in row[5] for row in records(os.path.join(spelled, "00000001.mjl")))
+                 and 'key = "<redacted>"' in json.loads(odd.splitlines()[0])["body"] and folder not in odd
+                 and "file:" not in odd, (code, odd[:900], err))
+    for words in (["export", "--from", "9", "--until", "5"], ["print", "--json"], ["verify", "--from", "5"]):
+        code, part, err = run("journal", *words, journal)
+        checks.check(f"{' '.join(words)} is refused, and not half done: 2", code == 2 and not part and words[1] in err, (code, part[:200], err))
     fingerprint = hashlib.sha256(secrets[0].encode()).hexdigest()[:12]
     code, part, _ = run("journal", "export", "--from", "5", "--until", "9", journal)
     checks.check("a part is exported alone", [json.loads(line)["sequence"] for line in part.splitlines()] == [5, 6, 7, 8, 9], part[:300])

@@ -76,6 +76,12 @@ def main():
         code, objects, said, _ = chaos("--seeds", "12", "--from", "1", "--canary", canary)
         checks.check(f"a planted bug is found: {canary}", code == 1 and objects[-1]["failed"] > 0, f"exit {code}, {objects[-1:]}")
 
+    for canary in ("phantom-fill", "stray"):
+        code, objects, said, _ = chaos("--points", "12", "--every", "43", "--canary", canary)
+        checks.check(f"and so it is where each session dies once: {canary}", code == 1 and objects[-1]["failed"] > 6, f"exit {code}, {objects[-1:]}")
+    code, objects, said, _ = chaos("--points", "2", "--minutes", "3")
+    checks.check("what deaths do not heed is refused: 2", code == 2 and not objects and "--minutes" in said, (code, objects, said[-300:]))
+
     seed = random.SystemRandom().randrange(1, 1 << 40)
     code, objects, said, spent = chaos("--points", str(POINTS), "--every", str(EVERY), "--from", str(seed))
     last = objects[-1] if objects else {}

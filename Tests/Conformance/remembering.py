@@ -1,13 +1,16 @@
 """A bot that ends in every way there is and starts again: what it remembers, what it asks about, and when it begins anew."""
+import glob
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+import another_build
 from audit import finished
 from demo_processes import MARTLET, run
 from local_exchange import Checks, Exchange, ROOT, until
@@ -165,6 +168,57 @@ def words_and_deeds(checks):
             checks.check(f"M7 {' '.join(words[:-1])} holds over all runs, and each state that one went on with", code == 0, (out[-300:], err[-300:]))
 
 
+def rewrite(bot):
+    """Makes the journal one that another build wrote, of whose inputs this one makes something else; nothing of it is kept apart."""
+    path = os.path.join(bot.journal, "00000001.mjl")
+    rows = list(another_build.records(path))
+    notes = [row[3] for row in rows if row[0] == 4]
+    build = next(re.search(rb"martlet [0-9.]+ [0-9a-f]{12}", row[5])[0] for row in rows if row[0] == 1)
+
+    def otherwise(row):
+        return (*row[:5], row[5][:-1] + bytes([row[5][-1] ^ 1])) if row[3] == notes[len(notes) // 2] and row[0] == 4 else row
+
+    another_build.write(path, map(another_build.other_build(build, otherwise)[1], rows), os.path.getsize(path))
+    for head in glob.glob(os.path.join(os.environ["XDG_STATE_HOME"], "martlet", "journals", "*.head")):
+        os.remove(head)
+
+
+def begun_anew(checks):
+    """Whatever else a run that begins anew forgets, it trades no sooner than the one before it would have."""
+    with Exchange("--speed", "10", plain=False) as exchange:
+        for word, state, lift in (("halt", "halted", ("rearm", "--yes")), ("pause", "paused", ("resume",))):
+            with tempfile.TemporaryDirectory() as folder:
+                bot = Bot(folder, exchange)
+                change(bot, ('spacing = "10"', NEAR))
+                begin(bot)
+                until(lambda: bot.is_trading(20), 20)
+                bot.say(word)
+                kill(bot)
+                rewrite(bot)
+                said = begin(bot)
+                until(lambda: bot.status().get("state") == state, 20)
+                time.sleep(2)
+                checks.check(f"{state}, it is so too where a build begins anew that makes something else of its journal",
+                             "begins anew" in said and bot.status().get("state") == state and not own(exchange), (said, bot.status()))
+                kill(bot)
+                begin(bot)
+                until(lambda: bot.status().get("state") == state, 20)
+                checks.check(f"and so is the run behind that one, until {lift[0]}", bot.status().get("state") == state and bot.say(*lift)[0] == 0
+                             and until(lambda: bot.is_trading(20), 20), bot.status())
+                bot.say(word)
+                code, last = finish(bot)
+                checks.check("and it ends with an equal ledger", code == 0 and last.get("reconciled") is True, (code, last))
+                change(bot, ("DBTC_DUSDT", "BTC_USDT"), ('profile = "demo"', ""), ('"DUSDT"', '"USDT"'))
+                said = begin(bot)
+                until(lambda: bot.status().get("state") == state, 20)
+                checks.check(f"{state}, it is so in another market too", "begins anew" in said and bot.status().get("state") == state, (said, bot.status()))
+                kill(bot)
+                begin(bot, "--fresh")
+                checks.check("--fresh is a person's word, and trades", until(bot.is_back, 30), bot.status())
+                code, last = finish(bot)
+                checks.check("and ends in order", code == 0, (code, last))
+
+
 def killed_while_it_starts(checks, seed):
     draws = random.Random(seed)
     print(f"     seed {seed}", flush=True)
@@ -275,6 +329,7 @@ def refused_while_running(checks):
 if __name__ == "__main__":
     checks = Checks()
     words_and_deeds(checks)
+    begun_anew(checks)
     killed_while_it_starts(checks, int(sys.argv[1]) if len(sys.argv) > 1 else random.SystemRandom().randrange(1 << 32))
     torn(checks)
     right_taken_away(checks)

@@ -11,7 +11,7 @@ enum ChaosCommand {
   static let command = Command(
     name: "chaos",
     usage:
-      "CONFIG.toml [--seeds N | --seed S | --points N] [--minutes M] [--troubles N] [--canary NAME] [--keep DIR] [--json]",
+      "CONFIG.toml [--seeds N | --seed S | --points N] [--from S] [--every K] [--minutes M] [--troubles N] [--canary NAME] [--keep DIR] [--json]",
     does: """
       Runs the bot of a configuration through days that go wrong: its kernel, session, journal and recovery
       against the simulated exchange, on one virtual clock, with a network, a disk and a machine that
@@ -23,7 +23,7 @@ enum ChaosCommand {
     options: [
       .init("--seeds", "N", "so many days, of seeds that nobody has seen before; 20"),
       .init("--seed", "S", "the day of this seed, with its diary"),
-      .init("--from", "S", "with --seeds: of S and those that follow it instead"),
+      .init("--from", "S", "with --seeds or --points: of S and those that follow it"),
       .init(
         "--points", "N",
         "instead of days: short sessions, and a death behind every record written, message sent and message"
@@ -60,6 +60,16 @@ enum ChaosCommand {
     if arguments.has("--seed") && (arguments.has("--seeds") || arguments.has("--from")) {
       throw Arguments.Misuse(message: "expected --seed for one day, or --seeds for several")
     }
+    // What would be passed over in silence would be taken for tried.
+    let others =
+      arguments.has("--points")
+      ? ["--seed", "--seeds", "--minutes", "--troubles", "--keep"] : ["--every"]
+    if let other = others.first(where: { arguments.has($0) }) {
+      throw Arguments.Misuse(
+        message: arguments.has("--points")
+          ? "--points takes --every, --from and --canary, not \(other)"
+          : "\(other) is for --points")
+    }
     let one = try seed(arguments, "--seed")
     let seeds: [UInt64]
     if let one {
@@ -89,7 +99,8 @@ enum ChaosCommand {
       let points = try arguments.integer("--points", default: 10_000, in: 1...100_000_000)
       let every = try arguments.integer("--every", default: 1, in: 1...1_000_000)
       return enumerate(
-        Chaos(plan), points: points, every: UInt64(every), from: try seed(arguments, "--from") ?? 1,
+        Chaos(plan, canary: canary), points: points, every: UInt64(every),
+        from: try seed(arguments, "--from") ?? 1,
         asJSON: arguments.has("--json"))
     }
     return run(

@@ -30,21 +30,32 @@ enum JournalCommand {
       throw Arguments.Misuse(message: "expected verify, print or export, and a journal's folder")
     }
     let folder = arguments.positional[1]
+    let taken = [
+      "verify": ["--json"], "print": ["--from", "--until", "--contains"],
+      "export": ["--from", "--until", "--json", "--csv"],
+    ]
+    if let known = taken[arguments.positional[0]],
+      let other = arguments.given.first(where: { !known.contains($0.name) })
+    {
+      throw Arguments.Misuse(
+        message:
+          "\(arguments.positional[0]) takes \(known.joined(separator: ", ")), not \(other.name)")
+    }
+    let from = try arguments.integer("--from", default: 0, in: 0...Int.max)
+    let until = try arguments.integer("--until", default: Int.max, in: 0...Int.max)
+    guard from <= until else {
+      throw Arguments.Misuse(
+        message: "expected --from to come no later than --until, found \(from) and \(until)")
+    }
+    let range = UInt64(from)...UInt64(until)
     switch arguments.positional[0] {
     case "verify": return verify(folder, asJSON: arguments.has("--json"))
     case "export":
-      let from = try arguments.integer("--from", default: 0, in: 0...Int.max)
-      let until = try arguments.integer("--until", default: Int.max, in: 0...Int.max)
       guard !arguments.has("--json") || !arguments.has("--csv") else {
         throw Arguments.Misuse(message: "expected --json or --csv, found both")
       }
-      return export(
-        folder, UInt64(from)...UInt64(max(from, until)), arguments.has("--csv") ? .csv : .json)
-    case "print":
-      let from = try arguments.integer("--from", default: 0, in: 0...Int.max)
-      let until = try arguments.integer("--until", default: Int.max, in: 0...Int.max)
-      return print(
-        folder, UInt64(from)...UInt64(max(from, until)), containing: arguments.last("--contains"))
+      return export(folder, range, arguments.has("--csv") ? .csv : .json)
+    case "print": return print(folder, range, containing: arguments.last("--contains"))
     default:
       throw Arguments.Misuse(
         message: "expected verify, print or export, found “\(arguments.positional[0])”")

@@ -77,7 +77,7 @@ struct JournalExport {
       }
       return (
         "start", "a run of \(plan.build)",
-        JournalExport.configuration(String(decoding: plan.configurationText, as: UTF8.self))
+        JournalExport.configuration(plan.configurationText)
       )
     case JournalKind.snapshot:
       if let record = try? StateRecord(payload: payload.indices.map({ payload[$0] })),
@@ -122,34 +122,17 @@ struct JournalExport {
 
   // MARK: What is left out
 
-  /// A configuration as it was written, without where keys are and without paths.
-  static func configuration(_ text: String) -> String {
+  /// What a configuration sets, a line each, without where keys are and without paths: as it is read and not
+  /// as it was written, because there are many ways to write a key's name, and remarks may say anything.
+  static func configuration(_ text: [UInt8]) -> String {
     let hidden = ["key", "spot_key", "contracts_key", "ca", "pins", "folder", "file"]
-    var isWithin = false
-    return text.split(separator: "\n", omittingEmptySubsequences: false).compactMap { line in
-      // What goes on from the line before, as a list over several lines does.
-      if isWithin {
-        isWithin = !line.contains("]")
-        return nil
-      }
-      let name = line.prefix { $0 != "=" }.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
-      guard line.contains("="), let last = name.split(separator: ".").last,
-        hidden.contains(String(last))
-      else { return withoutRemark(line) }
-      let value = line.drop { $0 != "=" }
-      isWithin = value.contains("[") && !value.contains("]")
-      return "\(line.prefix { $0 != "=" })= \"\(redacted)\""
-    }.joined(separator: "\n")
-  }
-
-  /// Remarks may say anything.
-  private static func withoutRemark(_ line: Substring) -> String {
-    var isQuoted = false
-    for index in line.indices {
-      if line[index] == "\"" { isQuoted.toggle() }
-      if line[index] == "#", !isQuoted { return String(line[..<index]) }
+    let given = BotConfiguration.check(text, file: "").settings.compactMap { setting in
+      setting.position.map { (place: $0, setting: setting) }
     }
-    return String(line)
+    return given.sorted { $0.place < $1.place }.map { _, setting in
+      let isHidden = setting.key.split(separator: ".").last.map { hidden.contains(String($0)) }
+      return "\(setting.key) = \(isHidden == true ? "\"\(redacted)\"" : setting.value)\n"
+    }.joined()
   }
 
   /// Words of the program without fingerprints and paths.

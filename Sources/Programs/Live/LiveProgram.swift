@@ -146,6 +146,10 @@ public final class LiveProgram {
     var kernel = plan.makeKernel()
     let key = "\(credentials.fingerprint)"
     let start = try goOn(&kernel, of: plan, key: key, in: &sink)
+    // A run that begins anew forgets what the last one knew, but not that somebody has to let it trade.
+    let restraint =
+      start == nil && !options.isFresh && sink.writer.recovery.lastSequence > 0
+      ? FormerRestraint.last(in: configuration.journalFolder) : FormerRestraint()
     try begin(&sink, plan, key: key, kernel, at: SystemClock.realtime())
     let words =
       consent.map { "consent: \($0)" }
@@ -180,8 +184,15 @@ public final class LiveProgram {
     }
     onSignal = { course.heard($0) }
     control.serve(bot, reporter)
+    if let halt = restraint.halt {
+      reporter.haltWords = "halted before this run began anew: \(halt)"
+      complain("\(configuration.journalFolder): halted (\(halt)) until ./martlet rearm")
+    }
+    if restraint.isPaused {
+      complain("\(configuration.journalFolder): paused until ./martlet resume")
+    }
     reporter.begin()
-    course.run(for: options.duration, isOrphaned: options.isOrphaned)
+    course.run(for: options.duration, restraint, isOrphaned: options.isOrphaned)
     onSignal = nil
     control.stop()
 

@@ -68,8 +68,11 @@ final class RunCourse {
   ///
   /// - Parameters:
   ///   - duration: nil runs until told to stop.
+  ///   - restraint: what a run that begins anew is kept from trading by.
   ///   - isOrphaned: looked at twice a second; true is as good as being told to stop.
-  func run(for duration: TimeSpan?, isOrphaned: (() -> Bool)?) {
+  func run(
+    for duration: TimeSpan?, _ restraint: FormerRestraint, isOrphaned: (() -> Bool)?
+  ) {
     if let duration { end?.arm(after: duration) }
     if let isOrphaned {
       orphanWatch = LoopTimer(loop) { [weak self] in
@@ -82,6 +85,10 @@ final class RunCourse {
       orphanWatch?.arm(after: .milliseconds(500))
     }
     bot.feed(.venue(.start))
+    if let halt = restraint.halt {
+      bot.feed(.command(.halt), Array("the run before: \(halt)".utf8).span)
+    }
+    if restraint.isPaused { bot.feed(.command(.pause), Array("the run before".utf8).span) }
     loop.run()
     for timer in [end, giveUp, orphanWatch] { timer?.disarm() }
     bot.onStep = nil
