@@ -37,12 +37,17 @@ public struct RecordWalk: Sendable {
   ///
   /// - Returns: nil before the second record, which has none before it in this segment.
   public func chain(in segment: Span<UInt8>) -> RecordChain? {
-    guard recordOffset >= RecordFraming.linkBytes,
-      let header = RecordWalk.header(at: recordOffset, in: segment)
+    RecordWalk.chain(at: recordOffset, in: segment)
+  }
+
+  /// The same of a record at any offset.
+  public static func chain(at offset: Int, in segment: Span<UInt8>) -> RecordChain? {
+    guard offset >= RecordFraming.linkBytes,
+      let header = RecordWalk.header(at: offset, in: segment)
     else { return nil }
     // Bytes have no padding, and lie before a record that was found.
     let bytes = unsafe segment.bytes
-    let link = bytes.extracting(recordOffset - RecordFraming.linkBytes..<recordOffset)
+    let link = bytes.extracting(offset - RecordFraming.linkBytes..<offset)
     func word(_ index: Int) -> UInt64 {
       // In bounds: a link is four words.
       unsafe link.unsafeLoadUnaligned(fromByteOffset: index * 8, as: UInt64.self)

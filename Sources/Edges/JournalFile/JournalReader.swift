@@ -1,4 +1,5 @@
 public import MartletRecord
+internal import Synchronization
 
 /// Reads a journal from its first record, proving every one; one segment is mapped at a time, or put
 /// together in memory when it was parted.
@@ -14,8 +15,12 @@ public struct JournalReader: ~Copyable {
   /// The next gap of the segment being read, and where it is; `Int.max` when there is none.
   private var gapIndex = 0
   private var gapOffset = Int.max
-  /// Whether the records of the segment were proven when it was put together.
-  private var isProven = false
+  /// Before this offset of the segment every record is proven: `Int.max` when that was done as it was put
+  /// together.
+  private var provenTo = 0
+  /// Who proves ahead of this reader, and how far that came in this segment; nil where none does.
+  private var ahead: ProofAhead?
+  private(set) var proof: ProvenSegment?
   /// What the segment being read says of the journal and of the build that wrote it.
   public private(set) var segment: SegmentHeader
   /// The record after the last whole one, when its writer died over it.
@@ -109,7 +114,28 @@ public struct JournalReader: ~Copyable {
     findGap(from: 0)
   }
 
-  deinit { loaded.close() }
+  deinit {
+    leaveSegment()
+    ahead?.stop()
+  }
+
+  /// Has the records behind this one proven on a second thread, ahead of `next`, which then goes on at their
+  /// word: for whoever has work of his own to do with each. What `next` gives and throws stays the same, at
+  /// the same record. Nothing where there is one processor.
+  ///
+  /// - Bounds: the rest of this segment and the whole of the next one.
+  public mutating func proveAhead() {
+    guard ahead == nil, let started = ProofAhead.start(store) else { return }
+    ahead = started
+    proof = started.begin(loaded, at: scanner.offset, after: scanner.chain)
+  }
+
+  /// To be called once for each segment.
+  private func leaveSegment() {
+    guard let proof else { return loaded.close() }
+    // Closed by the last of the two who lets it go.
+    proof.isLeft.store(true, ordering: .relaxed)
+  }
 
   /// The last record of these kinds in this segment, at or before a moment, by the headers alone.
   func walk(
@@ -172,8 +198,7 @@ public struct JournalReader: ~Copyable {
     tornTail = nil
     while true {
       if scanner.offset == gapOffset { passGap() }
-      let span = loaded.mapped.span
-      switch isProven ? scanner.follow(in: span) : scanner.next(in: span) {
+      switch step() {
       case .record(let found, let payload):
         place = payload
         header = found
@@ -190,6 +215,21 @@ public struct JournalReader: ~Copyable {
     }
   }
 
+  /// Moves behind the record that is due, which is proven already or is now.
+  private mutating func step() -> RecordOutcome {
+    let span = loaded.mapped.span
+    if scanner.offset >= provenTo, let proof { provenTo = proof.proven.load(ordering: .acquiring) }
+    if scanner.offset < provenTo {
+      let outcome = scanner.follow(in: span)
+      if case .record = outcome { return outcome }
+      if loaded.parts != nil { return outcome }
+    }
+    // Not proven, or wrong: what is to be said of it is said here.
+    let outcome = scanner.next(in: span)
+    proof?.reached.store(scanner.offset, ordering: .releasing)
+    return outcome
+  }
+
   /// Goes on behind market records that are not there, at the word of the links around them.
   private mutating func passGap() {
     guard let missing = loaded.parts?.gaps[gapIndex].gap else { return }
@@ -204,7 +244,7 @@ public struct JournalReader: ~Copyable {
     let gaps = loaded.parts?.gaps ?? []
     if offset == 0 {
       gapIndex = 0
-      isProven = loaded.parts != nil
+      provenTo = loaded.parts != nil ? .max : 0
     }
     while gapIndex < gaps.count, gaps[gapIndex].offset < offset { gapIndex += 1 }
     gapOffset = gapIndex < gaps.count ? gaps[gapIndex].offset : .max
@@ -213,17 +253,21 @@ public struct JournalReader: ~Copyable {
   /// Goes on with the next segment, if it has begun.
   private mutating func moveOn() throws(JournalFault) -> Bool {
     let number = loaded.mapped.number + 1
-    guard let candidate = try LoadedSegment.load(number, in: store) else {
+    let taken = ahead?.take(number)
+    var next = taken?.loaded
+    if next == nil { next = try LoadedSegment.load(number, in: store) }
+    guard let candidate = next else {
       // A hole is not the end.
       if try isBegun(number + 1) { throw .segmentMissing(file: store.path(number)) }
       return false
     }
+    func leave() { if taken == nil { candidate.close() } }
     var fresh = RecordScanner(hashing: LibraryHashing(), after: scanner.chain)
     let outcome = fresh.begin(segment: number, in: candidate.mapped.span)
     switch outcome {
     case .begun(let header):
       guard header.journalID == segment.journalID else {
-        candidate.close()
+        leave()
         throw .corrupt(
           SegmentFault(
             file: candidate.file(in: store),
@@ -234,28 +278,29 @@ public struct JournalReader: ~Copyable {
         )
       }
       do throws(JournalFault) { try checkFormer(of: candidate) } catch {
-        candidate.close()
+        leave()
         throw error
       }
-      loaded.close()
+      leaveSegment()
       loaded = candidate
+      proof = taken ?? ahead?.begin(candidate, at: fresh.offset, after: fresh.chain)
       scanner = fresh
       segment = header
       findGap(from: 0)
       return true
     case .unused:
-      candidate.close()
+      leave()
       if try isBegun(number + 1) { throw .segmentMissing(file: store.path(number)) }
       return false
     case .torn(let fault):
-      candidate.close()
+      leave()
       if try isBegun(number + 1) { throw .damaged(candidate.file(in: store), fault) }
       tornTail = SegmentFault(file: store.file(number), fault: fault)
       return false
     case .corrupt(let fault):
       let damage = JournalFault.damaged(candidate.file(in: store), fault).naming(
         buildIn: candidate.mapped.span)
-      candidate.close()
+      leave()
       throw damage
     }
   }

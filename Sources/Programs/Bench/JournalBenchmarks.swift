@@ -45,54 +45,71 @@ extension BenchSuite {
     return result
   }
 
-  /// `replay --verify` of a recorded day's journal, without the start of a process.
+  /// `replay --verify` of a journal of a recorded day's runs, without the start of a process; beside it, turn
+  /// by turn, the same without a thread that proves ahead.
   func replayFile() throws -> BenchResult {
     let day = try recordedDay()
     let path = "\(folder)/replayed"
     defer { discard(path) }
-    let records = try write(day, to: path)
+    let records = try write(day, runs: amount(30, small: 2), to: path)
     var watch = Stopwatch(pieces: 1)
     var rounds = Rounds()
+    var ratios: [Double] = []
+    var alone: [Double] = []
     var checksum = Checksum()
     for _ in 0..<amount(5, small: 1) {
-      watch.reset()
-      watch.start()
-      guard let fold = try JournalFold.whole(path), fold.difference == nil, fold.records == records
-      else { throw Fault("replay-file: the journal does not fold to what it holds") }
-      watch.stop(ops: Int(records))
+      var means: [Double] = []
+      for provesAhead in [false, true] {
+        watch.reset()
+        watch.start()
+        guard let fold = try JournalFold.whole(path, provesAhead: provesAhead),
+          fold.difference == nil, fold.records == records
+        else { throw Fault("replay-file: the journal does not fold to what it holds") }
+        watch.stop(ops: Int(records))
+        means.append(watch.summary().mean)
+        checksum.fold(fold.inputs)
+        checksum.fold(fold.compared)
+      }
       rounds.add(watch)
-      checksum.fold(fold.inputs)
-      checksum.fold(fold.compared)
+      alone.append(means[0])
+      ratios.append(means[1] / means[0])
     }
     var result = rounds.result("replay-file", checksum: checksum.value)
     if let mean = result.nanosecondsPerOp, mean > 0 {
       result.remark("\(Int64(1_000_000_000 / mean)) records/s")
       result.remark(goal("mean", mean, atMost: 1_000))
+      result.remark(
+        "\(Int64((Rounds.median(ratios) * 100).rounded())) % of its time on one thread"
+          + " (\(Int64(1_000_000_000 / Rounds.median(alone))) records/s)")
     }
     return result
   }
 
-  /// Writes a recorded day as the live program does.
+  /// Writes a recorded day as the live program does, again and again, each time as a run of its own.
   ///
   /// - Returns: how many records.
-  private func write(_ day: RecordedDay, to path: String) throws -> UInt64 {
+  private func write(_ day: RecordedDay, runs: Int, to path: String) throws -> UInt64 {
     var options = JournalOptions(build: "bench")
     options.sync = .atClose
-    let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
-    var driver = KernelDriver(
-      kernel: day.plan.makeKernel { $0.bookLag = RecordedDay.noLag },
-      sink: MappedJournal(writer: writer))
-    let plan = day.plan.record()
-    _ = try driver.sink.writer.append(
-      kind: RecordKind(JournalKind.start), time: RecordedDay.start, payload: plan.span)
-    for entry in day.entries where entry.kind == JournalKind.input {
-      guard let (input, start) = InputCoding.read(entry.payload.span) else {
-        throw Fault("an unreadable input in the recorded day")
+    var last: UInt64 = 0
+    for _ in 0..<runs {
+      let writer = try JournalWriter.open(folder: path, options: options, at: RecordedDay.start)
+      var driver = KernelDriver(
+        kernel: day.plan.makeKernel { $0.bookLag = RecordedDay.noLag },
+        sink: MappedJournal(writer: writer))
+      let plan = day.plan.record()
+      _ = try driver.sink.writer.append(
+        kind: RecordKind(JournalKind.start), time: RecordedDay.start, payload: plan.span)
+      for entry in day.entries where entry.kind == JournalKind.input {
+        guard let (input, start) = InputCoding.read(entry.payload.span) else {
+          throw Fault("an unreadable input in the recorded day")
+        }
+        try driver.feed(
+          input, bytes: entry.payload.span.extracting(start..<entry.payload.count), at: entry.time)
       }
-      try driver.feed(
-        input, bytes: entry.payload.span.extracting(start..<entry.payload.count), at: entry.time)
+      last = driver.sink.writer.nextSequence - 1
     }
-    return driver.sink.writer.nextSequence - 1
+    return last
   }
 
   /// Writes a journal of `records` records: a bot trades until its memories are full, a tenth of the

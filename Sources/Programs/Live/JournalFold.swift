@@ -55,14 +55,17 @@ public struct JournalFold: ~Copyable {
 
   /// Folds a journal from its first record.
   ///
-  /// - Parameter moment: where to stop; nil for the end.
+  /// - Parameters:
+  ///   - moment: where to stop; nil for the end.
+  ///   - provesAhead: whether a second thread proves the records ahead of the fold. What comes out is the
+  ///     same.
   /// - Returns: nil when it begins later.
   /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
   public static func whole(
-    _ folder: String, to moment: JournalMoment? = nil
+    _ folder: String, to moment: JournalMoment? = nil, provesAhead: Bool = true
   ) throws -> JournalFold? {
     let reader = try JournalReader.open(folder: folder)
-    return try fold(reader, in: folder, to: moment)
+    return try fold(reader, in: folder, to: moment, provesAhead: provesAhead)
   }
 
   /// Folds a journal from the last state that it holds before `moment`, and takes that at its word.
@@ -78,7 +81,8 @@ public struct JournalFold: ~Copyable {
   }
 
   private static func fold(
-    _ opened: consuming JournalReader, in folder: String, to moment: JournalMoment?
+    _ opened: consuming JournalReader, in folder: String, to moment: JournalMoment?,
+    provesAhead: Bool = true
   ) throws -> JournalFold? {
     var reader = opened
     if reader.header == nil { _ = try reader.next() }
@@ -86,6 +90,7 @@ public struct JournalFold: ~Copyable {
       throw Fault(description: "\(folder): has no record")
     }
     if let moment, !moment.reaches(head) { return nil }
+    if provesAhead { reader.proveAhead() }
     var fold = try begin(head, copy(reader.payload), in: folder)
     fold.note(head)
     fold.digest = reader.chain.link
