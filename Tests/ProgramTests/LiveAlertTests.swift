@@ -38,6 +38,28 @@ import Testing
     alerts.take(note, at: moment(second), isStopping: false, isKnownOrder: { true })
   }
 
+  @Test("a journal file that cannot be packed is told once, and then every hour while it lasts")
+  func packingThatFails() throws {
+    let alerts = try Self.alerts(try EventLoop())
+    defer { alerts.finish() }
+    var told: [Int64] = []
+    // Looked at twice a second by the bot; here every minute, for three hours and a half.
+    for minute in Int64(0)..<210 {
+      let before = alerts.shown.count
+      alerts.set(
+        .journalPacking, "journal", "00000001.mjd.new: the disk is full", "", holds: true,
+        at: Self.moment(minute * 60))
+      alerts.repeatDue(at: Self.moment(minute * 60))
+      if alerts.shown.count > before { told.append(minute) }
+    }
+    #expect(told == [0, 60, 120, 180])
+    #expect(alerts.shown.allSatisfy { $0.severity == .warning })
+    #expect(alerts.shown.last?.text.contains("00000001.mjd.new") == true)
+    alerts.clear(
+      .journalPacking, "journal", "full files are packed again", at: Self.moment(12_600))
+    #expect(alerts.shown.last?.text.contains("cleared") == true && alerts.shown.count == 5)
+  }
+
   @Test("M89: every task whose tries run out reaches a person, and its end")
   func retriesThatRunOut() throws {
     let alerts = try Self.alerts(try EventLoop())

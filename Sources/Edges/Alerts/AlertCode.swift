@@ -1,3 +1,5 @@
+public import MartletBase
+
 /// How soon a person must look.
 public enum AlertSeverity: String, CaseIterable, Sendable {
   case info, warning, critical
@@ -12,6 +14,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case journal
   case journalRoom = "journal-room"
   case journalHead = "journal-head"
+  case journalPacking = "journal-packing"
   case keyRefused = "key-refused"
   case deadManLost = "dead-man-lost"
   case deadManRefresh = "dead-man-refresh"
@@ -63,8 +66,10 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete, .stopInert,
       .stopUnfilled:
       .critical
-    case .journalHead, .deadManRefresh, .deadManMissing, .tradesSilent, .streamLost, .bookUntrusted,
-      .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort, .orderNeverArrived,
+    case .journalHead, .journalPacking, .deadManRefresh, .deadManMissing, .tradesSilent,
+      .streamLost,
+      .bookUntrusted, .orderInDoubt, .orderRefused, .riskRefused, .tradeBalanceShort,
+      .orderNeverArrived,
       .ledgerUnchecked, .ledgerAdjusted, .quota, .calendarSet, .nonceRefused,
       .messageUnreadable, .foreignOrder, .cleanSlate, .venueError, .requestFailed, .marketClosed,
       .strategyIdle, .stopRearmed, .alertSink:
@@ -76,7 +81,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
   /// Whether it is a state, which ends with one line of its own, or something that happened.
   public var hasEnd: Bool {
     switch self {
-    case .halted, .journalRoom, .journalHead, .deadManLost, .deadManRefresh, .deadManAbandoned,
+    case .halted, .journalRoom, .journalHead, .journalPacking, .deadManLost, .deadManRefresh,
+      .deadManAbandoned,
       .bookSilent, .tradesSilent,
       .privateSilent, .streamLost, .bookUntrusted, .orderInDoubt, .ledgerDiffers, .quotaBreaker,
       .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .stopInert,
@@ -93,6 +99,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
       false
     }
   }
+
+  /// What goes on is told again no sooner than this, however short `[alerts] repeat` is.
+  public var leastInterval: TimeSpan { self == .journalPacking ? AlertCode.patience : .zero }
+
+  /// Of what endangers nothing for many hours.
+  private static let patience = TimeSpan.seconds(3_600)
 
   /// What it means, what Martlet has done by the time it is told, and what is left to a person.
   public var text: (means: String, done: String, todo: String) {
@@ -120,6 +132,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "the journal's head cannot be kept apart from it",
         "goes on; the head that was kept before still holds, so a cut behind it could not be told",
         "make room or repair the disk that has the user's state folder"
+      )
+    case .journalPacking:
+      (
+        "a full file of the journal cannot be packed, or an old one of market frames not removed",
+        "goes on trading; the file stays whole, is tried again every 10 s and takes more room meanwhile; one that does not prove itself is left as it is until the next start",
+        "make room or repair the disk; where the alert names damage, `./martlet journal verify` and keep a copy of the file"
       )
     case .keyRefused:
       (

@@ -102,7 +102,9 @@ public struct AlertTable: Sendable {
     entries.firstIndex { $0.code == code && $0.subject == subject }
   }
 
-  private func isDue(_ entry: Entry, at now: Timestamp) -> Bool { now - entry.toldAt >= interval }
+  private func isDue(_ entry: Entry, at now: Timestamp) -> Bool {
+    now - entry.toldAt >= max(interval, entry.code.leastInterval)
+  }
 
   private mutating func tell(_ index: Int, at now: Timestamp) -> Alert {
     entries[index].toldAt = now

@@ -131,6 +131,7 @@ private struct Output: ~Copyable {
     }
     latency("frame_to_order_us", status.frameToOrder)
     text("journal", status.journalPath)
+    text("journal_warning", status.journalWords)
     text("exchange", status.exchangeAddress)
     list("alerts", status.alerts.suffix(BotStatus.maxAlerts)) { out, alert in
       out.number("time_ms", alert.time.milliseconds)

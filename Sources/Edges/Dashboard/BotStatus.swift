@@ -178,6 +178,8 @@ public struct BotStatus: Equatable, Sendable {
   public var frameToOrder: Latency?
 
   public var journalPath = ""
+  /// What is wrong with how it is kept while trading goes on; nil when nothing is.
+  public var journalWords: String?
   public var exchangeAddress = ""
   /// Oldest first.
   public var alerts: [Alert] = []

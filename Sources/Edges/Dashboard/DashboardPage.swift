@@ -65,7 +65,7 @@ enum DashboardPage {
         <div class="scroll" tabindex="0" role="log" aria-labelledby="h-alerts"><table><tbody id="alerts"></tbody></table></div>
       </section>
     </main>
-    <footer><p>Journal <code id="journal"></code></p><p>Exchange <code id="exchange"></code></p><p>Read-only</p></footer>
+    <footer><p>Journal <code id="journal"></code> <span id="journal_warning" hidden></span></p><p>Exchange <code id="exchange"></code></p><p>Read-only</p></footer>
     </body>
     </html>
     """#
@@ -227,6 +227,8 @@ enum DashboardPage {
       rows('alerts', s.alerts.length ? [...s.alerts].reverse() : [{ none: true }], a => a.none ? [['none', 'dim']]
         : [[clock(a.time_ms), 'dim'], [a.text, ({ warning: 'warn', critical: 'sell' })[a.severity] ?? '']]);
       put('journal', s.journal);
+      at('journal_warning').hidden = !s.journal_warning;
+      put('journal_warning', s.journal_warning || '');
       put('exchange', s.exchange);
     };
 

@@ -109,12 +109,12 @@ public struct JournalWriter: ~Copyable {
   public var head: RecordLink { chain.link }
   /// The sequence up to which records are on disk by the work of the sync thread.
   public var syncedSequence: UInt64 { supply.synced.load(ordering: .acquiring) }
-  /// Why the next segment could not be made ready, long before it is needed, or why full ones could not be
-  /// put away.
-  public var warning: JournalFault? { supply.warning }
-  /// Why there is no next segment, and none but that: once the one being written is full, nothing more is
-  /// taken.
+  /// Why the next segment could not be made ready, long before it is needed: once the one being written is
+  /// full, nothing more is taken.
   public var roomWarning: JournalFault? { supply.roomWarning }
+  /// Why full segments are not put away, or old market files not let go, as `JournalOptions.parting` asks: they
+  /// stay whole and are tried again, but for those that do not prove themselves.
+  public var partWarning: JournalFault? { supply.partWarning }
   /// Why the head is not kept apart as `JournalOptions.heads` is asked to; the one kept before holds.
   public var headWarning: JournalFault? { supply.headWarning }
 

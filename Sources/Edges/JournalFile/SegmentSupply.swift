@@ -91,19 +91,19 @@ final class SegmentSupply: @unchecked Sendable {
     return ready
   }
 
-  /// Why the next segment is not ready, if that is known already: the disk will be full. Or why full
-  /// segments stay as they are.
-  var warning: JournalFault? {
-    monitor.lock()
-    defer { monitor.unlock() }
-    return nextFault ?? partFault
-  }
-
-  /// The first of the two alone: with the segment being written the journal ends, for now.
+  /// Why the next segment is not ready, if that is known already: with the segment being written the
+  /// journal ends, for now.
   var roomWarning: JournalFault? {
     monitor.lock()
     defer { monitor.unlock() }
     return nextFault
+  }
+
+  /// Why full segments stay as they are.
+  var partWarning: JournalFault? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return partFault
   }
 
   /// Why the journal's head is not kept apart as it should be; nil while it is.

@@ -207,6 +207,7 @@ enum ControlCommand {
         text += ", armed again \(losses) \(losses == 1 ? "time" : "times")"
       }
     }
+    if let warning = status["journal_warning"]?.text { text += "\n  journal   \(warning)" }
     if case .array(let alerts)? = status["alerts"] {
       for alert in alerts.suffix(5) {
         text += "\n  \(alert["severity"]?.text ?? "") \(alert["text"]?.text ?? "")"

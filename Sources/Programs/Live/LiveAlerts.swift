@@ -202,6 +202,11 @@ final class LiveAlerts {
     set(
       .strategyIdle, "strategy", complaint ?? "", "it trades again", holds: complaint != nil,
       at: now)
+    repeatDue(at: now)
+  }
+
+  /// Tells again what goes on and was told long ago.
+  func repeatDue(at now: Timestamp) {
     for alert in table.due(at: now) { tell(alert) }
   }
 

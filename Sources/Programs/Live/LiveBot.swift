@@ -254,6 +254,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
       feed(.journal(state))
     }
     lookAtHead(at: now)
+    lookAtPacking(at: now)
     guard journalState == .failed || (journalState == .short && driver.sink.writer.room < reserve)
     else { return }
     guard let tell = onJournalEnding else { return }
@@ -268,6 +269,21 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     } else {
       alerts.clear(.journalHead, "journal", "it is kept again", at: now)
     }
+  }
+
+  /// Trading does not depend on it: what cannot be put away stays as it was written.
+  private func lookAtPacking(at now: Timestamp) {
+    if let fault = driver.sink.writer.partWarning {
+      alerts.set(.journalPacking, "journal", "\(fault)", "", holds: true, at: now)
+    } else {
+      alerts.clear(.journalPacking, "journal", "full files are packed again", at: now)
+    }
+  }
+
+  /// What is wrong with how the journal is kept while trading goes on, for a person; nil when nothing is.
+  var journalWords: String? {
+    if let fault = driver.sink.writer.partWarning { return "full files are not packed: \(fault)" }
+    return driver.sink.writer.headWarning.map { "its head is not kept: \($0)" }
   }
 
   /// Room that the end of a run with all its orders and their last fills is sure to find.
@@ -290,7 +306,6 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
     switch journalState {
     case .sound: return nil
-    case .short where !isEndedByJournal: return nil
     case .short where !isEndedByJournal: return nil
     case .short:
       return

@@ -149,6 +149,7 @@ final class LiveReporter {
       status.frameToOrder = .init(p50: p50, p99: p99)
     }
     status.journalPath = configuration.journalFolder
+    status.journalWords = bot.journalWords
     status.exchangeAddress = configuration.whitebit.rest
     kernel.value(into: &status)
     status.stops = kernel.stops(at: status.now)

@@ -35,7 +35,7 @@ public final class DiskJournal {
   /// What was found there.
   public var recovery: JournalRecovery { writer.recovery }
   /// Why there will be no next segment.
-  public var warning: JournalFault? { writer.warning }
+  public var warning: JournalFault? { writer.roomWarning }
   /// Where the next record is due.
   public var place: (segment: UInt32, offset: Int) { writer.place }
 

@@ -21,7 +21,7 @@ import Testing
         "book_trusted", "orders", "orders_working", "fills", "counts", "position", "balances",
         "equity", "profit", "realized", "unrealized", "fees", "max_drawdown", "dead_man_left_ms",
         "dead_man_timeout_ms", "dead_man_timers", "stops", "nonce_lead_ms", "connections",
-        "frame_to_order_us", "journal", "exchange", "alerts",
+        "frame_to_order_us", "journal", "journal_warning", "exchange", "alerts",
       ])
     #expect(json["best_bid"]?.text == "61296.93")
     #expect(json["equity"]?.text == "100000.52648")

@@ -463,6 +463,45 @@ import Testing
     #expect(Self.files(path).filter { $0.hasSuffix(".mjl") }.count == 1)
   }
 
+  @Test(
+    "a file that the folder refuses is told, the writer goes on, and it is put away once it can be")
+  func aRefusedFile() throws {
+    let folder = TemporaryFolder(in: "/tmp")
+    var writer = try JournalWriter.open(
+      folder: folder.path, options: Self.options(JournalParting()), at: .zero)
+    // Nobody, not even root, can write a file where a folder is.
+    let obstacle = folder.path + "/00000001.mjd.new"
+    #expect(mkdir(obstacle, 0o700) == 0)
+    let payload = [UInt8](repeating: 7, count: 400)
+    var appended = 0
+    func append(_ writer: inout JournalWriter) throws {
+      _ = try writer.append(kind: Self.decision, time: .zero, payload: payload.span)
+      appended += 1
+      sched_yield()
+    }
+    // Bounded by the test's own time limit, here and below.
+    while writer.partWarning == nil { try append(&writer) }
+    #expect(
+      writer.partWarning
+        == .system(call: "open", path: obstacle, errno: EISDIR))
+    let whole = try #require(readFile(folder.path + "/00000001.mjl"))
+    // Trading goes on, over many more segments, and the warning lasts.
+    let number = writer.segmentNumber
+    while writer.segmentNumber < number + 5 {
+      try append(&writer)
+      #expect(writer.partWarning != nil && writer.roomWarning == nil && writer.syncFault == nil)
+    }
+    #expect(readFile(folder.path + "/00000001.mjl") == whole)
+    #expect(!Self.files(folder.path).contains { $0.hasSuffix(".mjd") || $0.hasSuffix(".mjm") })
+    rmdir(obstacle)
+    while writer.partWarning != nil { try append(&writer) }
+    try writer.close()
+    #expect(readFile(folder.path + "/00000001.mjd") != nil)
+    #expect(readFile(folder.path + "/00000001.mjl") == nil)
+    let result = try JournalReader.verify(folder: folder.path)
+    #expect(result.isSound && result.records == UInt64(appended) && result.parted > 0)
+  }
+
   @Test("a segment that does not prove itself stays as it is, and those behind it are put away")
   func aDamagedSegmentStays() throws {
     let folder = TemporaryFolder()
@@ -618,7 +657,7 @@ import Testing
       try fill(&writer, 6_000)
       try settle()
     }
-    #expect(writer.warning == nil)
+    #expect(writer.roomWarning == nil && writer.partWarning == nil)
     #expect(residentBytes() - before < 24 << 20)
     try writer.close()
     let result = try JournalReader.verify(folder: folder.path)

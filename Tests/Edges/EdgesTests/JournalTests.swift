@@ -211,7 +211,7 @@ import Testing
     _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: last.span)
     try writer.sync()
     #expect(writer.syncedSequence == 501)
-    #expect(writer.warning == nil)
+    #expect(writer.roomWarning == nil)
     try writer.close()
   }
 
@@ -488,7 +488,7 @@ import Testing
       Issue.record("\(String(describing: caught))")
       return
     }
-    #expect(writer.warning == caught)
+    #expect(writer.roomWarning == caught)
     let short: [UInt8] = [1]
     // What still fits in the segment is still taken.
     #expect(
@@ -517,14 +517,14 @@ import Testing
       _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
     } while writer.room < before
     // Bounded by the test's own time limit.
-    while writer.warning == nil { sched_yield() }
-    guard case .diskFull = writer.warning else {
-      Issue.record("\(String(describing: writer.warning))")
+    while writer.roomWarning == nil { sched_yield() }
+    guard case .diskFull = writer.roomWarning else {
+      Issue.record("\(String(describing: writer.roomWarning))")
       return
     }
     _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
     unlink(filled)
-    while writer.warning != nil { sched_yield() }
+    while writer.roomWarning != nil { sched_yield() }
     for _ in 0..<100 {
       _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
     }
