@@ -9,6 +9,8 @@ from local_exchange import KEY, MARTLET, ROOT
 
 ENDS = {"filled", "canceled", "rejected"}
 ROLES = {1: "maker", 2: "taker"}
+# Pushes that name an order's end or a fill of it; of the orders that rest, the third kind of news is that one does no more.
+TELLS_END = re.compile(r'"method": ?"(?:ordersExecuted_update"|deals_update"|ordersPending_update", ?"params": ?\[3,)')
 
 
 def finished(exchange, market="DBTC_DUSDT", path="order/history"):
@@ -73,7 +75,7 @@ class Journal:
         self.states = collections.defaultdict(list)
         self.fills = collections.defaultdict(list)  # By trade: its note, and whether a position moved by it.
         self.approved = {}  # When risk had let each order through.
-        self.told = {}  # By order: the last push that named its end or a fill of it, with its record; it may be held until lists are read,
+        self.told = {}  # By order: the last of those pushes, with its record; it may be held until lists are read,
         # by the next life too.
         self.answers = {}  # By order: the trade that was booked in the same turn before it was wished.
         self.frames = collections.Counter()  # By the whole second.
@@ -96,7 +98,7 @@ class Journal:
                 cause, said, last, booked = int(number), text, None, None
                 if text.startswith("input    frame "):
                     self.frames[int(moment[:10])] += 1
-                    if '"ordersExecuted_update"' in text[:60] or '"deals_update"' in text[:60]:
+                    if TELLS_END.search(text[:120]):
                         for order in re.findall(r'"(mt\w+)"', text):
                             self.told[order] = cause, text
                 elif " HTTP 429" in text[:60]:

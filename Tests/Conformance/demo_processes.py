@@ -477,7 +477,7 @@ def keyboard(checks):
 
     code, text, took, journal = at_terminal(impatient)
     checks.check("Ctrl-C again does not wait for an exchange that says nothing, and tells what may rest and for how long",
-                 code == 130 and took < 12 and "orders may rest" in text and "kill-switch cancels within" in text, (code, took, text[-600:]))
+                 code == 130 and took < 12 and "orders may rest" in text and "kill-switch takes off within" in text, (code, took, text[-600:]))
     checks.check("and the journal is sound", run("replay", "--verify", journal)[0] == 0, journal)
 
     def close(process, terminal, state):

@@ -1,4 +1,5 @@
 """A bot that ends in every way there is and starts again: what it remembers, what it asks about, and when it begins anew."""
+import datetime
 import glob
 import json
 import os
@@ -13,6 +14,7 @@ import time
 import another_build
 from audit import finished
 from demo_processes import MARTLET, run
+from fault_proxy import FaultProxy
 from local_exchange import Checks, Exchange, ROOT, until
 from operating import Bot, own
 
@@ -280,6 +282,7 @@ def right_taken_away(checks):
             begin(bot)
             trades = until(lambda: bot.is_trading(20), 20)
             kill(bot)
+            timer = exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"}, "turned-key", "turned-word")
             port, ca = exchange.port, exchange.ca
         with Exchange("--speed", "10", *account, "--read-only", plain=False, listen=f"127.0.0.1:{port}") as exchange:
             if exchange.ca != ca:
@@ -291,39 +294,111 @@ def right_taken_away(checks):
         said += open(os.path.join(folder, "errors")).read()
         checks.check("M37 a key that lost the right to trade meanwhile ends the next run at once, with what it lacks",
                      trades and ended and "goes on behind" in said and bot.process.returncode == 2, (trades, bot.process.returncode, f"{time.monotonic() - began:.1f} s", said[-600:]))
+        # The bot counts from the sending of what the exchange counts from its coming, in whole seconds.
+        former = re.search(r"20 orders of ours may rest there; this run has set no kill-switch timer that would take them off, and the one of the run before it r[au]ns? out at (\S+Z)", said)
+        checks.check("M82 and with the orders that may rest, and when the kill-switch of the run before it takes them off",
+                     former and timer and -3 < moment(former[1]) - int(timer[0]["cancellationTime"]) < 1, (timer, said[-600:]))
+
+
+WITHIN, RAN_OUT = re.compile(r"which the kill-switch takes off within (\d+) s"), re.compile(r"whose kill-switch timer ran out by (\S+Z): the exchange should have")
+# What the bot counts in beyond the exchange's own count: a refresh whose answer was lost may have come late, and seconds are whole.
+LATE = 10 + 1
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+class Turned:
+    """A bot whose exchange refuses its key from one moment on: it then reaches another one, which knows the key with another secret, while
+    the first, with the orders and the kill-switch, goes on."""
+
+    KEY, WORD = "turned-key", "turned-word"
+
+    @staticmethod
+    def account(word):
+        return ["--account", f"{Turned.KEY}:{word}", "--balance", "DBTC=10", "--balance", "DUSDT=1000000"]
+
+    def __init__(self, folder, first, second):
+        self.first, self.second, self.proxy, self.ends = first, second, FaultProxy(first.port), None
+        self.bot = Bot(folder, first, self.proxy)
+        # Without TLS: another exchange has another authority, and would not be believed.
+        change(self.bot, (f'ca = "{first.ca}"\n', ""))
+        with open(os.path.join(folder, "key"), "w") as file:
+            file.write(f"{Turned.KEY}:{Turned.WORD}\n")
+
+    def ask(self, path):
+        return self.first.post(path, {"market": "DBTC_DUSDT"}, Turned.KEY, Turned.WORD)
+
+    def resting(self):
+        return [row for row in self.ask("/api/v4/orders") if row["clientOrderId"].startswith("mt")]
+
+    def timer(self):
+        """When the first exchange cancels, in whole seconds, rounded down; None when it counts nothing."""
+        return next((int(row["cancellationTime"]) for row in self.ask("/api/v4/order/kill-switch/status")), None)
+
+    def turn(self, still):
+        """Of a bot that stood still for longer than it leaves the kill-switch alone, that is what asks first."""
+        if still:
+            self.bot.process.send_signal(signal.SIGSTOP)
+        self.proxy.upstream = self.second.port
+        self.proxy.cut()
+        time.sleep(0.3)  # Until the first exchange has read what had reached it.
+        self.ends = self.timer()
+        if still:
+            time.sleep(still)
+            self.bot.process.send_signal(signal.SIGCONT)
+
+    def wrong(self, text, told):
+        """What in words of the kill-switch, told at a time, is not as the exchange has it."""
+        if found := WITHIN.search(text):
+            by = told + int(found[1])
+            return None if self.ends <= by <= self.ends + LATE else f"within {found[1]} s of {told:.1f}, but the exchange counts until {self.ends}"
+        if found := RAN_OUT.search(text):
+            by = moment(found[1])
+            return None if self.ends <= by <= min(told, self.ends + LATE) else f"by {by} at {told:.1f}, but the exchange counts until {self.ends}"
+        return "no word of the kill-switch"
 
 
 def refused_while_running(checks):
-    """The venue takes the key away from a bot that trades: what it then says must be so."""
-    def account(word):
-        return ["--account", f"turned-key:{word}", "--balance", "DBTC=10", "--balance", "DUSDT=1000000"]
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Without TLS: another exchange has another authority, and would not be believed.
-        with Exchange("--speed", "10", *account("turned-word")) as exchange:
-            bot = Bot(folder, exchange)
-            change(bot, (f'ca = "{exchange.ca}"\n', ""))
-            with open(os.path.join(folder, "key"), "w") as file:
-                file.write("turned-key:turned-word\n")
+    """The venue takes the key away from a bot that trades: what it then says must be so, whichever of its threads hears of it first."""
+    for still, when in ((0, "in mid-trade"), (6, "as it wakes")):
+        with tempfile.TemporaryDirectory() as folder, Exchange("--speed", "10", *Turned.account(Turned.WORD)) as first, \
+                Exchange("--speed", "10", *Turned.account("another-word")) as second:
+            checks.tell(f"refused {when}")
+            turned = Turned(folder, first, second)
+            bot = turned.bot
             begin(bot)
             trades = until(lambda: bot.is_trading(20), 20)
-            port = exchange.port
-        with Exchange("--speed", "10", *account("another-word"), listen=f"127.0.0.1:{port}") as exchange:
-            refused = until(lambda: bot.told("key-refused"), 40)
-            until(lambda: bot.told("dead-man-abandoned"), 10)
-            checks.check("M82 a key that is refused while it trades is told as that, and not as a halt that somebody here could lift",
-                         trades and refused and not bot.told("halted") and bot.told("dead-man-abandoned"), [alert["code"] for alert in bot.alerts()])
+            turned.turn(still)
+            refused = until(lambda: bot.told("dead-man-abandoned"), 40) and until(lambda: bot.told("key-refused"), 10)
+            checks.check("M82 a key that is refused while it trades is told as that, and not as a halt that somebody here could lift, nor as orders being canceled",
+                         trades and refused and not bot.told("halted") and not bot.told("dead-man-lost"), [alert["code"] for alert in bot.alerts()])
+            said, wrong = {}, {}
+            for words in ("flatten --yes", "halt", "reconcile", "rearm --yes"):
+                said[words] = bot.say(*words.split())
+                wrong[words] = turned.wrong(said[words][2], time.time())
             resting = bot.status().get("orders_working", 0)
-            said = {words: bot.say(*words.split()) for words in ("flatten --yes", "halt", "reconcile", "rearm --yes")}
-            checks.check("M82 flatten, reconcile and rearm are refused with what may rest and for how long, and halt says that it cannot",
-                         [said[words][0] for words in ("flatten --yes", "halt", "reconcile", "rearm --yes")] == [3, 1, 3, 3]
-                         and all("refuses the key" in said[words][2] for words in said)
-                         and (resting == 0 or "kill-switch takes off within" in said["halt"][2]), (resting, said))
-            finish(bot)
-        lines = run("journal", "print", bot.journal)[1].splitlines()
-        first = next(number for number, line in enumerate(lines) if "halted: unauthorized" in line)
-        later = [line for line in lines[first:] if " effect " in line and " POST " in line]
-        checks.check("M82 and nothing private was asked any more", not later, later[:2])
+            checks.check("M82 refused while it trades, flatten, reconcile and rearm are refused, and halt says that it cannot",
+                         [said[words][0] for words in said] == [3, 1, 3, 3] and all("refuses the key" in said[words][2] for words in said), said)
+            checks.check("M82 refused while it trades, it tells how many orders may rest and when the kill-switch takes them off, as the exchange counts",
+                         resting and turned.ends and not any(wrong[words] or f"{resting} orders of ours may rest" not in said[words][2] for words in said if words != "rearm --yes"),
+                         (resting, wrong, said))
+            # The exchange looks at its timers many times a second.
+            gone = until(lambda: time.time() > turned.ends + 2 and not turned.resting(), 40)
+            checks.check("M82 refused while it trades, they are taken off when that is over", gone and turned.timer() is None, (turned.timer(), len(turned.resting())))
+            text = until(lambda: next((text for text in [bot.say("halt")[2]] if RAN_OUT.search(text)), ""), LATE + 5) or bot.say("halt")[2]
+            checks.check("M82 refused while it trades, it tells afterwards by when that was, and nothing is armed any more",
+                         RAN_OUT.search(text) and not turned.wrong(text, time.time()) and bot.status().get("dead_man_left_ms") is None, (text, turned.ends, bot.status()))
+            code, last = finish(bot)
+            told = [alert["what"] for alert in bot.told("ledger-unchecked")]
+            checks.check("M82 refused while it trades, it tells the same as it ends", code == 1 and len(told) == 1 and "refuses the key" in told[0]
+                         and RAN_OUT.search(told[0]) and not turned.wrong(told[0], time.time()), (code, last, told))
+            turned.proxy.close()
+            lines = run("journal", "print", bot.journal)[1].splitlines()
+            at = next(number for number, line in enumerate(lines) if "halted: unauthorized" in line)
+            later = [line for line in lines[at:] if " effect " in line and " POST " in line]
+            checks.check("M82 refused while it trades, it asks nothing private any more", not later, later[:2])
 
 
 if __name__ == "__main__":

@@ -21,19 +21,23 @@ final class DeadManRunner {
     /// By the monotonic clock: the two threads' calendars may have been set apart.
     case armed(until: Timestamp)
     case lost
+    /// Lost to us, because the venue refuses the key: its timers count on, and nobody can cancel before.
+    case lostKey
     case event(String)
     case raised(AlertCode, String)
     case cleared(AlertCode, String)
     /// The venue will not let our key count down.
     case refused(KeyProblem?)
-    /// Every market's timer as it is now.
+    /// Every market's timer as it is now, by the monotonic clock.
     case covers([WhiteBITDeadMan.Cover])
   }
 
   /// Until when the venue will not have canceled our orders; nil when it is not armed.
   private(set) var armedUntil: Timestamp?
-  /// Every market's timer as last told.
-  private(set) var covers: [WhiteBITDeadMan.Cover] = []
+  /// Every market's timer as last told, by the monotonic clock.
+  private var lastCovers: [WhiteBITDeadMan.Cover] = []
+  /// Until when the run before this one had its timers set; zero when it had none.
+  private let former: Timestamp
   private let worker: DeadManWorker
   private let commands: Mailbox<DeadManWorker.Command>
   private var thread: SystemThread?
@@ -50,10 +54,12 @@ final class DeadManRunner {
   private static let subject = "dead-man"
   private static let pulseInterval = TimeSpan.seconds(5)
 
+  /// - Parameter former: until when the run before this one had its timers set; zero when it had none.
   init(
     _ loop: EventLoop, plan: BotPlan, venue: VenueAddress, credentials: Credentials,
-    nonces: NonceClock, bot: LiveBot
+    nonces: NonceClock, bot: LiveBot, former: Timestamp
   ) throws {
+    self.former = former
     let settings = plan.configuration.deadMan
     let machine = try WhiteBITDeadMan(
       WhiteBITDeadMan.Parameters(
@@ -107,7 +113,17 @@ final class DeadManRunner {
     thread.join()
     self.thread = nil
     armedUntil = nil
-    covers = []
+    lastCovers = worker.covers()
+  }
+
+  /// Every market's timer as last told, by a clock that shows `now`; behind `stop` as it was left.
+  func covers(at now: Timestamp) -> [WhiteBITDeadMan.Cover] {
+    lastCovers.shifted(by: now - SystemClock.monotonic())
+  }
+
+  /// What becomes of orders that we cannot take off, as a clause behind “orders may rest”.
+  func fateOfOrders(at now: Timestamp) -> String {
+    KillSwitchWords.fate(covers(at: now), former: former, at: now)
   }
 
   private func hear(_ news: News, _ bot: LiveBot) {
@@ -126,11 +142,15 @@ final class DeadManRunner {
         .deadManLost, DeadManRunner.subject, "not armed any more: canceling our orders",
         at: bot.now())
       bot.feed(.venue(.deadManLost))
+    case .lostKey:
+      if !isAbandoned { armedUntil = nil }
+      bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
+      bot.feed(.venue(.deadManLost))
     case .refused(let problem):
       isRefused = true
       keyProblem = problem
       onRefused?()
-    case .covers(let covers): self.covers = covers
+    case .covers(let covers): lastCovers = covers
     case .event(let text): bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
     case .raised(let code, let text):
       bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
@@ -236,7 +256,8 @@ private final class DeadManWorker: @unchecked Sendable {
     body.append(bytes.span.extracting(request.body.indices))
     do {
       guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
-        return machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
+        return machine.failed(
+          request.id, isSent: false, at: clock.now(), effects: &effects, outcomes: &outcomes)
       }
       signer.sign(
         request.signing, body: ByteRange(start: 0, count: body.count), in: &body, nonce: nonce,
@@ -262,11 +283,14 @@ private final class DeadManWorker: @unchecked Sendable {
         } else {
           tell(.event("request failed: \(fault)"))
         }
-        machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
+        machine.failed(
+          request.id, isSent: fault.failure != .notSent, at: clock.now(), effects: &effects,
+          outcomes: &outcomes)
       }
     } catch {
       tell(.raised(.requestFailed, "request not sent: \(error)"))
-      machine.failed(request.id, at: clock.now(), effects: &effects, outcomes: &outcomes)
+      machine.failed(
+        request.id, isSent: false, at: clock.now(), effects: &effects, outcomes: &outcomes)
     }
   }
 
@@ -287,7 +311,7 @@ private final class DeadManWorker: @unchecked Sendable {
         var text = "the key was refused: HTTP \(status), code \(code)"
         if let keyProblem { text += ": \(keyProblem)" }
         tell(.raised(.keyRefused, text))
-        tell(.lost)
+        tell(.lostKey)
         tell(.refused(keyProblem))
       case .disarmed: tell(.event("disarmed"))
       case .disarmFailed:
@@ -295,13 +319,30 @@ private final class DeadManWorker: @unchecked Sendable {
       }
     }
     outcomes.removeAll(keepingCapacity: true)
-    if machine.covers != covers {
-      covers = machine.covers
-      tell(.covers(covers))
+    if machine.covers != told {
+      told = machine.covers
+      tell(.covers(covers()))
     }
   }
 
-  private var covers: [WhiteBITDeadMan.Cover] = []
+  private var told: [WhiteBITDeadMan.Cover] = []
+
+  /// Every market's timer by the monotonic clock. Of the thread alone, or behind its end.
+  func covers() -> [WhiteBITDeadMan.Cover] {
+    machine.covers.shifted(by: SystemClock.monotonic() - clock.now())
+  }
 
   private func tell(_ text: DeadManRunner.News) { news?.post(text) }
+}
+
+extension [WhiteBITDeadMan.Cover] {
+  /// The same by a clock that shows `span` more; what the venue said by its own clock stays.
+  fileprivate func shifted(by span: TimeSpan) -> [WhiteBITDeadMan.Cover] {
+    map { cover in
+      var moved = cover
+      if cover.armedUntil != .zero { moved.armedUntil = cover.armedUntil + span }
+      if cover.cancelsBy != .zero { moved.cancelsBy = cover.cancelsBy + span }
+      return moved
+    }
+  }
 }

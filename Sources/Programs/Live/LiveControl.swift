@@ -165,9 +165,7 @@ final class LiveControl: LocalServerDelegate {
     var words = "the exchange refuses the key, and nothing can be asked of it"
     if bot.workingOrders > 0 {
       words += "; \(bot.workingOrders) orders of ours may rest"
-      if let left = reporter?.deadManLeft {
-        words += ", which the kill-switch takes off within \((left.milliseconds + 999) / 1_000) s"
-      }
+      words += reporter?.fateOfOrders ?? ""
     }
     return (verb == .halt ? 1 : 3, words + "; put the key right and start the bot again")
   }

@@ -146,6 +146,7 @@ public final class LiveProgram {
     var kernel = plan.makeKernel()
     let key = "\(credentials.fingerprint)"
     let start = try goOn(&kernel, of: plan, key: key, in: &sink)
+    let formerTimer = kernel.session.armedUntil
     // A run that begins anew forgets what the last one knew, but not that somebody has to let it trade.
     let restraint =
       start == nil && !options.isFresh && sink.writer.recovery.lastSequence > 0
@@ -171,7 +172,8 @@ public final class LiveProgram {
       loop, driver: KernelDriver(kernel: kernel, sink: sink), plan: plan, key: key, start: start,
       venue: venue, signer: Signer(credentials), nonces: nonces, alerts: alerts)
     let deadMan = try DeadManRunner(
-      loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot)
+      loop, plan: plan, venue: venue, credentials: credentials, nonces: nonces, bot: bot,
+      former: formerTimer)
     let printer = try StatusPrinter(print: print)
     let reporter = LiveReporter(
       loop, bot: bot, plan: plan, deadMan: deadMan, startedAt: startedAt,
@@ -197,9 +199,9 @@ public final class LiveProgram {
     control.stop()
 
     let isClean = bot.isOver && bot.journalFault == nil && course.failure == nil
-    let doubt = isClean ? nil : doubt(bot, course, deadMan)
     // Disarmed only when nothing of ours rests; otherwise the venue's timer is our last friend.
     deadMan.stop(disarming: isClean)
+    let doubt = isClean ? nil : doubt(bot, course, deadMan)
     bot.stop()
     if let failure = course.failure {
       // A run that is started again and again must not set ever more nonces aside.
@@ -462,10 +464,7 @@ public final class LiveProgram {
       }
     if !bot.mayRest { return text + "; nothing of this run rests there" }
     text += "; \(bot.workingOrders) orders may rest there"
-    if let until = deadMan.armedUntil {
-      let left = max(until - bot.now(), .zero)
-      text += ", which its kill-switch cancels within \((left.milliseconds + 999) / 1000) s"
-    }
+    text += deadMan.fateOfOrders(at: bot.now())
     if bot.journalFault != nil {
       text +=
         "; ./martlet panic \(options.configurationPath) takes them off at once, without a journal"
@@ -501,6 +500,9 @@ public final class LiveProgram {
           + ((deadMan.keyProblem ?? bot.keyProblem).map { "\($0)" }
             ?? "expected a KEY:SECRET that it knows, with the right to read balances and to trade")
           + ", where it is now: \(plan.configuration.whitebit.key ?? plan.configuration.whitebit.spotKey ?? "nowhere")"
+          + (bot.workingOrders > 0
+            ? "; \(bot.workingOrders) orders of ours may rest there\(deadMan.fateOfOrders(at: bot.now()))"
+            : "")
       )
     case .noFunds:
       for shortage in MarketFit.shortages(

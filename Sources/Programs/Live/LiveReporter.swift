@@ -93,13 +93,18 @@ final class LiveReporter {
   // MARK: The status
 
   /// How long until the venue would cancel what rests; nil when it counts nothing.
-  var deadManLeft: TimeSpan? { deadManLeft(at: bot.now()) }
-
   private func deadManLeft(at now: Timestamp) -> TimeSpan? {
-    guard let until = deadMan.armedUntil else { return nil }
-    // One that nobody refreshes any more has run out.
-    return deadMan.isAbandoned && until <= now ? nil : max(until - now, .zero)
+    if deadMan.isAbandoned || deadMan.isRefused {
+      // Nobody refreshes it any more: it counts down to its end.
+      return deadMan.covers(at: now).map { $0.cancelsBy - now }.max().flatMap {
+        $0 > .zero ? $0 : nil
+      }
+    }
+    return deadMan.armedUntil.map { max($0 - now, .zero) }
   }
+
+  /// What becomes of orders that we cannot take off, as a clause behind “orders may rest”.
+  var fateOfOrders: String { deadMan.fateOfOrders(at: bot.now()) }
 
   func status() -> BotStatus {
     let kernel = KernelView(bot: bot)
@@ -133,7 +138,7 @@ final class LiveReporter {
     status.recentFills = bot.history.fills
     status.alerts = bot.alerts.shown
     status.deadManLeft = deadManLeft(at: status.now)
-    status.deadManTimers = deadMan.covers.map {
+    status.deadManTimers = deadMan.covers(at: status.now).map {
       .init(
         market: "\($0.market)",
         left: $0.armedUntil == .zero ? nil : max($0.armedUntil - status.now, .zero),

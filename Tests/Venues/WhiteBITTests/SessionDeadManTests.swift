@@ -71,6 +71,13 @@ import WhiteBITWire
       step { deadMan.failed(id, at: now, effects: &effects, outcomes: &outcomes) }
     }
 
+    func failUnsent(_ id: RequestID) {
+      waiting.removeAll { $0.id == id }
+      step {
+        deadMan.failed(id, isSent: false, at: now, effects: &effects, outcomes: &outcomes)
+      }
+    }
+
     /// Answers what waits as the venue would, unless a mishap takes it.
     func settle() {
       while let sent = waiting.first {
@@ -169,6 +176,69 @@ import WhiteBITWire
     harness.disarm()
     harness.settle()
     #expect(harness.deadMan.covers[0].cancellationTime == .zero)
+  }
+
+  @Test(
+    "M82 M66: by when the venue has canceled is known whatever becomes of the refreshes, and is never too early"
+  )
+  func canceledBy() throws {
+    let harness = try Harness()
+    var latest: Timestamp { harness.deadMan.covers[0].cancelsBy }
+    harness.start()
+    // Nobody knows whether it was set: nothing is promised.
+    harness.now = harness.now + .seconds(3)
+    harness.fail(harness.waiting[0].id)
+    #expect(latest == .zero)
+    harness.now = harness.now + .seconds(2)
+    harness.timer()
+    harness.now = harness.now + .milliseconds(800)
+    harness.settle()
+    #expect(latest == harness.now + .seconds(60), "counted from the answer")
+
+    // A refresh that never left us changes nothing; one whose reply was lost may be taken late.
+    harness.run(.seconds(44))
+    let before = latest
+    harness.mishap = { _ in true }
+    while harness.waiting.isEmpty {
+      harness.now = max(harness.now, harness.deadMan.nextDeadline)
+      harness.progress()
+      harness.timer()
+      if harness.waiting.first?.path.hasSuffix("status") == true { harness.settle() }
+    }
+    harness.failUnsent(harness.waiting[0].id)
+    #expect(latest == before)
+    harness.run(.seconds(2))
+    let sent = try #require(harness.sentAt.last)
+    #expect(latest == sent + .seconds(9 + 60) && harness.count(.lost(InstrumentID(0))) == 1)
+    #expect(harness.deadMan.armedUntil == .zero, "lost to us, but not to the venue")
+  }
+
+  @Test(
+    "M82: a key that is refused leaves what the venue counts; what the venue does not count is gone"
+  )
+  func refusedAndMissing() throws {
+    let harness = try Harness()
+    harness.start()
+    harness.settle()
+    let by = harness.now + .seconds(60)
+    harness.run(.seconds(44))
+    harness.now = harness.now + .seconds(1)
+    harness.progress()
+    harness.timer()
+    let refresh = try #require(harness.waiting.first { $0.path.hasSuffix("kill-switch") })
+    harness.answer(
+      refresh.id, 401, #"{"code":10,"message":"Unauthorized request.","errors":{}}"#)
+    #expect(harness.deadMan.covers[0].cancelsBy == by)
+    #expect(harness.count(.unauthorized(status: 401, code: 10)) == 1)
+
+    let other = try Harness()
+    other.start()
+    other.settle()
+    other.cancelsAt = [:]
+    other.mishap = { $0.outcomes.contains(.missing(InstrumentID(0))) }
+    other.run(.seconds(21))
+    #expect(other.count(.missing(InstrumentID(0))) == 1)
+    #expect(other.deadMan.covers[0].cancelsBy == .zero)
   }
 
   @Test("M69 C5: a 60 s timer is refreshed every 45 s, a 120 s timer every 90 s")

@@ -96,6 +96,9 @@ public struct WhiteBITDeadMan: Sendable {
     var armedUntil = Timestamp.zero
     /// When the venue cancels, by its own clock, as it last said; zero when it told of none.
     var cancellationTime = Timestamp.zero
+    /// When the venue has canceled at the latest, unless it is set again; zero when no timer is known
+    /// to have been set. Later than `armedUntil`: that counts from the sending, this from the answer.
+    var cancelsBy = Timestamp.zero
     var dueAt = Timestamp.distantFuture
     /// The request on its way; zero when there is none.
     var request: UInt64 = 0
@@ -151,13 +154,26 @@ public struct WhiteBITDeadMan: Sendable {
     public var armedUntil: Timestamp
     /// When the venue cancels, by its own clock, as it last said; zero when it told of none.
     public var cancellationTime: Timestamp
+    /// When the venue has canceled at the latest, unless it is set again, also when nobody refreshes it
+    /// any more; zero when no timer is known to have been set.
+    public var cancelsBy: Timestamp
+
+    public init(
+      market: InlineText, armedUntil: Timestamp, cancellationTime: Timestamp, cancelsBy: Timestamp
+    ) {
+      self.market = market
+      self.armedUntil = armedUntil
+      self.cancellationTime = cancellationTime
+      self.cancelsBy = cancelsBy
+    }
   }
 
   /// Every market's timer, in the order the markets were given.
   public var covers: [Cover] {
     timers.map {
       Cover(
-        market: $0.symbol.market, armedUntil: $0.armedUntil, cancellationTime: $0.cancellationTime)
+        market: $0.symbol.market, armedUntil: $0.armedUntil, cancellationTime: $0.cancellationTime,
+        cancelsBy: $0.cancelsBy)
     }
   }
 
@@ -234,7 +250,7 @@ public struct WhiteBITDeadMan: Sendable {
       if case .accepted = verdict.outcome, isTaken(told, index) {
         succeed(index, told, at: now, outcomes: &outcomes)
       } else {
-        fail(index, at: now, outcomes: &outcomes)
+        fail(index, mayHaveActed: !verdict.isDenied, at: now, outcomes: &outcomes)
       }
     } else {
       return
@@ -247,8 +263,10 @@ public struct WhiteBITDeadMan: Sendable {
   }
 
   /// One of our requests has no reply.
+  ///
+  /// - Parameter isSent: something of it may have left us.
   public mutating func failed(
-    _ id: RequestID, at now: Timestamp, effects: inout VenueEffects,
+    _ id: RequestID, isSent: Bool = true, at now: Timestamp, effects: inout VenueEffects,
     outcomes: inout [Outcome]
   ) {
     if id.number == statusRequest {
@@ -256,7 +274,7 @@ public struct WhiteBITDeadMan: Sendable {
       statusDueAt = now + parameters.statusInterval
     } else if let index = timerIndex(of: id) {
       timers[index].request = 0
-      fail(index, at: now, outcomes: &outcomes)
+      fail(index, mayHaveActed: isSent, at: now, outcomes: &outcomes)
     } else {
       return
     }
@@ -289,7 +307,7 @@ public struct WhiteBITDeadMan: Sendable {
     for index in 0..<timers.count
     where timers[index].request != 0 && timers[index].sentAt + lateAfter <= now {
       timers[index].request = 0
-      fail(index, at: now, outcomes: &outcomes)
+      fail(index, mayHaveActed: true, at: now, outcomes: &outcomes)
     }
     if statusRequest != 0 && statusSentAt + lateAfter <= now {
       statusRequest = 0
@@ -363,6 +381,7 @@ public struct WhiteBITDeadMan: Sendable {
       if timers[index].dueAt <= now { return }
       timers[index].armedUntil = .zero
       timers[index].cancellationTime = .zero
+      timers[index].cancelsBy = .zero
       timers[index].isRemoved = true
       finishDisarming(outcomes: &outcomes)
       return
@@ -372,12 +391,25 @@ public struct WhiteBITDeadMan: Sendable {
       timers[index].sentAt + .seconds(parameters.timeoutSeconds)
     timers[index].dueAt = timers[index].sentAt + parameters.refresh
     timers[index].cancellationTime = told?.cancellationTime ?? .zero
+    timers[index].cancelsBy = now + .seconds(parameters.timeoutSeconds)
     let after = armedUntil
     if after != before && after != .zero { outcomes.append(.armed(until: after)) }
   }
 
-  private mutating func fail(_ index: Int, at now: Timestamp, outcomes: inout [Outcome]) {
+  /// How long after it was sent a request can still set a timer: the venue refuses one by its nonce then.
+  private static let latestArrival = TimeSpan.seconds(9)
+
+  /// - Parameter mayHaveActed: nobody knows whether the venue has set the timer.
+  private mutating func fail(
+    _ index: Int, mayHaveActed: Bool, at now: Timestamp, outcomes: inout [Outcome]
+  ) {
     let id = timers[index].symbol.instrument
+    if mayHaveActed, phase == .running, timers[index].cancelsBy != .zero {
+      timers[index].cancelsBy = max(
+        timers[index].cancelsBy,
+        timers[index].sentAt + WhiteBITDeadMan.latestArrival
+          + .seconds(parameters.timeoutSeconds))
+    }
     if phase == .disarming && timers[index].dueAt <= now { return }  // An old refresh.
     timers[index].failures = min(timers[index].failures + 1, .max - 1)
     let failures = timers[index].failures
@@ -431,7 +463,18 @@ public struct WhiteBITDeadMan: Sendable {
       outcomes.append(.missing(timers[index].symbol.instrument))
       timers[index].armedUntil = .zero
       timers[index].cancellationTime = .zero
+      timers[index].cancelsBy = .zero
       timers[index].dueAt = now
+    }
+  }
+}
+
+extension Faults.Verdict {
+  /// Whether the venue itself says that it has not done what was asked.
+  fileprivate var isDenied: Bool {
+    switch outcome {
+    case .refused, .backOff, .stop: isInVenuesWords
+    case .accepted, .inDoubt: false
     }
   }
 }
