@@ -131,6 +131,26 @@ def read_only(checks, bot, exchange):
     trades_again(checks, bot, "a disk that becomes read-only")
 
 
+def packing_refused(checks, bot, refused):
+    """A full file that cannot be packed is told, and nothing else comes of it. Files are packed once two newer ones are full."""
+    name = "a file that cannot be packed"
+    told = until(lambda: bot.told("journal-packing"), 120)
+    checks.check(f"{name}: the alert says which, and why", told and "/00000001.mj" in told[0]["what"] and ("read-only" in told[0]["what"]
+                 or "Is a directory" in told[0]["what"]) and told[0]["severity"] == "warning", (told, bot.said()[-500:]))
+    # Tried again, if at first the disk was still the one that nobody may write to.
+    said = until(lambda: "00000001.mjd.new: open failed: Is a directory" in (bot.status().get("journal_warning") or ""), 30)
+    placed, status, words = bot.placed(), bot.status(), bot.say("status")[1]
+    checks.check(f"{name}: status says it", said and "journal   full files are not packed" in words, (status, words))
+    checks.check(f"{name}: it goes on trading", bot.is_trading(20) and until(lambda: bot.placed() > placed, 30), bot.status())
+    checks.check(f"{name}: it is told once, and the file stays whole", len(bot.told("journal-packing")) == 1 and os.path.exists(os.path.join(bot.journal, "00000001.mjl"))
+                 and not os.path.exists(os.path.join(bot.journal, "00000001.mjd")), (bot.told("journal-packing"), os.listdir(bot.journal)))
+    os.rmdir(refused)
+    done = until(lambda: bot.told("journal-packing", "cleared"), 30)
+    checks.check(f"{name}: once it can be it is, and the alert ends", done and os.path.exists(os.path.join(bot.journal, "00000001.mjd"))
+                 and not os.path.exists(os.path.join(bot.journal, "00000001.mjl")) and bot.status().get("journal_warning") is None,
+                 (done, os.listdir(bot.journal), bot.status().get("journal_warning")))
+
+
 def to_the_end(checks, bot, exchange):
     bot.disk.fill()
     until(bot.is_holding, 120)
@@ -207,8 +227,12 @@ def main():
         try:
             begin(bot)
             checks.check("a bot trades with its journal on a small disk of its own", until(lambda: bot.is_trading(20), 30), bot.said())
+            # A folder where the first packed file is to be written: not even root can write it.
+            refused = os.path.join(bot.journal, "00000001.mjd.new")
+            os.mkdir(refused)
             full(checks, bot, exchange)
             read_only(checks, bot, exchange)
+            packing_refused(checks, bot, refused)
             to_the_end(checks, bot, exchange)
             code, last = finish(bot)
             checks.check("it ends in order: 0", code == 0 and last.get("reconciled") is True, (code, last))

@@ -87,6 +87,11 @@ final class LiveAlerts {
     }
   }
 
+  /// What goes on does so for another reason: the next line says it.
+  func reword(_ code: AlertCode, _ subject: String, _ what: String) {
+    table.reword(code, subject, what)
+  }
+
   func isActive(_ code: AlertCode, _ subject: String) -> Bool { table.isActive(code, subject) }
   func active(_ code: AlertCode) -> [String] { table.active(code) }
 

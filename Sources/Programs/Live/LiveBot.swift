@@ -275,6 +275,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private func lookAtPacking(at now: Timestamp) {
     if let fault = driver.sink.writer.partWarning {
       alerts.set(.journalPacking, "journal", "\(fault)", "", holds: true, at: now)
+      alerts.reword(.journalPacking, "journal", "\(fault)")
     } else {
       alerts.clear(.journalPacking, "journal", "full files are packed again", at: now)
     }
