@@ -6,6 +6,31 @@ public protocol RecordHashing: Sendable {
   func crc32c(_ crc: UInt32, _ bytes: RawSpan) -> UInt32
   /// SHA-256 of the previous link, the header and the payload, one after the other.
   func link(after previous: RecordLink, header: RawSpan, payload: RawSpan) -> RecordLink
+  /// The links of two records at once.
+  ///
+  /// - Parameters:
+  ///   - firstHead: the 64 bytes before its payload: the link before it, and its header.
+  ///   - secondHead: the same of the second.
+  func links(
+    firstHead: RawSpan, firstPayload: RawSpan, secondHead: RawSpan, secondPayload: RawSpan
+  ) -> (RecordLink, RecordLink)
+}
+
+extension RecordHashing {
+  /// One after the other.
+  public func links(
+    firstHead: RawSpan, firstPayload: RawSpan, secondHead: RawSpan, secondPayload: RawSpan
+  ) -> (RecordLink, RecordLink) {
+    func link(_ head: RawSpan, _ payload: RawSpan) -> RecordLink {
+      // In bounds: a head is 64 bytes, a link the first half of them.
+      let words = unsafe head.unsafeLoadUnaligned(
+        fromByteOffset: 0, as: (UInt64, UInt64, UInt64, UInt64).self)
+      return self.link(
+        after: RecordLink(words: words), header: head.extracting(last: RecordFraming.headerBytes),
+        payload: payload)
+    }
+    return (link(firstHead, firstPayload), link(secondHead, secondPayload))
+  }
 }
 
 /// A record ready to be laid down: its header's words and its link.

@@ -104,6 +104,90 @@ public enum SegmentOutcome: Equatable, Sendable {
     unsafe step(in: segment.bytes, asFirst: false)
   }
 
+  /// Proves the records that follow, two at a time, and moves behind them.
+  ///
+  /// - Returns: how many; less than `limit` where one does not prove itself or none is, which `next` then
+  ///   tells.
+  @inlinable public mutating func advance(_ limit: Int, in segment: Span<UInt8>) -> Int {
+    // Bytes have no padding.
+    let bytes = unsafe segment.bytes
+    var count = 0
+    while count < limit {
+      if limit - count > 1, stepTwo(in: bytes) {
+        count += 2
+      } else if case .record = step(in: bytes, asFirst: false) {
+        count += 1
+      } else {
+        break
+      }
+    }
+    return count
+  }
+
+  /// A record of which all is in order but, perhaps, its link.
+  @usableFromInline struct Candidate {
+    @usableFromInline let kind: RecordKind
+    @usableFromInline let payload: Range<Int>
+    @usableFromInline let end: Int
+    @inlinable init(kind: RecordKind, payload: Range<Int>, end: Int) {
+      self.kind = kind
+      self.payload = payload
+      self.end = end
+    }
+  }
+
+  /// - Returns: whether both proved themselves; else nothing moved.
+  @inlinable mutating func stepTwo(in bytes: RawSpan) -> Bool {
+    let half = RecordFraming.linkBytes
+    guard position >= half, link(in: bytes, before: position) == proven.link,
+      let first = candidate(at: position, proven.nextSequence, in: bytes),
+      let second = candidate(at: first.end, proven.nextSequence + 1, in: bytes)
+    else { return false }
+    let links = hashing.links(
+      firstHead: bytes.extracting(position - half..<first.payload.lowerBound),
+      firstPayload: bytes.extracting(first.payload),
+      secondHead: bytes.extracting(first.end - half..<second.payload.lowerBound),
+      secondPayload: bytes.extracting(second.payload))
+    guard links.0 == link(in: bytes, before: first.end),
+      links.1 == link(in: bytes, before: second.end)
+    else { return false }
+    proven.accept(first.kind, links.0)
+    proven.accept(second.kind, links.1)
+    position = second.end
+    return true
+  }
+
+  @inlinable func candidate(
+    at offset: Int, _ sequence: UInt64, in bytes: RawSpan
+  ) -> Candidate? {
+    guard bytes.byteCount - offset >= RecordFraming.headerBytes else { return nil }
+    let words = header(in: bytes, at: offset)
+    guard
+      UInt32(truncatingIfNeeded: UInt64(littleEndian: words[0])) == RecordFraming.magicAndVersion
+    else { return nil }
+    let header = RecordHeader(words: words)
+    let length = Int(header.payloadBytes)
+    guard header.flags == 0, header.sequence == sequence, header.kind != .segment,
+      length <= RecordFraming.maximumPayloadBytes
+    else { return nil }
+    let whole = RecordFraming.recordBytes(payloadBytes: length)
+    guard whole <= bytes.byteCount - offset else { return nil }
+    let start = offset + RecordFraming.headerBytes
+    let checksum = RecordChain.checksum(
+      of: words, payload: bytes.extracting(start..<start + length), using: hashing)
+    let end = offset + whole
+    guard checksum == header.checksum,
+      isZero(bytes.extracting(start + length..<end - RecordFraming.linkBytes))
+    else { return nil }
+    return Candidate(kind: header.kind, payload: start..<start + length, end: end)
+  }
+
+  /// The link that ends at an offset, which is at least as long as it.
+  @inlinable func link(in bytes: RawSpan, before offset: Int) -> RecordLink {
+    let words = header(in: bytes, at: offset - RecordFraming.linkBytes)
+    return RecordLink(words: (words[0], words[1], words[2], words[3]))
+  }
+
   /// Moves behind the record at `offset` at its own word: for a segment whose records were proven when
   /// it was put together of its parts.
   @inlinable public mutating func follow(in segment: Span<UInt8>) -> RecordOutcome {

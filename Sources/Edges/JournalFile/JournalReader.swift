@@ -218,16 +218,24 @@ public struct JournalReader: ~Copyable {
   /// Moves behind the record that is due, which is proven already or is now.
   private mutating func step() -> RecordOutcome {
     let span = loaded.mapped.span
-    if scanner.offset >= provenTo, let proof { provenTo = proof.proven.load(ordering: .acquiring) }
+    if scanner.offset >= provenTo { prove(span) }
     if scanner.offset < provenTo {
       let outcome = scanner.follow(in: span)
       if case .record = outcome { return outcome }
       if loaded.parts != nil { return outcome }
     }
-    // Not proven, or wrong: what is to be said of it is said here.
-    let outcome = scanner.next(in: span)
-    proof?.reached.store(scanner.offset, ordering: .releasing)
-    return outcome
+    // No record, or a wrong one: what is to be said of it is said here.
+    return scanner.next(in: span)
+  }
+
+  /// Takes what was proven ahead, or proves some records at once where nobody is ahead.
+  private mutating func prove(_ span: Span<UInt8>) {
+    if let proof { provenTo = proof.proven.load(ordering: .acquiring) }
+    guard scanner.offset >= provenTo else { return }
+    var probe = scanner
+    _ = probe.advance(ProvenSegment.stride, in: span)
+    provenTo = probe.offset
+    proof?.reached.store(provenTo, ordering: .releasing)
   }
 
   /// Goes on behind market records that are not there, at the word of the links around them.

@@ -27,4 +27,31 @@ public struct LibraryHashing: RecordHashing {
     }
     return link
   }
+
+  /// Side by side, where the processor can.
+  public func links(
+    firstHead: RawSpan, firstPayload: RawSpan, secondHead: RawSpan, secondPayload: RawSpan
+  ) -> (RecordLink, RecordLink) {
+    precondition(
+      firstHead.byteCount == 64 && secondHead.byteCount == 64, "a head of another length")
+    var links: (first: RecordLink, second: RecordLink) = (.origin, .origin)
+    // All live through the call; the shim reads four and writes the 32 bytes of each of the last two.
+    unsafe firstHead.withUnsafeBytes { firstHead in
+      unsafe firstPayload.withUnsafeBytes { firstPayload in
+        unsafe secondHead.withUnsafeBytes { secondHead in
+          unsafe secondPayload.withUnsafeBytes { secondPayload in
+            unsafe withUnsafeMutableBytes(of: &links) { digests in
+              let start = unsafe digests.assumingMemoryBound(to: UInt8.self).baseAddress
+                .unsafelyUnwrapped
+              unsafe cmartlet_sha256_of_two(
+                firstHead.baseAddress.unsafelyUnwrapped, firstPayload.baseAddress,
+                firstPayload.count, start, secondHead.baseAddress.unsafelyUnwrapped,
+                secondPayload.baseAddress, secondPayload.count, start + 32)
+            }
+          }
+        }
+      }
+    }
+    return links
+  }
 }

@@ -157,8 +157,9 @@ final class ProvenSegment: @unchecked Sendable {
 
   deinit { loaded.close() }
 
-  /// Records after which a reader is told how far it came.
-  private static let stride = 64
+  /// Records that are proven at a time, before anybody is told: few enough to be in the nearest cache still
+  /// when they are read.
+  static let stride = 32
 
   /// Proves up to the first place that is no whole record.
   func prove() {
@@ -166,22 +167,15 @@ final class ProvenSegment: @unchecked Sendable {
     guard loaded.parts == nil else { return }
     let span = loaded.mapped.span
     var scanner = RecordScanner(hashing: LibraryHashing(), after: start.chain, at: start.offset)
-    var isRecord = true
-    while isRecord, !isLeft.load(ordering: .relaxed) {
+    while !isLeft.load(ordering: .relaxed) {
       let overtaken = reached.load(ordering: .acquiring)
       if overtaken > scanner.offset {
         guard let chain = RecordWalk.chain(at: overtaken, in: span) else { return }
         scanner.skip(to: overtaken, after: chain)
       }
-      var count = 0
-      while isRecord, count < ProvenSegment.stride {
-        guard case .record = scanner.next(in: span) else {
-          isRecord = false
-          break
-        }
-        count += 1
-      }
+      let count = scanner.advance(ProvenSegment.stride, in: span)
       proven.store(scanner.offset, ordering: .releasing)
+      if count < ProvenSegment.stride { return }
     }
   }
 }

@@ -26,6 +26,41 @@ import Testing
     #expect(walk.chain == sketch.chain)
   }
 
+  @Test("proving many at a time comes exactly as far as one by one, whatever is changed or cut")
+  func manyAtATime() {
+    var sketch = JournalSketch(segmentBytes: 1536)
+    for length in [5, 0, 90, 64, 8, 33, 7] {
+      sketch.add(payload: (0..<length).map { UInt8(truncatingIfNeeded: $0 * 11 + length) })
+    }
+    func check(_ bytes: [UInt8], _ limit: Int, _ note: String) {
+      var one = RecordScanner(hashing: PlainHashing())
+      guard case .begun = one.begin(segment: 1, in: bytes.span) else { return }
+      var many = one
+      var count = 0
+      while count < limit, case .record = one.next(in: bytes.span) { count += 1 }
+      #expect(many.advance(limit, in: bytes.span) == count, "\(note)")
+      #expect(many.offset == one.offset && many.chain == one.chain, "\(note)")
+      #expect(many.next(in: bytes.span) == one.next(in: bytes.span), "\(note)")
+    }
+    for limit in 0...9 { check(sketch.padded, limit, "the first \(limit)") }
+    for index in sketch.bytes.indices {
+      var bytes = sketch.padded
+      bytes[index] ^= 1 << UInt8(index % 8)
+      check(bytes, 9, "byte \(index) changed")
+      check(Array(sketch.bytes[..<index]), 9, "cut at \(index)")
+    }
+    // A record left out, and one told twice.
+    for record in 1..<sketch.starts.count {
+      let end = record + 1 < sketch.starts.count ? sketch.starts[record + 1] : sketch.bytes.count
+      let piece = sketch.starts[record]..<end
+      check(
+        Array(sketch.bytes[..<piece.lowerBound] + sketch.bytes[end...]), 9, "\(record) left out")
+      check(
+        Array(sketch.bytes[..<end] + sketch.bytes[piece] + sketch.bytes[end...]), 9,
+        "\(record) twice")
+    }
+  }
+
   @Test func theHeaderLiesAsItsPageSays() {
     var header = RecordHeader(
       kind: RecordKind(0x0201), lane: RecordLane(3), sequence: 0x0807_0605_0403_0201,

@@ -113,6 +113,30 @@ import Testing
     }
   }
 
+  /// Two links at once are what the library makes of each: bodies of every length up to a thousand, each beside
+  /// one of another.
+  @Test func linksMadeTogetherAgree() {
+    var random = SeededRandom(seed: 17)
+    let bytes = (0..<4_096).map { _ in UInt8.random(in: 0...255, using: &random) }
+    func empty() -> [UInt8] { [UInt8](repeating: 0, count: 32) }
+    var (one, two, first, second) = (empty(), empty(), empty(), empty())
+    for length in 0...1_000 {
+      let other = Int.random(in: 0...1_000, using: &random)
+      let (at, next) = (length % 61, 2_000 + other % 67)
+      bytes.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return }
+        cmartlet_sha256_of_two(
+          start + at, start + at + 64, length, &one, start + next, start + next + 64, other, &two)
+        cmartlet_sha256(start + at, 64 + length, &first)
+        cmartlet_sha256(start + next, 64 + other, &second)
+      }
+      #expect(one == first && two == second, "\(length) beside \(other)")
+    }
+    cmartlet_sha256_of_two(bytes, nil, 0, &one, bytes, nil, 0, &two)
+    cmartlet_sha256(bytes, 64, &first)
+    #expect(one == first && two == first)
+  }
+
   @Test func twoPiecesAreOnePayload() throws {
     let one = TemporaryFolder()
     let two = TemporaryFolder()

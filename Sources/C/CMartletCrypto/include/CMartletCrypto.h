@@ -22,6 +22,13 @@ void cmartlet_sha256_of_three(const void *_Nullable first, size_t first_length,
                               const void *_Nullable third, size_t third_length,
                               uint8_t *digest);
 
+/* SHA-256 of two messages at once, each of 64 bytes and a body: two links, whose work the processor
+   does side by side where it has instructions for SHA-256, in two thirds of the time. */
+void cmartlet_sha256_of_two(const void *first, const void *_Nullable first_body,
+                            size_t first_length, uint8_t *first_digest, const void *second,
+                            const void *_Nullable second_body, size_t second_length,
+                            uint8_t *second_digest);
+
 /* SHA-256 of bytes that come in pieces: begin, add each, end. */
 typedef struct cmartlet_sha256_state {
   uint64_t words[14];
