@@ -84,4 +84,33 @@ import WhiteBITSession
         .proofFailed(.notTold, order: found.clientOrderID, trade: found.tradeID)))
     scenario.expectSoundEnd(&world)
   }
+
+  @Test("M63: at twenty fills a second, rows that are read before their pushes raise no alarm")
+  func rowsBeforeTheirPushes() throws {
+    var scenario = WhiteBITScenario.grid()
+    scenario.session = { $0.proofInterval = .seconds(10) }
+    var world = try scenario.running()
+    // What the stream tells may come this much behind what a reply tells.
+    world.jitter = .milliseconds(15)
+    let end = world.now + .seconds(200)
+    var side = Side.sell
+    while world.now < end {
+      world.meet(side, price: side == .sell ? "59950" : "60000", amount: "0.001")
+      side = side == .sell ? .buy : .sell
+      world.run(for: .milliseconds(50))
+    }
+    scenario.expectSoundEnd(&world)
+    var proven: Int64 = 0
+    var proofs = 0
+    for notice in notices(world) {
+      guard case .proofHeld(let count) = notice else {
+        Issue.record("\(notice)")
+        continue
+      }
+      proofs += 1
+      proven += count
+    }
+    #expect(proofs >= 12 && proven == 4_000 && fills(world).count == 4_000)
+    #expect(!fills(world).contains { $0.source == .history })
+  }
 }

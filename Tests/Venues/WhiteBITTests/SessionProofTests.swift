@@ -131,6 +131,117 @@ import WhiteBITWire
     #expect(notices(venue) == [.proofHeld(fills: 1)])
   }
 
+  /// Brings a session to a proof, and fills an order whose row is read before any word of it.
+  private func rowFirst(_ venue: SessionHarness) -> WireFill {
+    venue.fills.append(fill(venue))
+    while !venue.isWaiting(Self.history) {
+      venue.settle()
+      venue.advance(by: .seconds(20))
+    }
+    let order = venue.order(venue.newID().description, filled: "0.001")
+    venue.push(order, .new)
+    let row = venue.fill(order, "0.001")
+    venue.fills.append(row)
+    venue.open.append(order)
+    venue.settle()
+    return row
+  }
+
+  @Test(
+    "M63: a row that is read before its push is no gap, whether the push comes at once or later")
+  func rowBeforeItsPush() throws {
+    for wait in [0, 30] as [Int64] {
+      let venue = live()
+      let row = rowFirst(venue)
+      #expect(!venue.booked.contains { $0.tradeID.low == row.tradeID })
+      venue.advance(by: .seconds(wait))
+      venue.push(row)
+      for _ in 0..<4 {
+        venue.advance(by: .seconds(30))
+        venue.settle()
+      }
+      #expect(notices(venue).first == .proofHeld(fills: 1))
+      passADay(venue)
+      var proven: Int64 = 0
+      for case .proofHeld(let count) in notices(venue) { proven += count }
+      #expect(proven == 2 && !notices(venue).contains { $0.isUrgent })
+      #expect(venue.booked.filter { $0.tradeID.low == row.tradeID }.map(\.source) == [.stream])
+    }
+  }
+
+  @Test("M63: a young row whose push never comes is booked and told of a minute later, not a day")
+  func rowWithoutAPush() throws {
+    let venue = live()
+    let row = rowFirst(venue)
+    for _ in 0..<2 {
+      venue.advance(by: .seconds(29))
+      venue.settle()
+    }
+    #expect(!venue.booked.contains { $0.tradeID.low == row.tradeID })
+    for _ in 0..<8 {
+      venue.advance(by: .seconds(2))
+      venue.settle()
+    }
+    #expect(notices(venue) == [.proofHeld(fills: 1), gap(.notTold, row)])
+    #expect(venue.booked.filter { $0.tradeID.low == row.tradeID }.map(\.source) == [.history])
+    venue.forget()
+    passADay(venue)
+    #expect(notices(venue) == [], "told once")
+  }
+
+  @Test("M63: an old row whose push comes between two readings is no gap")
+  func pushBetweenReadings() throws {
+    let venue = live()
+    venue.fills.append(fill(venue))
+    let order = venue.order(venue.newID().description, filled: "0.001")
+    venue.push(order, .new)
+    let row = venue.fill(order, "0.001")
+    venue.open.append(order)
+    venue.fills.append(row)
+    while !venue.isWaiting(Self.history) {
+      venue.settle()
+      venue.advance(by: .seconds(20))
+    }
+    venue.settle()
+    #expect(!venue.booked.contains { $0.tradeID.low == row.tradeID })
+    venue.push(row)
+    venue.advance(by: .seconds(2))
+    venue.settle()
+    #expect(notices(venue) == [.proofHeld(fills: 2)])
+    #expect(venue.booked.filter { $0.tradeID.low == row.tradeID }.map(\.source) == [.stream])
+  }
+
+  @Test(
+    "M63: rows that nobody told go over a snapshot, and more than are kept by name are found all the same"
+  )
+  func manyUntoldRows() throws {
+    let venue = live()
+    venue.fills.append(fill(venue))
+    while !venue.isWaiting(Self.history) {
+      venue.settle()
+      venue.advance(by: .seconds(20))
+    }
+    var rows: [UInt64] = []
+    for _ in 0..<150 {
+      let order = venue.order(venue.newID().description, filled: "0.001")
+      venue.push(order, .new)
+      venue.open.append(order)
+      let row = venue.fill(order, "0.001")
+      rows.append(row.tradeID)
+      venue.fills.append(row)
+    }
+    venue.settle()
+    let other = SessionHarness { $0.backoff = Backoff(jitter: .zero) }
+    var reader = SnapshotReader(venue.snapshotBytes())
+    try other.session.read(from: &reader)
+    #expect(reader.isAtEnd && other.snapshotBytes() == venue.snapshotBytes())
+    for _ in 0..<12 {
+      venue.advance(by: .seconds(10))
+      venue.settle()
+    }
+    #expect(venue.booked.filter { $0.source == .history }.map(\.tradeID.low).sorted() == rows)
+  }
+
   @Test(
     "M63: a stop compares what is left before it ends, and does not wait for a venue that will not say"
   )

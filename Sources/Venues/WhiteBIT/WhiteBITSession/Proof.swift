@@ -24,6 +24,14 @@ struct UnprovenFill: Equatable, Sendable, BitwiseCopyable {
   }
 }
 
+/// A row of the history whose execution nobody had told yet when it was read.
+struct UntoldRow: Equatable, Sendable, BitwiseCopyable {
+  /// The execution's name, as in `seenFills`; zero stands for several.
+  var key: UInt128
+  /// By the venue's clock.
+  var time: Timestamp
+}
+
 /// The executions that are to be compared with the venue's own rows, and how far that has come.
 ///
 /// - Bounds: `capacity` executions, reserved at once; they are compared early when `early` of them wait.
@@ -48,10 +56,16 @@ struct ProofLedger: Equatable, Sendable {
 
   /// Executions that found no room since the last proof.
   private(set) var missed: Int64 = 0
+  /// Rows that were read before any word of their executions: replies overtake the stream. At most
+  /// `untoldCapacity`; the last one stands for all that come on top.
+  private(set) var untold: [UntoldRow] = []
+  static let untoldCapacity = 128
+  /// From when on this proof reads the history.
+  private(set) var start = Timestamp.zero
 
   init() { fills.reserveCapacity(ProofLedger.capacity) }
 
-  var isEmpty: Bool { fills.isEmpty }
+  var isEmpty: Bool { fills.isEmpty && untold.isEmpty }
   var isDue: Bool { fills.count >= ProofLedger.early }
 
   /// - Returns: false when it is the first that finds no room.
@@ -82,9 +96,16 @@ struct ProofLedger: Equatable, Sendable {
   }
 
   /// From when on the history is to be read.
-  var oldest: Timestamp {
-    var oldest = Timestamp.distantFuture
+  private var oldest: Timestamp {
+    var oldest = oldestUntold
     for fill in fills { oldest = min(oldest, fill.time) }
+    return oldest
+  }
+
+  /// The time of the oldest row whose execution nobody has told yet.
+  var oldestUntold: Timestamp {
+    var oldest = Timestamp.distantFuture
+    for row in untold { oldest = min(oldest, row.time) }
     return oldest
   }
 
@@ -92,6 +113,7 @@ struct ProofLedger: Equatable, Sendable {
     isRunning = true
     round = 0
     until = time
+    start = oldest
     cursor = fills.count - 1
     for index in 0..<fills.count { fills[index].isFound = false }
   }
@@ -113,10 +135,32 @@ struct ProofLedger: Equatable, Sendable {
     return nil
   }
 
-  /// Whether an execution that is old enough was in no list yet.
+  /// Whether a row of `time` whose execution nobody told is judged now: when it is old enough, and lists
+  /// were read as often as they are, so that its word had time to come.
+  func isJudged(_ time: Timestamp) -> Bool { time < until && round + 1 >= ProofLedger.rounds }
+
+  /// A row whose execution nobody has told yet: its word may be on its way.
+  mutating func note(untold row: UntoldRow) {
+    for index in 0..<untold.count where untold[index].key == row.key { return }
+    guard untold.count == ProofLedger.untoldCapacity else {
+      untold.append(row)
+      return
+    }
+    let last = untold.count - 1
+    untold[last] = UntoldRow(key: 0, time: min(untold[last].time, row.time))
+  }
+
+  /// Forgets the rows whose word has come.
+  mutating func dropUntold(where isTold: (UInt128) -> Bool) {
+    untold.removeAll { isTold($0.key) }
+  }
+
+  /// Whether an execution that is old enough lacks its row, its order, or any word of it so far.
   var isLacking: Bool {
-    for fill in fills where !fill.isFound && fill.time < until { return true }
-    return false
+    for fill in fills where fill.time < until && !(fill.isFound && fill.isAcknowledged) {
+      return true
+    }
+    return oldestUntold < until
   }
 
   /// Ends the proof: what is old enough is told of where it lacks something, and forgotten.
@@ -138,6 +182,8 @@ struct ProofLedger: Equatable, Sendable {
       if fill.isAcknowledged && fill.isFound { proven += 1 }
     }
     fills.removeSubrange(kept...)
+    // Those were told of, or the venue has taken them back.
+    untold.removeAll { $0.time < until }
     isRunning = false
     missed = 0
     return proven
@@ -182,7 +228,7 @@ extension WhiteBITSession {
   }
 
   /// From when on a proof reads the history: whole seconds, so that the oldest is among them.
-  var proofStart: Timestamp { max(epoch, proof.oldest - .seconds(1)) }
+  var proofStart: Timestamp { max(epoch, proof.start - .seconds(1)) }
 
   mutating func readProof(
     _ body: Span<UInt8>, at now: Timestamp, events: inout VenueEvents
@@ -213,6 +259,10 @@ extension WhiteBITSession {
     case false?: tellGap(.otherTrade, fill.clientOrderID, fill.tradeID, events: &events)
     case nil:
       guard !isSeen(fill) else { return }  // Proven before.
+      guard proof.isJudged(fill.exchangeTime) else {
+        proof.note(untold: UntoldRow(key: key(of: fill), time: fill.exchangeTime))
+        return
+      }
       tellGap(.notTold, fill.clientOrderID, fill.tradeID, events: &events)
       tell(fill, events: &events)
       _ = proof.find(fill)
@@ -243,7 +293,8 @@ extension WhiteBITSession {
   mutating func advanceProof(at now: Timestamp, events: inout VenueEvents) {
     guard proof.isRunning, isComplete(.proof) else { return }
     proof.round += 1
-    if (proof.isLacking || proof.unacknowledged > 0) && proof.round < ProofLedger.rounds {
+    proof.dropUntold { seenFills.contains($0) }
+    if proof.isLacking && proof.round < ProofLedger.rounds {
       wantAll(.proof, at: now + configuration.proofRetry)
       return
     }
@@ -251,6 +302,11 @@ extension WhiteBITSession {
     let proven = proof.conclude { gaps.append(($0, $1)) }
     for (gap, fill) in gaps {
       tellGap(gap, fill.order, TradeID(low: fill.trade), events: &events)
+    }
+    if proof.oldestUntold != .distantFuture {
+      // Too young to be judged: as soon as it is old enough, and not only a day later.
+      let judgedAt = proof.oldestUntold - clockOffset + WhiteBITSession.proofMargin
+      proof.dueAt = min(proof.dueAt, judgedAt + TimeSpan(nanoseconds: 1))
     }
     if proofGaps == 0 { events.append(.notice(.proofHeld(fills: proven))) }
     proofGaps = 0
@@ -270,7 +326,7 @@ extension WhiteBITSession {
 
 extension ProofLedger: Snapshotting {
   func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("ProofLedger")
+    snapshot.section("ProofLedger-2")
     snapshot.write(UInt32(fills.count))
     for fill in fills {
       snapshot.write(fill.order.text)
@@ -290,10 +346,17 @@ extension ProofLedger: Snapshotting {
     snapshot.write(until)
     snapshot.write(Int64(cursor))
     snapshot.write(missed)
+    snapshot.write(start)
+    snapshot.write(UInt32(untold.count))
+    for row in untold {
+      snapshot.write(UInt64(row.key >> 64))
+      snapshot.write(UInt64(truncatingIfNeeded: row.key))
+      snapshot.write(row.time)
+    }
   }
 
   mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("ProofLedger")
+    try snapshot.section("ProofLedger-2")
     let offset = snapshot.offset
     let count = try snapshot.count()
     guard count <= ProofLedger.capacity else {
@@ -327,5 +390,18 @@ extension ProofLedger: Snapshotting {
     until = try snapshot.timestamp()
     cursor = Int(clamping: try snapshot.read(Int64.self))
     missed = try snapshot.read()
+    start = try snapshot.timestamp()
+    let place = snapshot.offset
+    let rows = try snapshot.count()
+    guard rows <= ProofLedger.untoldCapacity else {
+      throw .impossible("\(rows) rows that nobody told", offset: place)
+    }
+    untold.removeAll(keepingCapacity: true)
+    for _ in 0..<rows {
+      let high = try snapshot.read(UInt64.self)
+      let low = try snapshot.read(UInt64.self)
+      untold.append(
+        UntoldRow(key: UInt128(high) << 64 | UInt128(low), time: try snapshot.timestamp()))
+    }
   }
 }

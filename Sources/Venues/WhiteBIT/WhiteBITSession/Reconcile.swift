@@ -505,7 +505,7 @@ extension WhiteBITSession {
   /// Whether an execution was told before.
   func isSeen(_ fill: Fill) -> Bool { seenFills.contains(key(of: fill)) }
 
-  private func key(of fill: Fill) -> UInt128 {
+  func key(of fill: Fill) -> UInt128 {
     WhiteBITSession.key(of: fill.tradeID, on: fill.instrument)
   }
 
