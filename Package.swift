@@ -201,7 +201,7 @@ let package = Package(
       needs: kit + [
         "MartletAlerts", "MartletClock", "MartletSecrets", "MartletJournalFile", "MartletHistory",
         "MartletConfiguration", "MartletDashboard", "MartletRecord", "MartletJSON",
-        "MartletTransport", "CMartletCrypto",
+        "MartletTransport", "CMartletCrypto", "CMartletZstd",
       ]),
     tests(
       "SimulationTests", at: "SimulationTests",

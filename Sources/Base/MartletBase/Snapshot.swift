@@ -65,7 +65,7 @@ extension SnapshotWriter {
 public struct SnapshotReader {
   public enum Fault: Error, Equatable, Sendable {
     case ended(offset: Int)
-    case wrongSection(expected: String, offset: Int)
+    case wrongSection(expected: String, found: String, offset: Int)
     case impossible(String, offset: Int)
   }
 
@@ -87,7 +87,10 @@ public struct SnapshotReader {
     var found: [UInt8] = []
     for _ in 0..<length { found.append(try byte()) }
     guard found == Array(expected.utf8) else {
-      throw .wrongSection(expected: expected, offset: start)
+      // Bytes that are no tag are shown as dots.
+      let shown = found.map { $0 >= 32 && $0 < 127 ? $0 : 46 }
+      throw .wrongSection(
+        expected: expected, found: String(decoding: shown, as: UTF8.self), offset: start)
     }
   }
 
@@ -170,5 +173,17 @@ public struct SnapshotReader {
     let length = try count()
     defer { offset += length }
     return Array(bytes[offset..<offset + length])
+  }
+}
+
+extension SnapshotReader.Fault: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .ended(let offset): "expected more behind byte \(offset), found the end"
+    case .wrongSection(let expected, let found, let offset):
+      "expected “\(expected)” at byte \(offset), found “\(found)”"
+    case .impossible(let what, let offset):
+      "expected what may stand at byte \(offset), found \(what)"
+    }
   }
 }

@@ -120,9 +120,9 @@ extension JournalReader {
         }
         // It stood among market records that were let go, whose last link the chain goes on with.
         if header.sequence > head.sequence { return .reached(kept) }
-        // Retention removed the record itself; the chain goes on behind it.
-        if header.sequence > head.sequence { return .reached(kept) }
       }
+      // No record follows yet behind those that were let go.
+      if reader.chain.nextSequence > head.sequence { return .reached(kept) }
       return .cut(kept, last: reader.chain.nextSequence - 1)
     }
     // Of a journal that never had a record nothing is missing.

@@ -21,6 +21,20 @@ public struct PartFault: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String { "\(file): \(damage)" }
 }
 
+/// A market file that is damaged or lost. Its segment's decisions stand without it, and so do those of its
+/// records that prove themselves.
+public struct DamagedMarket: Equatable, Sendable, CustomStringConvertible {
+  public let fault: PartFault
+  /// Market records that cannot be read, and that it had.
+  public let unreadable: UInt64
+  public let records: UInt64
+  public var description: String {
+    unreadable == 0
+      ? "\(fault); all of its \(records) market records prove themselves even so"
+      : "\(fault); \(unreadable) of its \(records) market records cannot be read"
+  }
+}
+
 /// Why a journal cannot be opened, read or written.
 public enum JournalFault: Error, Equatable, Sendable {
   case folderMissing(String)
@@ -63,6 +77,15 @@ public enum JournalFault: Error, Equatable, Sendable {
       return .newerVersion(file: file, supported: PartHead.version, found: found)
     }
     return .part(PartFault(file: file, damage: damage))
+  }
+
+  /// What it says of a part; nil when it says nothing of one.
+  var damageOfPart: PartDamage? {
+    switch self {
+    case .part(let fault): fault.damage
+    case .newerVersion(_, _, let found, _): .version(found: found)
+    default: nil
+    }
   }
 
   /// The same, with the build that says in the first bytes of a segment of a later version that it wrote
@@ -118,6 +141,8 @@ extension JournalFault: CustomStringConvertible {
     case .segmentMissing(let file):
       "\(file): missing between the segments of this journal; put it back"
     case .corrupt(let fault): "\(fault); keep the folder for inspection and begin a new one"
+    case .part(let fault) where fault.file.hasSuffix(".mjm"):
+      "\(fault); put the file back from a copy: decisions are proven without it"
     case .part(let fault):
       "\(fault); put the file back from a copy, or keep the folder for inspection and begin a new one"
     case .system(let call, let path, let errno):

@@ -141,7 +141,7 @@ public struct JournalFolder: SegmentStore {
     try merge(number, isNew: false)
   }
 
-  /// - Parameter isNew: the parts have not got their names yet.
+  /// - Parameter isNew: the parts have not got their names yet, and nothing in either may be wrong.
   func merge(_ number: UInt32, isNew: Bool) throws(JournalFault) -> MergedSegment? {
     func path(_ role: PartHead.Role) -> String {
       isNew ? newPath(number, role) : self.path(number, role)
@@ -154,8 +154,18 @@ public struct JournalFolder: SegmentStore {
         file(number, .decisions),
         .head(field: "number", expected: "\(number)", found: "\(decisions.head.number)"))
     }
-    let market = try PartReader.open(path(.market), as: file(number, .market))
-    return try SegmentMerge.run(decisions, market, marketFile: file(number, .market))
+    var market: PartReader?
+    var damage: PartDamage?
+    do throws(JournalFault) {
+      market = try PartReader.open(
+        path(.market), as: file(number, .market), isDigestNeeded: isNew)
+    } catch {
+      // The decisions stand without it.
+      guard !isNew, let found = error.damageOfPart else { throw error }
+      damage = found
+    }
+    return try SegmentMerge.run(
+      decisions, market, damage, marketFile: file(number, .market), mayBeDamaged: !isNew)
   }
 
   public func removeLeftovers() throws(JournalFault) {

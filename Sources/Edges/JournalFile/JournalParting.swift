@@ -41,7 +41,9 @@ public struct SegmentParts: Sendable {
   public let marketBytes: Int
   /// Why and when, by the journal's time, its market records went; nil while they are there.
   public let receipt: PartHead?
-  /// Where they are missing.
+  /// What is wrong with the file of its market records; nil when nothing is.
+  public let damage: DamagedMarket?
+  /// Where market records are missing.
   let gaps: [PlacedGap]
 }
 

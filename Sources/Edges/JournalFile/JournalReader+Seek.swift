@@ -53,23 +53,27 @@ extension JournalReader {
   /// - Parameters:
   ///   - take: gets each record with its payload, which proves nothing.
   ///   - isEnough: asked behind each segment.
+  /// - Returns: the market files among them that are damaged or lost.
   /// - Throws: as `open` does.
   public static func lookBack(
     folder path: String, from moment: JournalMoment, isEnough: () -> Bool,
     _ take: (RecordHeader, Span<UInt8>) -> Void
-  ) throws(JournalFault) {
+  ) throws(JournalFault) -> [DamagedMarket] {
     let store = JournalFolder(path)
-    guard let last = try lastSegment(of: store, at: moment) else { return }
+    var damaged: [DamagedMarket] = []
+    guard let last = try lastSegment(of: store, at: moment) else { return damaged }
     for number in (1...last).reversed() {
       guard let loaded = try LoadedSegment.load(number, in: store) else { continue }
       defer { loaded.close() }
+      if let damage = loaded.parts?.damage { damaged.insert(damage, at: 0) }
       let segment = loaded.mapped
       var walk = RecordWalk()
       while let (header, payload) = walk.next(in: segment.span), moment.reaches(header) {
         if header.kind != .segment { take(header, segment.span.extracting(payload)) }
       }
-      if isEnough() { return }
+      if isEnough() { break }
     }
+    return damaged
   }
 
   /// The last segment that begins at or before a moment; nil when none does.

@@ -1,10 +1,22 @@
 public import MartletRecord
 internal import Synchronization
 
+/// Market records that are not there, one behind the other.
+public struct MissingRecords: Equatable, Sendable {
+  public let sequences: ClosedRange<UInt64>
+  /// The file in which they cannot be read; nil when retention removed them.
+  public let damagedFile: String?
+  /// Why, for a person.
+  public var reason: String {
+    damagedFile.map { "cannot be read: \($0) is damaged or lost" } ?? "removed by retention"
+  }
+}
+
 /// Reads a journal from its first record, proving every one; one segment is mapped at a time, or put
 /// together in memory when it was parted.
 ///
-/// Where retention removed market records, those around the gap are still proven, and `gap` tells it.
+/// Where retention removed market records, or a file of them is damaged or lost, those around the gap are
+/// still proven, and `gap` tells it.
 ///
 /// A journal may be read while it is written: at its end `next` gives nil, and records later.
 public struct JournalReader: ~Copyable {
@@ -23,6 +35,10 @@ public struct JournalReader: ~Copyable {
   private(set) var proof: ProvenSegment?
   /// What the segment being read says of the journal and of the build that wrote it.
   public private(set) var segment: SegmentHeader
+  /// The market files read so far that are damaged or lost, in order.
+  ///
+  /// - Bounds: one a segment.
+  public private(set) var damaged: [DamagedMarket] = []
   /// The record after the last whole one, when its writer died over it.
   public private(set) var tornTail: SegmentFault?
 
@@ -112,6 +128,7 @@ public struct JournalReader: ~Copyable {
     self.scanner = scanner
     self.segment = segment
     findGap(from: 0)
+    noteDamage()
   }
 
   deinit {
@@ -157,7 +174,7 @@ public struct JournalReader: ~Copyable {
   mutating func skip(to offset: Int, after chain: RecordChain) {
     place = 0..<0
     header = nil
-    gap = nil
+    missing.removeAll(keepingCapacity: true)
     scanner.skip(to: offset, after: chain)
     findGap(from: offset + 1)
   }
@@ -182,9 +199,15 @@ public struct JournalReader: ~Copyable {
     get { loaded.mapped.span.extracting(place) }
   }
 
-  /// The sequences of the market records that retention removed before the record that `next` gave last, or
-  /// before the end; nil when none are missing there.
-  public private(set) var gap: ClosedRange<UInt64>?
+  /// The sequences of the market records that are missing before the record that `next` gave last, or before
+  /// the end; nil when none are.
+  public var gap: ClosedRange<UInt64>? {
+    guard let first = missing.first, let last = missing.last else { return nil }
+    return first.sequences.lowerBound...last.sequences.upperBound
+  }
+
+  /// The same, apart by what became of them: one piece, or several where segments without a decision meet.
+  public private(set) var missing: [MissingRecords] = []
 
   /// Moves to the next record.
   ///
@@ -192,7 +215,7 @@ public struct JournalReader: ~Copyable {
   /// - Throws: the first fault of the chain; every later call throws it again.
   public mutating func next() throws(JournalFault) -> RecordHeader? {
     // A gap at the end is one before the next record too.
-    if header != nil { gap = nil }
+    if header != nil, !missing.isEmpty { missing.removeAll(keepingCapacity: true) }
     place = 0..<0
     header = nil
     tornTail = nil
@@ -238,12 +261,22 @@ public struct JournalReader: ~Copyable {
     proof?.reached.store(provenTo, ordering: .releasing)
   }
 
+  private mutating func noteDamage() {
+    if let damage = loaded.parts?.damage { damaged.append(damage) }
+  }
+
   /// Goes on behind market records that are not there, at the word of the links around them.
   private mutating func passGap() {
-    guard let missing = loaded.parts?.gaps[gapIndex].gap else { return }
-    gap = (gap?.lowerBound ?? missing.first)...missing.last
+    guard let gap = loaded.parts?.gaps[gapIndex].gap else { return }
+    let file = loaded.parts?.damage?.fault.file
+    if let last = missing.last, last.damagedFile == file {
+      missing[missing.count - 1] = MissingRecords(
+        sequences: last.sequences.lowerBound...gap.last, damagedFile: file)
+    } else {
+      missing.append(MissingRecords(sequences: gap.first...gap.last, damagedFile: file))
+    }
     scanner.skip(
-      to: scanner.offset, after: RecordChain(nextSequence: missing.last + 1, link: missing.after))
+      to: scanner.offset, after: RecordChain(nextSequence: gap.last + 1, link: gap.after))
     findGap(from: scanner.offset + 1)
   }
 
@@ -295,6 +328,7 @@ public struct JournalReader: ~Copyable {
       scanner = fresh
       segment = header
       findGap(from: 0)
+      noteDamage()
       return true
     case .unused:
       leave()

@@ -20,6 +20,9 @@ public struct JournalVerification: Equatable, Sendable {
   public var goneRecords: UInt64 = 0
   /// The first and the last of them; nil when none are missing.
   public var gone: ClosedRange<UInt64>?
+  /// Market files that are damaged or lost. Every decision was proven without them, and every record of theirs
+  /// that can be read.
+  public var damaged: [DamagedMarket] = []
   /// 0 when there is no record.
   public var firstSequence: UInt64 = 0
   /// 0 when there is no record.
@@ -34,8 +37,11 @@ public struct JournalVerification: Equatable, Sendable {
   /// How it stands to the head that is kept apart; not judged, and so `unknown`, behind a fault.
   public var standing = HeadStanding.unknown
 
+  /// Market records that cannot be read, because their files are damaged or lost.
+  public var unreadable: UInt64 { damaged.reduce(0) { $0 + $1.unreadable } }
+
   /// What is there is whole, and nothing that is known to have been there is missing.
-  public var isSound: Bool { fault == nil && standing.isSound }
+  public var isSound: Bool { fault == nil && damaged.isEmpty && standing.isSound }
 }
 
 extension JournalReader {
@@ -67,15 +73,16 @@ extension JournalReader {
         if header.lane == .market { result.marketRecords += 1 }
         result.lastSequence = header.sequence
         result.head = reader.chain.link
-        if let gap = reader.gap { result.take(gap) }
+        result.take(reader.missing)
       }
       // A gap that no record follows yet.
-      if let gap = reader.gap { result.take(gap) }
+      result.take(reader.missing)
       result.tornTail = reader.tornTail
     } catch {
       result.fault = error
     }
     result.segments = reader.segment.number
+    result.damaged = reader.damaged
     return result
   }
 }
@@ -91,7 +98,9 @@ extension JournalVerification {
     if parts.receipt != nil { goneRecords += parts.head.marketRecords }
   }
 
-  fileprivate mutating func take(_ missing: ClosedRange<UInt64>) {
-    gone = (gone?.lowerBound ?? missing.lowerBound)...missing.upperBound
+  fileprivate mutating func take(_ missing: [MissingRecords]) {
+    for piece in missing where piece.damagedFile == nil {
+      gone = (gone?.lowerBound ?? piece.sequences.lowerBound)...piece.sequences.upperBound
+    }
   }
 }

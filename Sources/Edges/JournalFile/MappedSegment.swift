@@ -158,11 +158,11 @@ internal import Synchronization
     unsafe (start + linkOffset).storeBytes(of: link, as: RecordLink.self)
   }
 
-  /// Makes the segment zeros again from `offset` on.
-  func clear(from offset: Int) {
-    precondition(offset >= 0 && offset <= bytes, "outside the segment")
-    unsafe (start + offset).initializeMemory(
-      as: UInt8.self, repeating: 0, count: bytes - offset)
+  /// Makes the segment zeros again from `offset` on, up to `end` where that is given.
+  func clear(from offset: Int, to end: Int? = nil) {
+    let end = end ?? bytes
+    precondition(offset >= 0 && offset <= end && end <= bytes, "outside the segment")
+    unsafe (start + offset).initializeMemory(as: UInt8.self, repeating: 0, count: end - offset)
   }
 
   func close() {

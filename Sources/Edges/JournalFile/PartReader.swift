@@ -3,7 +3,7 @@ internal import CMartletZstd
 internal import Glibc
 internal import MartletRecord
 
-/// One part, its digest checked, whose records are unpacked as they are asked for.
+/// One part, its digest looked at, whose records are unpacked as they are asked for.
 ///
 /// - Bounds: memory of one unpacker; the file is mapped.
 @safe struct PartReader: ~Copyable {
@@ -11,6 +11,8 @@ internal import MartletRecord
   let file: String
   let head: PartHead
   let digest: RecordLink
+  /// That its digest does not hold, although its head reads; nil when it does.
+  let damage: PartDamage?
   var bytes: Int { mapped.bytes }
   private let mapped: MappedSegment
   private let unpacker: UnsafeMutableRawPointer
@@ -18,8 +20,12 @@ internal import MartletRecord
   private var left: UInt64
   private var isEnded = false
 
+  /// - Parameter isDigestNeeded: false opens a file whose digest does not hold all the same, for whoever
+  ///   proves each of its records otherwise.
   /// - Returns: nil when there is no such file.
-  static func open(_ path: String, as file: String) throws(JournalFault) -> PartReader? {
+  static func open(
+    _ path: String, as file: String, isDigestNeeded: Bool = true
+  ) throws(JournalFault) -> PartReader? {
     guard let mapped = try MappedSegment.map(0, at: path) else {
       if Paths.exists(path) { throw damaged(file, .cut(expected: least, found: 0)) }
       return nil
@@ -30,8 +36,11 @@ internal import MartletRecord
     }
     do throws(PartDamage) {
       let head = try head(of: mapped)
-      let digest = try digest(of: mapped)
-      return unsafe PartReader(file, head, digest, mapped, unpacker)
+      let digest = digest(of: mapped)
+      let found = RecordLink(before: mapped.bytes, in: mapped.span)
+      let damage = found == digest ? nil : PartDamage.digest(expected: digest, found: found)
+      if isDigestNeeded, let damage { throw damage }
+      return unsafe PartReader(file, head, digest, damage, mapped, unpacker)
     } catch {
       mapped.close()
       unsafe cmartlet_zstd_unpacker_free(unpacker)
@@ -51,7 +60,7 @@ internal import MartletRecord
     return try PartHead(reading: (0..<PartHead.bytes).map { span[$0] })
   }
 
-  private static func digest(of mapped: MappedSegment) throws(PartDamage) -> RecordLink {
+  private static func digest(of mapped: MappedSegment) -> RecordLink {
     let end = mapped.bytes - PartHead.digestBytes
     var digest = RecordLink.origin
     unsafe mapped.raw(0, end).withUnsafeBytes { content in
@@ -62,18 +71,17 @@ internal import MartletRecord
           $0.assumingMemoryBound(to: UInt8.self).baseAddress.unsafelyUnwrapped)
       }
     }
-    let found = RecordLink(before: mapped.bytes, in: mapped.span)
-    guard found == digest else { throw .digest(expected: digest, found: found) }
     return digest
   }
 
   private init(
-    _ file: String, _ head: PartHead, _ digest: RecordLink, _ mapped: MappedSegment,
-    _ unpacker: UnsafeMutableRawPointer
+    _ file: String, _ head: PartHead, _ digest: RecordLink, _ damage: PartDamage?,
+    _ mapped: MappedSegment, _ unpacker: UnsafeMutableRawPointer
   ) {
     self.file = file
     self.head = head
     self.digest = digest
+    self.damage = damage
     self.mapped = mapped
     unsafe self.unpacker = unsafe unpacker
     left = head.plainBytes

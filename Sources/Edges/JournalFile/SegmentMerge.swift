@@ -3,36 +3,56 @@ internal import MartletBase
 internal import MartletRecord
 
 /// Puts the two parts of a segment together again, record by record, and proves each one: its checksum,
-/// its place, and the link that follows from the one before.
+/// its place, and the link that follows from the one before. The decisions need the market file for nothing.
 struct SegmentMerge: ~Copyable {
   private var decisions: PartReader
   private var market: PartReader?
+  /// What was found to be wrong with the market file.
+  private var damage: PartDamage?
+  private let mayBeDamaged: Bool
   private let segment: MappedSegment
   private let hashing = LibraryHashing()
   private var chain: RecordChain
   private var offset = 0
+  /// Up to where anything was ever put.
+  private var touched = 0
   private var gaps: [PlacedGap] = []
 
   /// - Parameters:
-  ///   - market: the market file or its receipt; nil when there is no file of its name.
+  ///   - market: the market file or its receipt; nil when there is no file of its name, or none that reads.
+  ///   - damage: why it does not read.
   ///   - marketFile: the name it has or should have.
+  ///   - mayBeDamaged: of a market file that is not what was written, those records are taken that prove
+  ///     themselves, and the others are missing; otherwise it is a fault.
   static func run(
-    _ decisions: consuming PartReader, _ market: consuming PartReader?, marketFile: String
+    _ decisions: consuming PartReader, _ market: consuming PartReader?, _ damage: PartDamage?,
+    marketFile: String, mayBeDamaged: Bool
   ) throws(JournalFault) -> MergedSegment {
     let head = decisions.head
     let (file, digest, bytes) = (decisions.file, decisions.digest, decisions.bytes)
     let marketBytes = market?.bytes ?? 0
+    var damage = damage
     var receipt: PartHead?
+    var isRead = false
     if head.marketRecords > 0 {
-      guard let found = market?.head, let foundDigest = market?.digest else {
-        throw .damaged(marketFile, .lost)
+      if let found = market?.head, let foundDigest = market?.digest {
+        let isSame = isOf(found, head)
+        let named = found.role == .receipt ? found.marketDigest : foundDigest
+        damage =
+          market?.damage ?? (isSame ? nil : stranger(found, head))
+          ?? (named == head.marketDigest
+            ? nil : .digest(expected: head.marketDigest, found: named))
+        if found.role == .receipt, damage == nil { receipt = found }
+        isRead = isSame && found.role == .market
+      } else {
+        damage = damage ?? .lost
       }
-      try check(found, foundDigest, against: head, marketFile)
-      if found.role == .receipt { receipt = found }
+      if let damage, !mayBeDamaged { throw .damaged(marketFile, damage) }
+    } else {
+      damage = nil
     }
     let segment = try MappedSegment.blank(head.number, bytes: Int(head.segmentBytes))
-    var merge = SegmentMerge(
-      decisions, receipt == nil && head.marketRecords > 0 ? market : nil, segment)
+    var merge = SegmentMerge(decisions, isRead ? market : nil, damage, segment, mayBeDamaged)
     do throws(Damaged) { try merge.run() } catch {
       segment.close()
       switch error {
@@ -40,43 +60,44 @@ struct SegmentMerge: ~Copyable {
       case .market(let damage): throw .damaged(marketFile, damage)
       }
     }
+    let missing = merge.gaps.reduce(UInt64(0)) { $0 + $1.gap.count }
     let parts = SegmentParts(
       file: file, head: head, digest: digest, decisionsBytes: bytes, marketBytes: marketBytes,
-      receipt: receipt, gaps: merge.gaps)
+      receipt: receipt,
+      damage: merge.damage.map {
+        DamagedMarket(
+          fault: PartFault(file: marketFile, damage: $0), unreadable: missing,
+          records: head.marketRecords)
+      }, gaps: merge.gaps)
     return MergedSegment(segment: segment, parts: parts)
   }
 
-  /// Sees that a market file, or a receipt, belongs to a decisions file.
-  private static func check(
-    _ market: PartHead, _ digest: RecordLink, against head: PartHead, _ file: String
-  ) throws(JournalFault) {
-    guard market.role != .decisions else {
-      throw .damaged(
-        file, .head(field: "kind", expected: "market records", found: "decisions"))
+  /// Whether a market file, or a receipt, says that it belongs to a decisions file.
+  private static func isOf(_ market: PartHead, _ head: PartHead) -> Bool {
+    market.role != .decisions && market.journalID == head.journalID
+      && market.number == head.number && market.records == head.marketRecords
+  }
+
+  private static func stranger(_ market: PartHead, _ head: PartHead) -> PartDamage {
+    if market.role == .decisions {
+      return .head(field: "kind", expected: "market records", found: "decisions")
     }
-    let found = market.role == .receipt ? market.marketDigest : digest
-    guard found == head.marketDigest else {
-      throw .damaged(file, .digest(expected: head.marketDigest, found: found))
-    }
-    guard market.journalID == head.journalID, market.number == head.number,
-      market.records == head.marketRecords
-    else {
-      throw .damaged(
-        file,
-        .head(
-          field: "segment",
-          expected: "\(head.number) of \(head.journalID), \(head.marketRecords) records",
-          found: "\(market.number) of \(market.journalID), \(market.records) records"))
-    }
+    return .head(
+      field: "segment",
+      expected: "\(head.number) of \(head.journalID), \(head.marketRecords) records",
+      found: "\(market.number) of \(market.journalID), \(market.records) records")
   }
 
   private init(
-    _ decisions: consuming PartReader, _ market: consuming PartReader?, _ segment: MappedSegment
+    _ decisions: consuming PartReader, _ market: consuming PartReader?, _ damage: PartDamage?,
+    _ segment: MappedSegment, _ mayBeDamaged: Bool
   ) {
     chain = decisions.head.begin
     self.decisions = decisions
     self.market = market
+    self.damage = damage
     self.segment = segment
+    self.mayBeDamaged = mayBeDamaged
   }
 
   /// In which of the two something is wrong.
@@ -102,7 +123,7 @@ struct SegmentMerge: ~Copyable {
       }
     }
     do throws(PartDamage) { try decisions.finish() } catch { throw .decisions(error) }
-    do throws(PartDamage) { try market?.finish() } catch { throw .market(error) }
+    do throws(PartDamage) { try market?.finish() } catch { try lose(error) }
     guard chain == decisions.head.end else {
       throw .decisions(
         .record(fault(.link(expected: decisions.head.end.link, found: chain.link))))
@@ -118,15 +139,33 @@ struct SegmentMerge: ~Copyable {
     guard gap.before == chain.link else {
       throw .decisions(.record(fault(.link(expected: gap.before, found: chain.link))))
     }
-    guard market != nil else {
-      gaps.append(PlacedGap(offset: offset, gap: gap))
-      chain = RecordChain(nextSequence: gap.last + 1, link: gap.after)
-      return
+    let (start, before) = (offset, chain)
+    if market != nil {
+      do throws(Damaged) { return try take(gap) } catch {
+        guard case .market(let found) = error else { throw error }
+        try lose(found)
+        // What was taken of this run is not known to be what was written.
+        segment.clear(from: start, to: max(start, touched))
+        (offset, chain) = (start, before)
+      }
     }
+    gaps.append(PlacedGap(offset: offset, gap: gap))
+    chain = RecordChain(nextSequence: gap.last + 1, link: gap.after)
+  }
+
+  /// Takes a run of records from the market file, whose last link proves each of them.
+  private mutating func take(_ gap: PartGap) throws(Damaged) {
     for _ in 0..<gap.count { try place(try words(isMarket: true), isMarket: true) }
     guard gap.after == chain.link else {
       throw .market(.record(fault(.link(expected: gap.after, found: chain.link))))
     }
+  }
+
+  /// Reads no further in the market file, where that may be.
+  private mutating func lose(_ found: PartDamage) throws(Damaged) {
+    guard mayBeDamaged else { throw .market(found) }
+    damage = damage ?? found
+    market = nil
   }
 
   /// Lays the next record, of which the header was read, behind those before.
@@ -140,6 +179,7 @@ struct SegmentMerge: ~Copyable {
       length = Int(header.payloadBytes)
     } catch { throw Damaged(.record(fault(error)), isMarket: isMarket) }
     let start = offset + RecordFraming.headerBytes
+    touched = max(touched, offset + RecordFraming.recordBytes(payloadBytes: length))
     do throws(PartDamage) {
       // There is room for the whole record, as `take` saw.
       try unsafe read(length, to: segment.start + start, isMarket: isMarket)

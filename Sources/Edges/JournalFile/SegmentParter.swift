@@ -19,6 +19,8 @@ final class SegmentParter: @unchecked Sendable {
     let number: UInt32
     let bytes: Int
     let head: PartHead
+    /// As the decisions tell it.
+    let digest: RecordLink
   }
 
   // Of the one thread.
@@ -93,7 +95,10 @@ final class SegmentParter: @unchecked Sendable {
     newest = max(newest, market.head.lastTime)
     if market.head.role == .market {
       let at = kept.firstIndex { $0.number > number } ?? kept.count
-      kept.insert(Kept(number: number, bytes: market.bytes, head: market.head), at: at)
+      kept.insert(
+        Kept(
+          number: number, bytes: market.bytes, head: market.head,
+          digest: decisions.head.marketDigest), at: at)
     }
   }
 
@@ -228,15 +233,15 @@ final class SegmentParter: @unchecked Sendable {
     }
   }
 
-  /// Puts a receipt in a market file's place, by one rename: the file, or word of why it is gone.
+  /// Puts a receipt in a market file's place, by one rename: the file, or word of why it is gone. One that
+  /// was damaged meanwhile goes like any other.
   private func letGo(_ file: Kept, _ removal: PartHead.Removal) throws(JournalFault) {
-    guard let market = try folder.partHead(file.number, .market), market.head.role == .market
-    else { return }
-    var receipt = market.head
+    guard Paths.exists(folder.path(file.number, .market)) else { return }
+    var receipt = file.head
     receipt.role = .receipt
     receipt.removal = removal
     receipt.removedAt = newest
-    receipt.marketDigest = market.digest
+    receipt.marketDigest = file.digest
     do throws(JournalFault) {
       var writer = try PartWriter(
         folder.newPath(file.number, .market), receipt, level: options.level)

@@ -1,6 +1,7 @@
 import Glibc
 import MartletBase
 import MartletClock
+import MartletJournalFile
 
 /// Where words go: results to standard output, everything else to standard error.
 enum Console {
@@ -9,6 +10,13 @@ enum Console {
 
   static func ask(_ text: String) { write(text, to: 2) }
   static func fail(_ text: String) { write("martlet: " + text + "\n", to: 2) }
+
+  /// Market files that a command met and could not read as they were written, with what to do.
+  static func fail(_ damaged: [DamagedMarket]) {
+    for market in damaged {
+      fail("\(market); put the file back from a copy: decisions are proven without it")
+    }
+  }
 
   /// A bar in place, with rate and time left, where a person looks on.
   ///

@@ -46,12 +46,14 @@ enum ExplainCommand {
 
   private static func explain(_ id: ClientOrderID, in folder: String) -> ExitCode {
     var story = OrderStory(of: id)
+    var damaged: [DamagedMarket] = []
     do throws(JournalFault) {
       var reader = try JournalReader.open(folder: folder)
       while let header = try reader.next() {
         story.take(header, reader.payload)
         if Interruption.isRequested { return .interrupted }
       }
+      damaged = reader.damaged
     } catch {
       Console.fail("\(error)")
       return .failed
@@ -61,6 +63,7 @@ enum ExplainCommand {
       Console.fail(
         "\(folder): no record names \(id); ./martlet journal print --contains shows what names a part of it"
       )
+      Console.fail(damaged)
       return .failed
     }
     Console.out(
@@ -77,7 +80,8 @@ enum ExplainCommand {
     }
     Console.out(
       "\(end ?? "its state is not told"), \(story.fills) \(story.fills == 1 ? "fill" : "fills")\n")
-    return .done
+    Console.fail(damaged)
+    return damaged.isEmpty ? .done : .failed
   }
 
   private static func pad(_ text: String, _ width: Int) -> String {
@@ -105,12 +109,26 @@ enum ExplainCommand {
         Console.fail("\(folder): begins after \(text)")
         return .failed
       }
-      if let difference = fold.difference {
-        Console.fail(difference)
+      if let difference = FoldDifference.text(fold) {
+        if let fault = fold.fault { Console.fail("\(folder): \(fault)") }
+        Console.fail(
+          fold.build == BuildIdentity.text || fold.fault != nil
+            ? "\(folder): \(difference)"
+            : "\(folder): how the bot stood at \(text) is for the build that wrote it, \(fold.build), to tell:"
+              + " \(FoldDifference.ofBuilds(difference))")
+        Console.fail(fold.damaged)
+        return .failed
+      }
+      if fold.isBlind, let gap = fold.gap {
+        Console.fail(
+          "\(folder): what the bot knew at \(text) cannot be folded: market records between"
+            + " \(gap.lowerBound) and \(gap.upperBound) \(fold.whyMissing), and no state is kept between them and it"
+        )
+        Console.fail(fold.damaged)
         return .failed
       }
       var found = LookBack()
-      try JournalReader.lookBack(
+      let passed = try JournalReader.lookBack(
         folder: folder, from: .sequence(fold.last),
         isEnough: {
           found.endSegment()
@@ -133,7 +151,9 @@ enum ExplainCommand {
       Console.out(
         fold.state.text + "last input:\n\(input)\nlast decisions:\n"
           + (decisions.isEmpty ? "  none yet\n" : decisions.map { $0 + "\n" }.joined()))
-      return .done
+      let damaged = passed.filter { !fold.damaged.contains($0) } + fold.damaged
+      Console.fail(damaged)
+      return damaged.isEmpty ? .done : .failed
     } catch {
       Console.fail("\(error)")
       return .failed

@@ -77,7 +77,8 @@ enum JournalCommand {
             + "\"segments\":\(found.segments),\"parted\":\(found.parted),"
             + "\"parted_bytes\":\(found.partedBytes),\"packed_bytes\":\(found.packedBytes),"
             + "\"gone\":\(found.goneRecords),\"gone_first\":\(found.gone?.lowerBound ?? 0),"
-            + "\"gone_last\":\(found.gone?.upperBound ?? 0),"
+            + "\"gone_last\":\(found.gone?.upperBound ?? 0),\"unreadable\":\(found.unreadable),"
+            + "\"damaged\":[\(found.damaged.map(damage).joined(separator: ","))],"
             + "\"standing\":\"\(found.standing.word)\",\"missing\":\(found.standing.missing)}\n")
       } else {
         Console.out(
@@ -92,6 +93,11 @@ enum JournalCommand {
           Console.out("sound: every checksum and every link\(gone) holds; \(found.standing)\n")
         }
       }
+      Console.fail(found.damaged)
+      if found.fault == nil, !found.damaged.isEmpty {
+        Console.fail(
+          "\(folder): every decision is proven, and so is what can be read of the market")
+      }
       if let fault = found.fault { Console.fail("\(folder): \(fault)") }
       if !found.standing.isSound { Console.fail("\(folder): \(found.standing)") }
       return found.isSound ? .done : .failed
@@ -102,6 +108,12 @@ enum JournalCommand {
       }
       return .failed
     }
+  }
+
+  private static func damage(_ market: DamagedMarket) -> String {
+    let found = "\(market.fault.damage)".filter { $0 != "\"" && $0 != "\\" }
+    return "{\"file\":\"\(market.fault.file)\",\"found\":\"\(found)\","
+      + "\"records\":\(market.records),\"unreadable\":\(market.unreadable)}"
   }
 
   /// How much of a journal is of which lane, packed or gone.
@@ -127,13 +139,16 @@ enum JournalCommand {
     do throws(JournalFault) {
       var reader = try JournalReader.open(folder: folder)
       var text = RecordText()
-      func tell(_ gap: ClosedRange<UInt64>?) {
-        guard part == nil, let gap, gap.overlaps(range) else { return }
-        Console.out(
-          "\(gap.lowerBound)-\(gap.upperBound) \(gap.count) market records, removed by retention\n")
+      func tell(_ missing: [MissingRecords]) {
+        for piece in missing where part == nil && piece.sequences.overlaps(range) {
+          let sequences = piece.sequences
+          Console.out(
+            "\(sequences.lowerBound)-\(sequences.upperBound) \(sequences.count) market records, \(piece.reason)\n"
+          )
+        }
       }
       while let header = try reader.next() {
-        tell(reader.gap)
+        tell(reader.missing)
         guard header.sequence <= range.upperBound else { break }
         // Read from the start even so: the first records say how numbers are written.
         let line = text.line(kind: header.kind.rawValue, payload: reader.payload)
@@ -143,9 +158,10 @@ enum JournalCommand {
         Console.out("\(header.sequence) \(time(header.time)) \(line)\n")
         if Interruption.isRequested { return .interrupted }
       }
-      if reader.header == nil { tell(reader.gap) }
+      if reader.header == nil { tell(reader.missing) }
       if let torn = reader.tornTail { Console.note("torn tail: \(torn)") }
-      return .done
+      Console.fail(reader.damaged)
+      return reader.damaged.isEmpty ? .done : .failed
     } catch {
       Console.fail("\(error)")
       return .failed
@@ -160,17 +176,31 @@ enum JournalCommand {
       var reader = try JournalReader.open(folder: folder)
       var export = JournalExport(form)
       Console.out(export.head)
+      var missing: UInt64 = 0
       while let header = try reader.next(), header.sequence <= range.upperBound {
+        missing += count(reader.missing, in: range)
         // Read from the start even so: the first records say how numbers are written.
         let line = export.line(header, reader.payload)
         if header.sequence >= range.lowerBound { Console.out(line) }
         if Interruption.isRequested { return .interrupted }
       }
+      if reader.header == nil { missing += count(reader.missing, in: range) }
+      if missing > 0 {
+        Console.note(
+          "\(missing) market records, which journal print names, are not there to be exported")
+      }
       if let torn = reader.tornTail { Console.note("torn tail: \(torn)") }
-      return .done
+      Console.fail(reader.damaged)
+      return reader.damaged.isEmpty ? .done : .failed
     } catch {
       Console.fail("\(error)")
       return .failed
+    }
+  }
+
+  private static func count(_ missing: [MissingRecords], in range: ClosedRange<UInt64>) -> UInt64 {
+    missing.reduce(0) {
+      $1.sequences.overlaps(range) ? $0 + UInt64($1.sequences.clamped(to: range).count) : $0
     }
   }
 

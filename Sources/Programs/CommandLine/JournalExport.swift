@@ -87,7 +87,9 @@ struct JournalExport {
       }
       return ("snapshot", "\(payload.count) bytes", nil)
     case JournalKind.input:
-      guard let (input, start) = InputCoding.read(payload) else { return ("input", "damaged", nil) }
+      guard let (input, start) = InputCoding.read(payload) else {
+        return ("input", RecordText.strange, nil)
+      }
       let body = start < payload.count ? String(payload.extracting(start..<payload.count)) : nil
       switch input {
       case .venue(.frame(let stream)): return ("input", "frame \(stream.index)", body)

@@ -8,6 +8,8 @@ import MartletVenueKit
 /// seen, so that prices and quantities are written as the venue writes them.
 struct RecordText {
   private var instruments: [Instrument] = []
+  /// Of a record whose bytes are proven and mean nothing here.
+  static let strange = "as another build writes it, which this one cannot read"
 
   /// - Parameter instruments: those that records before the first one told of.
   init(instruments: [Instrument] = []) { self.instruments = instruments }
@@ -19,13 +21,15 @@ struct RecordText {
     case JournalKind.input: return input(payload)
     case JournalKind.effect: return "effect   " + EffectCoding.describe(payload)
     case JournalKind.note:
-      guard let (note, trace) = NoteCoding.read(payload) else { return "note     damaged" }
+      guard let (note, trace) = NoteCoding.read(payload) else {
+        return "note     \(RecordText.strange)"
+      }
       return "note     [\(trace.sequence)] " + text(note)
     case JournalKind.nonce:
       var cursor = ByteCursor()
       guard let request = cursor.word(UInt64.self, in: payload),
         let nonce = cursor.word(Int64.self, in: payload)
-      else { return "nonce    damaged" }
+      else { return "nonce    \(RecordText.strange)" }
       return "nonce    request \(request) got \(nonce)"
     case JournalKind.deadMan: return "dead-man " + String(payload)
     case JournalKind.snapshot: return "snapshot \(payload.count) bytes"
@@ -36,7 +40,9 @@ struct RecordText {
   }
 
   private func input(_ payload: Span<UInt8>) -> String {
-    guard let (input, start) = InputCoding.read(payload) else { return "input    damaged" }
+    guard let (input, start) = InputCoding.read(payload) else {
+      return "input    \(RecordText.strange)"
+    }
     let bytes = payload.extracting(start..<payload.count)
     switch input {
     case .timer, .venue(.timer): return "input    timer"

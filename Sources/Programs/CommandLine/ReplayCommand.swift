@@ -40,8 +40,9 @@ enum ReplayCommand {
       if isShown, fold.isBlind, let gap = fold.gap {
         Console.fail(
           "replay: \(folder): what the bot knew at record \(until) cannot be folded: market records between"
-            + " \(gap.lowerBound) and \(gap.upperBound) were removed by retention, and no state is kept between them"
+            + " \(gap.lowerBound) and \(gap.upperBound) \(fold.whyMissing), and no state is kept between them"
             + " and it")
+        Console.fail(fold.damaged)
         return .failed
       }
       let isSame = fold.build == BuildIdentity.text
@@ -52,21 +53,27 @@ enum ReplayCommand {
       Console.out(
         arguments.has("--json")
           ? json(fold, isShown: isShown) : text(fold, folder, isShown: isShown))
-      guard let difference = fold.difference else { return .done }
-      if isSame {
+      Console.fail(fold.damaged)
+      guard let difference = FoldDifference.text(fold) else {
+        return fold.damaged.isEmpty ? .done : .failed
+      }
+      if let fault = fold.fault { Console.fail("replay: \(folder): \(fault)") }
+      if isSame || fold.fault != nil {
         Console.fail("replay: \(difference)")
         return .failed
       }
       // A build may decide otherwise than an earlier one did; whoever wants the same bits says --verify.
-      let report =
-        "the builds differ: \(difference)\nThat is a difference between the builds and no failure of the"
-        + " journal: journal verify proves that, and the build that wrote it replays it"
+      let report = FoldDifference.ofBuilds(difference)
+      if isShown {
+        Console.fail("replay: record \(until) is not reached: \(report)")
+        return .failed
+      }
       if arguments.has("--verify") {
         Console.fail("replay: \(report)")
         return .failed
       }
       Console.note(report)
-      return .done
+      return fold.damaged.isEmpty ? .done : .failed
     } catch {
       Console.fail("replay: \(error)")
       return .failed
@@ -86,7 +93,8 @@ enum ReplayCommand {
     }
     if let gap = fold.gap {
       text +=
-        "\(fold.gone) market records between \(gap.lowerBound) and \(gap.upperBound) were removed by retention:"
+        "\(fold.gone + fold.unreadable) market records between \(gap.lowerBound) and \(gap.upperBound)"
+        + " \(fold.whyMissing):"
         + " \(fold.skipped) records behind them were proven and could not be folded"
         + (fold.isBlind
           ? ", and no state is kept behind them\n"
@@ -96,7 +104,7 @@ enum ReplayCommand {
     if fold.isTorn { text += "the last record is torn, as a killed process leaves it\n" }
     if isShown { text += "after record \(fold.last):\n" + fold.state.text }
     if fold.difference == nil {
-      text += "identical, bit for bit\(fold.gone == 0 ? "" : ", in all that can be compared")\n"
+      text += "identical, bit for bit\(fold.gap == nil ? "" : ", in all that can be compared")\n"
     }
     return text
   }
@@ -105,7 +113,8 @@ enum ReplayCommand {
   private static func json(_ fold: borrowing JournalFold, isShown: Bool) -> String {
     "{\"records\":\(fold.records),\"digest\":\"\(fold.digest)\","
       + "\"identical\":\(fold.difference == nil),\"first\":\(fold.first),\"last\":\(fold.last),"
-      + "\"proven\":\(!fold.isSought),\"gone\":\(fold.gone),\"skipped\":\(fold.skipped),"
+      + "\"proven\":\(!fold.isSought),\"gone\":\(fold.gone),\"unreadable\":\(fold.unreadable),"
+      + "\"skipped\":\(fold.skipped),"
       + "\"build\":\"\(fold.build.filter { $0 != "\"" && $0 != "\\" })\","
       + "\"same_build\":\(fold.build == BuildIdentity.text)"
       + (isShown ? ",\"state\":\(fold.state.json)" : "") + "}\n"

@@ -48,8 +48,8 @@ public struct FormerRun: ~Copyable {
       if let gap = reader.gap {
         throw Fault(
           description:
-            "market records \(gap.lowerBound) to \(gap.upperBound) behind its last state were"
-            + " removed by retention")
+            "market records \(gap.lowerBound) to \(gap.upperBound) behind its last state "
+            + (reader.damaged.first.map { "cannot be read: \($0)" } ?? "were removed by retention"))
       }
       header = next
       switch header.kind.rawValue {

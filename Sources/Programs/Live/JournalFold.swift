@@ -15,6 +15,15 @@ public struct JournalFold: ~Copyable {
     public let description: String
   }
 
+  /// A note or an effect that the fold does not cause as it was recorded.
+  public struct Differing: Sendable {
+    public let sequence: UInt64
+    public let kind: UInt16
+    public let recorded: [UInt8]
+    /// What the fold causes in its place; nil when nothing.
+    public let folded: [UInt8]?
+  }
+
   /// Proven and folded.
   public private(set) var records: UInt64 = 0
   /// The first and the last of them.
@@ -31,8 +40,12 @@ public struct JournalFold: ~Copyable {
   /// Market records that retention removed: what their frames led to cannot be folded again, up to the
   /// next state that the journal keeps.
   public private(set) var gone: UInt64 = 0
-  /// The first and the last of them.
+  /// The same of those that cannot be read, because their files are damaged or lost.
+  public private(set) var unreadable: UInt64 = 0
+  /// The first and the last of both.
   public private(set) var gap: ClosedRange<UInt64>?
+  /// The market files that are damaged or lost, of those that were looked at.
+  public private(set) var damaged: [DamagedMarket] = []
   /// Proven behind a gap, and neither folded nor compared.
   public private(set) var skipped: UInt64 = 0
   /// The state that the fold last began again with, behind a gap; 0 for none.
@@ -41,6 +54,10 @@ public struct JournalFold: ~Copyable {
   public private(set) var isBlind = false
   /// Where fold and journal first disagree.
   public private(set) var difference: String?
+  /// Behind a difference nothing is folded, and the rest is proven even so: what is wrong there.
+  public private(set) var fault: JournalFault?
+  /// The record and what it should have been, where that is the difference.
+  public private(set) var differing: Differing?
   /// Which build wrote the last run.
   public private(set) var build: String
 
@@ -91,11 +108,11 @@ public struct JournalFold: ~Copyable {
     }
     if let moment, !moment.reaches(head) { return nil }
     if provesAhead { reader.proveAhead() }
-    var fold = try begin(head, copy(reader.payload), in: folder)
+    var fold = try begin(head, copy(reader.payload), in: folder, by: reader.segment.build)
     fold.note(head)
     fold.digest = reader.chain.link
     while fold.difference == nil, let header = try reader.next() {
-      if let gap = reader.gap, JournalFold.isBefore(gap, moment) { fold.lose(gap) }
+      if let gap = reader.gap, JournalFold.isBefore(gap, moment) { fold.lose(reader.missing, gap) }
       guard moment?.reaches(header) != false else { break }
       fold.note(header)
       do {
@@ -106,19 +123,23 @@ public struct JournalFold: ~Copyable {
         }
       } catch {
         // What another build wrote there is not for this one to read; all before it was folded.
-        fold.difference = "record \(header.sequence) is not for this build to read: \(error)"
+        let writer = reader.segment.build
+        fold.difference =
+          "record \(header.sequence), as \(writer) wrote it, is not for this build to read: \(error)"
       }
       fold.lastKind = header.kind.rawValue
       fold.digest = reader.chain.link
     }
-    if reader.header == nil, let gap = reader.gap { fold.lose(gap) }
+    if fold.difference != nil { fold.prove(&reader, to: moment) }
+    if reader.header == nil, let gap = reader.gap { fold.lose(reader.missing, gap) }
     fold.end()
     fold.isTorn = reader.tornTail != nil
+    fold.damaged = reader.damaged
     return fold
   }
 
   private static func begin(
-    _ header: RecordHeader, _ payload: [UInt8], in folder: String
+    _ header: RecordHeader, _ payload: [UInt8], in folder: String, by build: String
   ) throws -> JournalFold {
     switch header.kind.rawValue {
     case JournalKind.start:
@@ -129,16 +150,22 @@ public struct JournalFold: ~Copyable {
       }
       return fold
     case JournalKind.snapshot:
-      let record = try StateRecord(payload: payload)
-      var fold = JournalFold(record.plan)
-      guard try fold.replay.take(record.state) else {
+      do {
+        let record = try StateRecord(payload: payload)
+        var fold = JournalFold(record.plan)
+        guard try fold.replay.take(record.state) else {
+          throw Fault(description: "something stands behind its end")
+        }
+        fold.start = record.state
+        fold.isBegun = true
+        fold.isSought = true
+        return fold
+      } catch {
         throw Fault(
-          description: "record \(header.sequence): a snapshot with something behind its end")
+          description:
+            "\(folder): record \(header.sequence), a state that \(build) wrote, is not for this build to read,"
+            + " use that one: \(error)")
       }
-      fold.start = record.state
-      fold.isBegun = true
-      fold.isSought = true
-      return fold
     default: throw Fault(description: "\(folder): does not begin with a start record")
     }
   }
@@ -155,6 +182,13 @@ public struct JournalFold: ~Copyable {
     last = header.sequence
   }
 
+  /// Reads on without folding, so that nobody takes for a difference alone what is a failure too.
+  private mutating func prove(_ reader: inout JournalReader, to moment: JournalMoment?) {
+    do throws(JournalFault) {
+      while let header = try reader.next(), moment?.reaches(header) != false {}
+    } catch { fault = error }
+  }
+
   /// Whether some of what is missing may have come before a moment.
   private static func isBefore(_ gap: ClosedRange<UInt64>, _ moment: JournalMoment?) -> Bool {
     if case .sequence(let sequence) = moment { return gap.lowerBound <= sequence }
@@ -162,9 +196,12 @@ public struct JournalFold: ~Copyable {
   }
 
   /// Frames are missing: what follows from them cannot be folded.
-  private mutating func lose(_ missing: ClosedRange<UInt64>) {
-    gone += UInt64(missing.count)
-    gap = (gap?.lowerBound ?? missing.lowerBound)...missing.upperBound
+  private mutating func lose(_ missing: [MissingRecords], _ all: ClosedRange<UInt64>) {
+    for piece in missing {
+      let count = UInt64(piece.sequences.count)
+      if piece.damagedFile == nil { gone += count } else { unreadable += count }
+    }
+    gap = (gap?.lowerBound ?? all.lowerBound)...all.upperBound
     guard !isBlind, difference == nil else { return }
     // What the last input caused was written before the frame that is missing came.
     do throws(BotReplay.Difference) { try replay.finish() } catch {
@@ -232,7 +269,10 @@ public struct JournalFold: ~Copyable {
       do throws(BotReplay.Difference) {
         try replay.feed(
           kind: header.kind.rawValue, sequence: header.sequence, at: header.time, payload: payload)
-      } catch { difference = JournalFold.text(of: error) }
+      } catch {
+        difference = JournalFold.text(of: error)
+        differing = JournalFold.differing(header, error)
+      }
     }
   }
 
@@ -275,6 +315,26 @@ public struct JournalFold: ~Copyable {
   public var written: [UInt8] { replay.written }
 
   // MARK: Words
+
+  /// What became of the market records that are missing, behind their number and place.
+  public var whyMissing: String {
+    if unreadable == 0 { return "were removed by retention" }
+    return gone == 0
+      ? "cannot be read" : "were removed by retention (\(gone)) or cannot be read (\(unreadable))"
+  }
+
+  private static func differing(
+    _ header: RecordHeader, _ difference: BotReplay.Difference
+  ) -> Differing? {
+    let (recorded, folded): ([UInt8], [UInt8]?)
+    switch difference.what {
+    case .differs(let found, let due): (recorded, folded) = (found, due)
+    case .notFolded(let found): (recorded, folded) = (found, nil)
+    case .notRecorded, .unreadableInput: return nil
+    }
+    return Differing(
+      sequence: header.sequence, kind: header.kind.rawValue, recorded: recorded, folded: folded)
+  }
 
   private static func text(of difference: BotReplay.Difference) -> String {
     switch difference.what {

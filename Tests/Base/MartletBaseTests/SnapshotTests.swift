@@ -145,7 +145,9 @@ private struct Everything: Snapshotting, Equatable {
     var writer = SnapshotWriter()
     writer.section("Orders")
     var reader = SnapshotReader(writer.bytes.copy())
-    #expect(throws: SnapshotReader.Fault.wrongSection(expected: "Portfolio", offset: 0)) {
+    #expect(
+      throws: SnapshotReader.Fault.wrongSection(expected: "Portfolio", found: "Orders", offset: 0)
+    ) {
       try reader.section("Portfolio")
     }
   }
