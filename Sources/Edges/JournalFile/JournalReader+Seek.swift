@@ -55,6 +55,7 @@ extension JournalReader {
   ///   - isEnough: asked behind each segment.
   /// - Returns: the market files among them that are damaged or lost.
   /// - Throws: as `open` does.
+  @discardableResult
   public static func lookBack(
     folder path: String, from moment: JournalMoment, isEnough: () -> Bool,
     _ take: (RecordHeader, Span<UInt8>) -> Void
