@@ -96,6 +96,10 @@ def builds(checks, folder, journal):
     code, out, err = run("replay", differs)
     checks.check("what this build makes otherwise is told as a difference of builds, with its record, and is no failure: 0",
                  code == 0 and "the builds differ" in err and f"record {target}" in err and "identical" not in out and "no failure of the journal" in err, (code, out, err))
+    code, out, err = run("replay", "--json", differs)
+    found = json.loads(out)
+    checks.check("the journal is proven to its end even so, and what could be compared was", code == 0 and found["identical"] is False and found["build_differences"] == 1
+                 and found["last"] == json.loads(run("journal", "verify", "--json", differs)[1])["last"], (code, out, err))
     code, out, err = run("replay", "--verify", differs)
     checks.check("with --verify it is one, in the same words: 1", code == 1 and "the builds differ" in err and f"record {target}" in err, (code, out, err))
     code, out, err = run("replay", changed(folder, journal, "tampered", otherwise))

@@ -129,6 +129,10 @@ def explained(checks, journal):
     checks.check("an order that no record names is told: 1", code == 1 and "no record names" in err, (code, err))
     code, _, err = run("explain", journal, "1000000000")
     checks.check("and a time before the journal: 1", code == 1 and "begins after" in err, (code, err))
+    for day, is_one in [("2026-02-31", False), ("2100-02-29", False), ("2026-04-31", False), ("2028-02-29", True), ("2026-12-31", True)]:
+        code, _, err = run("explain", journal, f"{day}T00:00:00Z")
+        checks.check(f"explain: {day} is {'a day' if is_one else 'none, and said to be: 2'}", (code == 2 and "day of the calendar" in err and day in err) != is_one
+                     and (code in (0, 1)) == is_one, (code, err))
     code, _, err = run("explain", journal, "yesterday at noon")
     checks.check("what is neither is refused, with how to say it: 2", code == 2 and "2026-11-21T11:31:53Z" in err, (code, err))
 

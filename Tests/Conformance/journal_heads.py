@@ -139,8 +139,24 @@ def fresh(checks, bot, exchange):
     checks.check("and replays bit for bit", code == 0 and "identical" in out, (code, out[-300:], err))
 
 
+def demo(checks):
+    """The two commands of the README, and a third."""
+    code, out, err = run("demo", "--for", "6s", "--port", "0", "--json")
+    journal = json.loads(out.strip().splitlines()[-1])["journal"] if code == 0 else ""
+    latest = os.path.join(os.path.dirname(os.path.dirname(journal)), "latest", "journal")
+    code, out, err = run("journal", "verify", "--json", latest)
+    checks.check("M140 a demo's journal reaches its head, which its own folder keeps: 0", code == 0 and json.loads(out)["standing"] == "reached", (code, out, err))
+    cut(journal, 4)
+    code, out, err = run("journal", "verify", "--json", latest)
+    found = json.loads(out)
+    checks.check("M140 one that is cut at the end of a record is told, with how many are missing: 1", code == 1 and found["standing"] == "cut"
+                 and found["missing"] == 4 and found["sound"] is False, (code, out, err))
+    shutil.rmtree(os.path.dirname(journal))
+
+
 def main():
     checks = Checks()
+    demo(checks)
     with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
         bot = Bot(folder, exchange)
         change(bot, ('spacing = "10"', NEAR))

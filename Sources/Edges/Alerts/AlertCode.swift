@@ -15,6 +15,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case journalRoom = "journal-room"
   case journalHead = "journal-head"
   case journalPacking = "journal-packing"
+  case journalDamaged = "journal-damaged"
   case keyRefused = "key-refused"
   case deadManLost = "dead-man-lost"
   case deadManRefresh = "dead-man-refresh"
@@ -61,7 +62,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
 
   public var severity: AlertSeverity {
     switch self {
-    case .halted, .journal, .journalRoom, .keyRefused, .deadManLost, .deadManAbandoned, .bookSilent,
+    case .halted, .journal, .journalRoom, .journalDamaged, .keyRefused, .deadManLost,
+      .deadManAbandoned, .bookSilent,
       .privateSilent, .orderStuck, .venueContradiction, .ledgerDiffers, .fillUnproven,
       .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete, .stopInert,
       .stopUnfilled:
@@ -88,7 +90,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .stopInert,
       .stopUnfilled, .alertSink:
       true
-    case .journal, .keyRefused, .deadManMissing, .orderStuck, .orderRefused, .riskRefused,
+    case .journal, .journalDamaged, .keyRefused, .deadManMissing, .orderStuck, .orderRefused,
+      .riskRefused,
       .tradeBalanceShort,
       .orderNeverArrived,
       .venueContradiction, .ledgerUnchecked, .ledgerAdjusted, .fillUnproven, .fillsProven, .quota,
@@ -136,8 +139,14 @@ public enum AlertCode: String, CaseIterable, Sendable {
     case .journalPacking:
       (
         "a full file of the journal cannot be packed, or an old one of market frames not removed",
-        "goes on trading; the file stays whole, is tried again every 10 s and takes more room meanwhile; one that does not prove itself is left as it is until the next start",
-        "make room or repair the disk; where the alert names damage, `./martlet journal verify` and keep a copy of the file"
+        "goes on trading; the file stays whole, is tried again every 10 s and takes more room meanwhile",
+        "make room or repair the disk"
+      )
+    case .journalDamaged:
+      (
+        "a record before the state that this run began with is not what was written: a disk that changes bytes, or somebody's hand",
+        "goes on trading, since what it trades on was proven; leaves the file as it is; tells the first such place, once a run",
+        "`./martlet journal verify`; put the file named back from a copy, keep the damaged one, and look at the disk"
       )
     case .keyRefused:
       (

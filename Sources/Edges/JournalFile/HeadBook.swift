@@ -44,6 +44,11 @@ public struct HeadBook: Sendable {
 
   // MARK: Finding
 
+  /// Whether it holds a head of the journal in `folder`, or a file in its place.
+  public func knows(_ folder: String) -> Bool {
+    if case .none = find(folder) { false } else { true }
+  }
+
   enum Found {
     case none
     case forged(String)
@@ -158,7 +163,7 @@ public struct HeadBook: Sendable {
   }
 
   /// A folder's own path, whatever links lead to it; of one that is not there, as far as it is.
-  static func canonical(_ folder: String) -> String {
+  public static func canonical(_ folder: String) -> String {
     var rest = ""
     var path = folder
     while true {

@@ -58,6 +58,25 @@ public enum JournalFault: Error, Equatable, Sendable {
   /// Any other refusal of the system.
   case system(call: String, path: String, errno: Int32)
 
+  /// Whether the journal is not what was written, or not all of it: nothing that goes by with time.
+  public var isDamage: Bool {
+    switch self {
+    case .corrupt, .part, .segmentMissing: true
+    case .folderMissing, .notAJournal, .newerVersion, .permission, .readOnly, .diskFull, .inUse,
+      .payloadTooLarge, .system:
+      false
+    }
+  }
+
+  /// What is wrong and where, without a word on what to do.
+  public var finding: String {
+    switch self {
+    case .corrupt(let fault): "\(fault)"
+    case .part(let fault): "\(fault)"
+    default: "\(self)"
+    }
+  }
+
   /// The fault that a failed call means.
   static func failed(
     _ call: String, _ path: String, errno: Int32, neededBytes: Int = 0

@@ -29,6 +29,9 @@ public struct JournalOptions: Sendable {
   /// machine leaves that lost its power, in whatever order its disk wrote, and is cut off; nil when
   /// nothing is known, and only what a dying process leaves is.
   public var syncedSequence: UInt64?
+  /// Whether a thread proves what stands before the segment that is gone on in, and tells what is wrong
+  /// with it by `JournalWriter.damage`.
+  public var provesBehind = false
   /// A new journal's own name; nil draws one.
   public var journalID: JournalID?
 

@@ -113,10 +113,15 @@ public struct JournalWriter: ~Copyable {
   /// full, nothing more is taken.
   public var roomWarning: JournalFault? { supply.roomWarning }
   /// Why full segments are not put away, or old market files not let go, as `JournalOptions.parting` asks: they
-  /// stay whole and are tried again, but for those that do not prove themselves.
+  /// stay whole and are tried again, but for those that do not prove themselves, which
+  /// `damage` tells.
   public var partWarning: JournalFault? { supply.partWarning }
   /// Why the head is not kept apart as `JournalOptions.heads` is asked to; the one kept before holds.
   public var headWarning: JournalFault? { supply.headWarning }
+
+  /// What is wrong with a segment before the one being written, as it was found behind the start or when it was
+  /// put away: nothing that is written now hangs on it. The first that was found.
+  public var damage: JournalFault? { supply.damage }
 
   /// Why what was appended may not be on disk, and never will be known to be: a sync failed. Records are
   /// still taken, and still outlive the process, so that a writer can bring what it does to an end.

@@ -36,6 +36,8 @@ final class SegmentParter: @unchecked Sendable {
   private var refused: Set<UInt32> = []
   /// Of what stays as it is until somebody looks at it.
   private var standing: JournalFault?
+  /// The first that does not prove itself.
+  private(set) var damage: JournalFault?
   /// Of the last work, which may go better the next time.
   private var latest: JournalFault?
   var fault: JournalFault? { latest ?? standing }
@@ -53,7 +55,9 @@ final class SegmentParter: @unchecked Sendable {
       let content = try folder.content()
       // One whose original is still there is put away again.
       for number in content.parted where !content.raw.contains(number) {
-        do throws(JournalFault) { try note(number) } catch { standing = error }
+        do throws(JournalFault) { try note(number) } catch {
+          if !error.isDamage { standing = error } else if damage == nil { damage = error }
+        }
       }
     } catch { standing = error }
   }
@@ -74,7 +78,7 @@ final class SegmentParter: @unchecked Sendable {
             break
           }
           // Its reader names it; what stands behind it is put away even so.
-          standing = error
+          if damage == nil { damage = error }
           refused.insert(number)
         }
       }

@@ -42,6 +42,8 @@ final class SegmentSupply: @unchecked Sendable {
   private var keptHead: JournalHead?
   /// Why a full segment could not be put away, or an old file not let go.
   private var partFault: JournalFault?
+  /// What is wrong with a segment before `current`.
+  private var foundDamage: JournalFault?
 
   // Before the threads begin, and after they ended.
   private var threads: [pthread_t] = []
@@ -66,6 +68,10 @@ final class SegmentSupply: @unchecked Sendable {
     start("journal-ahead") { $0.prepareAhead() }
     start("journal-sync") { $0.syncBehind() }
     if parter != nil { start("journal-part") { $0.partBehind() } }
+    let number = current.number
+    if options.provesBehind && number > 1 {
+      start("journal-behind") { $0.proveBehind(upTo: number) }
+    }
   }
 
   /// Gives a full segment away and takes the next, waiting for it when it is not ready.
@@ -104,6 +110,12 @@ final class SegmentSupply: @unchecked Sendable {
     monitor.lock()
     defer { monitor.unlock() }
     return partFault
+  }
+
+  var damage: JournalFault? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return foundDamage
   }
 
   /// Why the journal's head is not kept apart as it should be; nil while it is.
@@ -332,6 +344,7 @@ final class SegmentSupply: @unchecked Sendable {
       parter.work(upTo: last)
       monitor.lock()
       partFault = parter.fault
+      if foundDamage == nil { foundDamage = parter.damage }
       if parter.mayGoBetter && !isStopping {
         // A full disk may have room by then.
         monitor.wait(nanoseconds: SegmentSupply.partRetry.nanoseconds)
@@ -339,6 +352,21 @@ final class SegmentSupply: @unchecked Sendable {
         done = last
       }
     }
+    monitor.unlock()
+  }
+
+  /// Proves what an earlier writer left.
+  private func proveBehind(upTo number: UInt32) {
+    // Whoever trades goes first.
+    _ = cmartlet_wait_when_woken()
+    let fault = ProofBehind.run(store, upTo: number) { [self] span in
+      monitor.lock()
+      defer { monitor.unlock() }
+      if !isStopping { monitor.wait(nanoseconds: span.nanoseconds) }
+      return !isStopping
+    }
+    monitor.lock()
+    if foundDamage == nil { foundDamage = fault }
     monitor.unlock()
   }
 

@@ -27,6 +27,10 @@ enum ExplainCommand {
     let folder = arguments.positional[0]
     let subject = arguments.positional[1]
     if let moment = moment(subject) { return explain(moment, in: folder, as: subject) }
+    if let day = missingDay(of: subject) {
+      throw Arguments.Misuse(
+        message: "expected a day of the calendar, found \(day), which there is none of")
+    }
     guard let text = InlineText(subject), subject.utf8.allSatisfy(isWord), !subject.isEmpty else {
       throw Arguments.Misuse(
         message: "expected a client order id of at most 32 letters and digits, or a time such as"
@@ -105,17 +109,23 @@ enum ExplainCommand {
 
   private static func explain(_ time: Timestamp, in folder: String, as text: String) -> ExitCode {
     do {
-      guard let fold = try JournalFold.seeking(folder, to: .time(time)) else {
+      guard
+        let fold = try JournalFold.seeking(folder, to: .time(time), build: BuildIdentity.text)
+      else {
         Console.fail("\(folder): begins after \(text)")
         return .failed
       }
       if let difference = FoldDifference.text(fold) {
         if let fault = fold.fault { Console.fail("\(folder): \(fault)") }
+        Console.fail("\(folder): \(difference)")
+        Console.fail(fold.damaged)
+        return .failed
+      }
+      if fold.isForAnotherBuild, let report = FoldDifference.ofBuilds(fold) {
+        if let fault = fold.fault { Console.fail("\(folder): \(fault)") }
         Console.fail(
-          fold.build == BuildIdentity.text || fold.fault != nil
-            ? "\(folder): \(difference)"
-            : "\(folder): how the bot stood at \(text) is for the build that wrote it, \(fold.build), to tell:"
-              + " \(FoldDifference.ofBuilds(difference))")
+          "\(folder): how the bot stood at \(text) is for the build that wrote it, \(fold.build), to tell: \(report)"
+        )
         Console.fail(fold.damaged)
         return .failed
       }
@@ -209,7 +219,7 @@ enum ExplainCommand {
   }
 
   /// Seconds since 1970, with or without a fraction, or a moment as `2026-11-21T11:31:53.5Z`.
-  private static func moment(_ text: String) -> Timestamp? {
+  static func moment(_ text: String) -> Timestamp? {
     if text.hasSuffix("Z") { return calendar(text) }
     guard text.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 || $0 == 46 }) else { return nil }
     return seconds(text)
@@ -230,6 +240,25 @@ enum ExplainCommand {
     return Timestamp(nanoseconds: nanoseconds)
   }
 
+  /// The day of a moment that would be one if its month were longer; nil of anything else.
+  static func missingDay(of text: String) -> String? {
+    guard text.hasSuffix("Z"), let day = text.split(separator: "T").first else { return nil }
+    let date = day.split(separator: "-").compactMap { Int64($0) }
+    guard date.count == 3, (1970...2250).contains(date[0]), (1...12).contains(date[1]),
+      date[2] > days(ofMonth: date[1], in: date[0])
+    else { return nil }
+    return String(day)
+  }
+
+  private static func days(ofMonth month: Int64, in year: Int64) -> Int64 {
+    let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    return switch month {
+    case 2: isLeap ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
+  }
+
   /// Of the Gregorian calendar, in UTC.
   private static func calendar(_ text: String) -> Timestamp? {
     let halves = text.dropLast().split(separator: "T")
@@ -237,7 +266,8 @@ enum ExplainCommand {
     let date = halves[0].split(separator: "-").compactMap { Int64($0) }
     let clock = halves[1].split(separator: ":")
     guard date.count == 3, clock.count == 3, (1970...2250).contains(date[0]),
-      (1...12).contains(date[1]), (1...31).contains(date[2]),
+      (1...12).contains(date[1]),
+      (1...days(ofMonth: date[1], in: date[0])).contains(date[2]),
       let hour = Int64(clock[0]), (0...23).contains(hour), let minute = Int64(clock[1]),
       (0...59).contains(minute), let second = seconds(String(clock[2])),
       second < Timestamp(nanoseconds: 60_000_000_000)

@@ -64,7 +64,7 @@ enum JournalCommand {
 
   private static func verify(_ folder: String, asJSON: Bool) -> ExitCode {
     var heads: HeadBook?
-    do { heads = try UserHeads.book() } catch {
+    do { heads = try UserHeads.book(of: folder) } catch {
       Console.note("no heads of journals are at hand: \(error)")
     }
     do throws(JournalFault) {

@@ -10,12 +10,13 @@ enum ReplayCommand {
       record of each run describes gets every input, and every note and effect is compared with what
       was recorded. With --until it shows the whole state just after that record; it then begins at the
       last state that the journal keeps before it, and takes what stands before that at its word, unless
-      --verify is given too. A journal that another build wrote is folded as well, and what this build
-      makes otherwise is told as that: a failure only with --verify.
+      --verify is given too. What another build wrote is folded as well; each place where this build makes
+      something else of it is told as that, a failure only with --verify, and behind it the fold begins
+      again where the journal keeps a state or a run begins.
       """,
     options: [
       .init(
-        "--verify", nil, "prove and fold from the first record; exit 1 on the first difference"),
+        "--verify", nil, "prove and fold from the first record; exit 1 on any difference"),
       .init("--until", "SEQ", "stop after this sequence and show the state there"),
       .init("--json", nil, "one object on standard output"),
     ],
@@ -29,15 +30,22 @@ enum ReplayCommand {
     do {
       let moment = JournalMoment.sequence(UInt64(until))
       let isShown = arguments.has("--until")
+      let build = BuildIdentity.text
       guard
         let fold = isShown && !arguments.has("--verify")
-          ? try JournalFold.seeking(folder, to: moment)
-          : try JournalFold.whole(folder, to: moment)
+          ? try JournalFold.seeking(folder, to: moment, build: build)
+          : try JournalFold.whole(folder, to: moment, build: build)
       else {
         Console.fail("replay: \(folder): begins after record \(until)")
         return .failed
       }
-      if isShown, fold.isBlind, let gap = fold.gap {
+      if isShown, fold.isForAnotherBuild, let report = FoldDifference.ofBuilds(fold) {
+        if let fault = fold.fault { Console.fail("replay: \(folder): \(fault)") }
+        Console.fail("replay: record \(until) is not reached: \(report)")
+        Console.fail(fold.damaged)
+        return .failed
+      }
+      if isShown, fold.difference == nil, fold.isBlind, let gap = fold.gap {
         Console.fail(
           "replay: \(folder): what the bot knew at record \(until) cannot be folded: market records between"
             + " \(gap.lowerBound) and \(gap.upperBound) \(fold.whyMissing), and no state is kept between them"
@@ -45,35 +53,25 @@ enum ReplayCommand {
         Console.fail(fold.damaged)
         return .failed
       }
-      let isSame = fold.build == BuildIdentity.text
-      if !isSame {
-        Console.note(
-          "written by another build (\(fold.build)); this one is \(BuildIdentity.text)")
+      if fold.build != build {
+        Console.note("written by another build (\(fold.build)); this one is \(build)")
       }
       Console.out(
         arguments.has("--json")
           ? json(fold, isShown: isShown) : text(fold, folder, isShown: isShown))
       Console.fail(fold.damaged)
-      guard let difference = FoldDifference.text(fold) else {
-        return fold.damaged.isEmpty ? .done : .failed
-      }
       if let fault = fold.fault { Console.fail("replay: \(folder): \(fault)") }
-      if isSame || fold.fault != nil {
+      let isStrict = arguments.has("--verify")
+      if let report = FoldDifference.ofBuilds(fold) {
+        // A build may decide otherwise than an earlier one did; whoever wants the same bits says --verify.
+        if isStrict { Console.fail("replay: \(report)") } else { Console.note(report) }
+      }
+      if let difference = FoldDifference.text(fold) {
         Console.fail("replay: \(difference)")
         return .failed
       }
-      // A build may decide otherwise than an earlier one did; whoever wants the same bits says --verify.
-      let report = FoldDifference.ofBuilds(difference)
-      if isShown {
-        Console.fail("replay: record \(until) is not reached: \(report)")
-        return .failed
-      }
-      if arguments.has("--verify") {
-        Console.fail("replay: \(report)")
-        return .failed
-      }
-      Console.note(report)
-      return fold.damaged.isEmpty ? .done : .failed
+      let isDone = fold.damaged.isEmpty && fold.fault == nil && (fold.isIdentical || !isStrict)
+      return isDone ? .done : .failed
     } catch {
       Console.fail("replay: \(error)")
       return .failed
@@ -103,8 +101,10 @@ enum ReplayCommand {
     text += "digest \(fold.digest)\n"
     if fold.isTorn { text += "the last record is torn, as a killed process leaves it\n" }
     if isShown { text += "after record \(fold.last):\n" + fold.state.text }
-    if fold.difference == nil {
+    if fold.isIdentical {
       text += "identical, bit for bit\(fold.gap == nil ? "" : ", in all that can be compared")\n"
+    } else if fold.difference == nil, fold.fault == nil {
+      text += "the same bit for bit in all that could be compared but what follows\n"
     }
     return text
   }
@@ -112,9 +112,10 @@ enum ReplayCommand {
   /// Names and values hold no quote and no backslash but in the state, which is whole by itself.
   private static func json(_ fold: borrowing JournalFold, isShown: Bool) -> String {
     "{\"records\":\(fold.records),\"digest\":\"\(fold.digest)\","
-      + "\"identical\":\(fold.difference == nil),\"first\":\(fold.first),\"last\":\(fold.last),"
+      + "\"identical\":\(fold.isIdentical),\"first\":\(fold.first),\"last\":\(fold.last),"
       + "\"proven\":\(!fold.isSought),\"gone\":\(fold.gone),\"unreadable\":\(fold.unreadable),"
-      + "\"skipped\":\(fold.skipped),"
+      + "\"skipped\":\(fold.skipped + fold.passed),"
+      + "\"build_differences\":\(fold.buildDifferenceCount),"
       + "\"build\":\"\(fold.build.filter { $0 != "\"" && $0 != "\\" })\","
       + "\"same_build\":\(fold.build == BuildIdentity.text)"
       + (isShown ? ",\"state\":\(fold.state.json)" : "") + "}\n"

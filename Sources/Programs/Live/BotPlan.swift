@@ -87,6 +87,14 @@ public struct BotPlan: Sendable {
     }
   }
 
+  /// Which build wrote a first record, whether or not this one can read the rest of it; nil where not even
+  /// that can be told.
+  static func build(of record: [UInt8]) -> String? {
+    var reader = SnapshotReader(record)
+    guard (try? reader.section(BotPlan.section)) != nil else { return nil }
+    return try? reader.text()
+  }
+
   // MARK: The kernel
 
   /// Instruments in the order of the strategies, each once.

@@ -46,10 +46,15 @@ public struct FormerRun: ~Copyable {
     var begun: [UInt8]?
     while let next = try reader.next() {
       if let gap = reader.gap {
+        // Damage is a person's to look at; what retention took is gone by their own word.
+        if let lost = reader.damaged.last, reader.missing.contains(where: { $0.damagedFile != nil })
+        {
+          throw JournalFault.part(lost.fault)
+        }
         throw Fault(
           description:
-            "market records \(gap.lowerBound) to \(gap.upperBound) behind its last state "
-            + (reader.damaged.first.map { "cannot be read: \($0)" } ?? "were removed by retention"))
+            "market records \(gap.lowerBound) to \(gap.upperBound) behind its last state were"
+            + " removed by retention")
       }
       header = next
       switch header.kind.rawValue {

@@ -9,6 +9,9 @@ internal import WhiteBITSession
 
 /// A journal folded to one of its records, every record that was read proven, and every note and
 /// effect that the fold causes held against what was recorded.
+///
+/// What another build decided otherwise is told, and the fold begins again behind it where the journal keeps
+/// a state or a run begins. What differs within a run of this very build is a failure, and ends the fold.
 public struct JournalFold: ~Copyable {
   /// Why a journal cannot be folded, for a person.
   public struct Fault: Error, CustomStringConvertible, Sendable {
@@ -50,17 +53,47 @@ public struct JournalFold: ~Copyable {
   public private(set) var skipped: UInt64 = 0
   /// The state that the fold last began again with, behind a gap; 0 for none.
   public private(set) var resumed: UInt64 = 0
-  /// Behind a gap no state was found: what the bot knew at the end is not known.
-  public private(set) var isBlind = false
-  /// Where fold and journal first disagree.
+  /// Why what the bot knew at the end is not known; nil where it is.
+  private var blindness: Blindness?
+  /// Behind a gap, or a difference of builds, no state was found: what the bot knew at the end is not known.
+  public var isBlind: Bool { blindness != nil }
+  /// Where fold and journal first disagree within a run of this build.
   public private(set) var difference: String?
   /// Behind a difference nothing is folded, and the rest is proven even so: what is wrong there.
   public private(set) var fault: JournalFault?
   /// The record and what it should have been, where that is the difference.
   public private(set) var differing: Differing?
+  /// Where this build makes something else of what another one recorded: the first of them.
+  ///
+  /// - Bounds: 32; `buildDifferenceCount` counts on.
+  public private(set) var buildDifferences: [BuildDifference] = []
+  public private(set) var buildDifferenceCount: UInt64 = 0
+  /// Proven behind those, and neither folded nor compared.
+  public private(set) var passed: UInt64 = 0
   /// Which build wrote the last run.
   public private(set) var build: String
 
+  /// One place where two builds decided otherwise.
+  public struct BuildDifference: Sendable {
+    public let sequence: UInt64
+    /// Which wrote it.
+    public let build: String
+    /// For a person.
+    public let text: String
+    /// The record and what it should have been, where that is it.
+    public let differing: Differing?
+    /// The start or state that the fold began again with; 0 for none.
+    public fileprivate(set) var resumed: UInt64 = 0
+  }
+
+  private enum Blindness { case gap, builds }
+
+  private static let mostBuildDifferences = 32
+  /// Where not even the name of a run's build can be read.
+  private static let unknownBuild = "a build that cannot be told"
+
+  /// Which build this is; nil takes every run for its own.
+  private var ownBuild: String?
   private typealias BotReplay = Replay<WhiteBITSession, BuiltInStrategy>
   private var replay: BotReplay
   /// The state at the end of the run before, which the next one may begin in; nil where nobody read it.
@@ -74,32 +107,37 @@ public struct JournalFold: ~Copyable {
   ///
   /// - Parameters:
   ///   - moment: where to stop; nil for the end.
+  ///   - build: which build this is, so that what another one decided otherwise is told apart from a
+  ///     failure; nil takes every difference for one.
   ///   - provesAhead: whether a second thread proves the records ahead of the fold. What comes out is the
   ///     same.
   /// - Returns: nil when it begins later.
   /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
   public static func whole(
-    _ folder: String, to moment: JournalMoment? = nil, provesAhead: Bool = true
+    _ folder: String, to moment: JournalMoment? = nil, build: String? = nil,
+    provesAhead: Bool = true
   ) throws -> JournalFold? {
     let reader = try JournalReader.open(folder: folder)
-    return try fold(reader, in: folder, to: moment, provesAhead: provesAhead)
+    return try fold(reader, in: folder, to: moment, build: build, provesAhead: provesAhead)
   }
 
   /// Folds a journal from the last state that it holds before `moment`, and takes that at its word.
   ///
   /// - Returns: nil when it begins later.
   /// - Throws: `JournalFault`, `Fault`, `BotPlan.Fault`.
-  public static func seeking(_ folder: String, to moment: JournalMoment) throws -> JournalFold? {
+  public static func seeking(
+    _ folder: String, to moment: JournalMoment, build: String? = nil
+  ) throws -> JournalFold? {
     let kinds = [RecordKind(JournalKind.snapshot), RecordKind(JournalKind.start)]
     guard let reader = try JournalReader.open(folder: folder, at: moment, kinds: kinds) else {
-      return try whole(folder, to: moment)
+      return try whole(folder, to: moment, build: build)
     }
-    return try fold(reader, in: folder, to: moment)
+    return try fold(reader, in: folder, to: moment, build: build)
   }
 
   private static func fold(
     _ opened: consuming JournalReader, in folder: String, to moment: JournalMoment?,
-    provesAhead: Bool = true
+    build: String?, provesAhead: Bool = true
   ) throws -> JournalFold? {
     var reader = opened
     if reader.header == nil { _ = try reader.next() }
@@ -108,10 +146,8 @@ public struct JournalFold: ~Copyable {
     }
     if let moment, !moment.reaches(head) { return nil }
     if provesAhead { reader.proveAhead() }
-    var fold = try begin(head, copy(reader.payload), in: folder, by: reader.segment.build)
-    fold.note(head)
-    fold.digest = reader.chain.link
-    while fold.difference == nil, let header = try reader.next() {
+    var fold = try begin(&reader, head, in: folder, to: moment, build: build)
+    while fold.difference == nil, let header = try fold.next(of: &reader) {
       if let gap = reader.gap, JournalFold.isBefore(gap, moment) { fold.lose(reader.missing, gap) }
       guard moment?.reaches(header) != false else { break }
       fold.note(header)
@@ -122,20 +158,74 @@ public struct JournalFold: ~Copyable {
           try fold.take(header, reader.payload)
         }
       } catch {
-        // What another build wrote there is not for this one to read; all before it was folded.
-        let writer = reader.segment.build
-        fold.difference =
-          "record \(header.sequence), as \(writer) wrote it, is not for this build to read: \(error)"
+        // All before it was folded.
+        fold.differ(
+          "record \(header.sequence), as \(fold.build) wrote it, is not for this build to read: \(error)",
+          at: header.sequence)
       }
       fold.lastKind = header.kind.rawValue
       fold.digest = reader.chain.link
     }
     if fold.difference != nil { fold.prove(&reader, to: moment) }
-    if reader.header == nil, let gap = reader.gap { fold.lose(reader.missing, gap) }
+    if reader.header == nil, fold.fault == nil, let gap = reader.gap {
+      fold.lose(reader.missing, gap)
+    }
     fold.end()
     fold.isTorn = reader.tornTail != nil
     fold.damaged = reader.damaged
     return fold
+  }
+
+  /// Begins with the record that is at hand, or with the first start or state behind it that this build can
+  /// read, where another one wrote what stands before.
+  private static func begin(
+    _ reader: inout JournalReader, _ head: RecordHeader, in folder: String,
+    to moment: JournalMoment?, build: String?
+  ) throws -> JournalFold {
+    var unread: [BuildDifference] = []
+    var missing: [(pieces: [MissingRecords], all: ClosedRange<UInt64>)] = []
+    var first: (any Error)?
+    var records: UInt64 = 0
+    var runs: UInt64 = 0
+    while let header = reader.header, moment?.reaches(header) != false {
+      records += 1
+      let kind = header.kind.rawValue
+      if kind == JournalKind.start { runs += 1 }
+      if first == nil || kind == JournalKind.start || kind == JournalKind.snapshot {
+        let payload = copy(reader.payload)
+        do {
+          var fold = try begin(header, payload, in: folder, by: reader.segment.build)
+          fold.ownBuild = build
+          fold.isSought = head.sequence > RecordFraming.firstSequence
+          (fold.records, fold.first, fold.last) = (records, head.sequence, header.sequence)
+          fold.runs = max(runs, 1)
+          fold.digest = reader.chain.link
+          fold.lastKind = kind
+          for gap in missing { fold.count(gap.pieces, gap.all) }
+          fold.passed = records - 1
+          fold.buildDifferenceCount = UInt64(unread.count)
+          fold.buildDifferences = Array(unread.prefix(mostBuildDifferences))
+          fold.noteResumed(at: header.sequence, first: unread.count)
+          return fold
+        } catch {
+          let writer = BotPlan.build(of: payload)
+          guard build != nil, writer != build, kind == JournalKind.start || first != nil else {
+            throw error
+          }
+          first = first ?? error
+          unread.append(
+            BuildDifference(
+              sequence: header.sequence, build: writer ?? unread.last?.build ?? unknownBuild,
+              text: "record \(header.sequence) is not for this build to read: \(error)",
+              differing: nil))
+        }
+      }
+      _ = try reader.next()
+      if let gap = reader.gap, JournalFold.isBefore(gap, moment) {
+        missing.append((reader.missing, gap))
+      }
+    }
+    throw first ?? Fault(description: "\(folder): has no record")
   }
 
   private static func begin(
@@ -182,6 +272,15 @@ public struct JournalFold: ~Copyable {
     last = header.sequence
   }
 
+  /// Behind a difference of builds a fault is told beside it, and ends the fold.
+  private mutating func next(of reader: inout JournalReader) throws -> RecordHeader? {
+    do throws(JournalFault) { return try reader.next() } catch {
+      guard buildDifferenceCount > 0 else { throw error }
+      fault = error
+      return nil
+    }
+  }
+
   /// Reads on without folding, so that nobody takes for a difference alone what is a failure too.
   private mutating func prove(_ reader: inout JournalReader, to moment: JournalMoment?) {
     do throws(JournalFault) {
@@ -195,48 +294,85 @@ public struct JournalFold: ~Copyable {
     return true
   }
 
-  /// Frames are missing: what follows from them cannot be folded.
-  private mutating func lose(_ missing: [MissingRecords], _ all: ClosedRange<UInt64>) {
+  private mutating func count(_ missing: [MissingRecords], _ all: ClosedRange<UInt64>) {
     for piece in missing {
       let count = UInt64(piece.sequences.count)
       if piece.damagedFile == nil { gone += count } else { unreadable += count }
     }
     gap = (gap?.lowerBound ?? all.lowerBound)...all.upperBound
-    guard !isBlind, difference == nil else { return }
-    // What the last input caused was written before the frame that is missing came.
-    do throws(BotReplay.Difference) { try replay.finish() } catch {
-      difference = JournalFold.text(of: error)
-    }
-    end()
-    isBlind = true
   }
 
-  /// Begins again behind a gap where the journal keeps a state, or a run begins.
+  /// Frames are missing: what follows from them cannot be folded.
+  private mutating func lose(_ missing: [MissingRecords], _ all: ClosedRange<UInt64>) {
+    count(missing, all)
+    guard !isBlind, difference == nil else { return }
+    // What the last input caused was written before the frame that is missing came.
+    finish()
+    end()
+    blindness = .gap
+  }
+
+  /// Takes note of what this build makes otherwise: of another build's run it is told, and what stands up to
+  /// the next state is passed over; of its own it is a failure.
+  ///
+  /// - Parameters:
+  ///   - header: of the record that was fed, where that is what differs, as `found` says.
+  private mutating func differ(
+    _ text: String, at sequence: UInt64, _ header: RecordHeader? = nil,
+    _ found: BotReplay.Difference? = nil
+  ) {
+    var differing: Differing?
+    if let header, let found { differing = JournalFold.differing(header, found) }
+    guard let ownBuild, build != ownBuild else {
+      if difference == nil { (difference, self.differing) = (text, differing) }
+      return
+    }
+    if !isBlind { tally() }
+    blindness = .builds
+    // A state that differs may be one that cannot be begun with either.
+    guard buildDifferences.last?.sequence != sequence else { return }
+    buildDifferenceCount += 1
+    guard buildDifferences.count < JournalFold.mostBuildDifferences else { return }
+    buildDifferences.append(
+      BuildDifference(sequence: sequence, build: build, text: text, differing: differing))
+  }
+
+  private mutating func noteResumed(at sequence: UInt64, first count: Int) {
+    for index in buildDifferences.indices.prefix(count) where buildDifferences[index].resumed == 0 {
+      buildDifferences[index].resumed = sequence
+    }
+  }
+
+  /// Begins again behind a gap, or a difference of builds, where the journal keeps a state, or a run begins.
   private mutating func resume(_ header: RecordHeader, _ payload: Span<UInt8>) throws {
     switch header.kind.rawValue {
     case JournalKind.start:
-      let plan = try BotPlan(record: JournalFold.copy(payload))
-      build = plan.build
       runs += 1
+      let record = JournalFold.copy(payload)
+      build = BotPlan.build(of: record) ?? JournalFold.unknownBuild
+      let plan = try BotPlan(record: record)
       replay = BotReplay(kernel: plan.makeKernel())
       start = replay.written
       former = nil
       isBegun = false
     case JournalKind.snapshot:
       let record = try StateRecord(payload: JournalFold.copy(payload))
-      replay = BotReplay(kernel: record.plan.makeKernel())
-      guard try replay.take(record.state) else {
+      var fresh = BotReplay(kernel: record.plan.makeKernel())
+      guard try fresh.take(record.state) else {
         throw Fault(
           description: "record \(header.sequence): a snapshot with something behind its end")
       }
+      replay = fresh
+      build = record.plan.build
       start = record.state
       isBegun = true
     default:
-      skipped += 1
+      if blindness == .gap { skipped += 1 } else { passed += 1 }
       return
     }
-    isBlind = false
-    resumed = header.sequence
+    if blindness == .gap { resumed = header.sequence }
+    noteResumed(at: header.sequence, first: buildDifferences.count)
+    blindness = nil
   }
 
   private mutating func take(_ header: RecordHeader, _ payload: Span<UInt8>) throws {
@@ -245,9 +381,11 @@ public struct JournalFold: ~Copyable {
       // Another run went on behind the last one, with a kernel of its own.
       end()
       guard difference == nil else { return }
-      let plan = try BotPlan(record: JournalFold.copy(payload))
-      build = plan.build
+      if isBlind { return try resume(header, payload) }
       runs += 1
+      let record = JournalFold.copy(payload)
+      build = BotPlan.build(of: record) ?? JournalFold.unknownBuild
+      let plan = try BotPlan(record: record)
       // A run that died over its first record knew nothing yet; the next one begins in the state before.
       if isBegun { former = replay.written }
       isBegun = false
@@ -260,8 +398,11 @@ public struct JournalFold: ~Copyable {
       compared += 1
       isBegun = true
       guard isSame, !isFirst || isBeginning(record) else {
-        difference =
-          "record \(header.sequence) is not the state that the records before it lead to"
+        differ(
+          "record \(header.sequence) is not the state that the records before it lead to",
+          at: header.sequence)
+        // Of another build it is as good to begin with as any.
+        if isBlind { try resume(header, payload) }
         return
       }
     default:
@@ -269,10 +410,7 @@ public struct JournalFold: ~Copyable {
       do throws(BotReplay.Difference) {
         try replay.feed(
           kind: header.kind.rawValue, sequence: header.sequence, at: header.time, payload: payload)
-      } catch {
-        difference = JournalFold.text(of: error)
-        differing = JournalFold.differing(header, error)
-      }
+      } catch { differ(JournalFold.text(of: error), at: error.sequence, header, error) }
     }
   }
 
@@ -295,15 +433,28 @@ public struct JournalFold: ~Copyable {
   /// have come to that.
   private mutating func end() {
     guard !isBlind else { return }
-    inputs += replay.inputs
-    compared += replay.compared
-    guard lastKind == JournalKind.end && difference == nil else { return }
+    if lastKind == JournalKind.end && difference == nil { finish() }
+    if !isBlind { tally() }
+  }
+
+  private mutating func finish() {
     do throws(BotReplay.Difference) { try replay.finish() } catch {
-      difference = JournalFold.text(of: error)
+      differ(JournalFold.text(of: error), at: error.sequence)
     }
   }
 
+  private mutating func tally() {
+    inputs += replay.inputs
+    compared += replay.compared
+  }
+
   // MARK: What it came to
+
+  /// Every note and effect that could be compared is what was recorded.
+  public var isIdentical: Bool { difference == nil && buildDifferenceCount == 0 }
+
+  /// What it is blind for is that the builds differ, and not that records are missing.
+  public var isForAnotherBuild: Bool { blindness == .builds }
 
   /// As of the last record.
   public var state: BotState { BotState(replay.kernel) }

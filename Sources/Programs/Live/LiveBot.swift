@@ -100,6 +100,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Nor need the next process fold more than what follows the last state.
   private var stateCadence: StateCadence
   private var isEndedByJournal = false
+  private var isDamageTold = false
   /// False when the journal must be looked at behind this step.
   private var isJournalLooked = true
 
@@ -255,6 +256,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
     lookAtHead(at: now)
     lookAtPacking(at: now)
+    lookAtDamage(at: now)
     guard journalState == .failed || (journalState == .short && driver.sink.writer.room < reserve)
     else { return }
     guard let tell = onJournalEnding else { return }
@@ -281,8 +283,18 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
   }
 
+  /// Nor does it on what stands before the state that it began with.
+  private func lookAtDamage(at now: Timestamp) {
+    guard !isDamageTold, let fault = driver.sink.writer.damage else { return }
+    isDamageTold = true
+    alerts.raise(.journalDamaged, "journal", fault.finding, at: now)
+  }
+
   /// What is wrong with how the journal is kept while trading goes on, for a person; nil when nothing is.
   var journalWords: String? {
+    if let fault = driver.sink.writer.damage {
+      return "a record of the past is damaged: \(fault.finding)"
+    }
     if let fault = driver.sink.writer.partWarning { return "full files are not packed: \(fault)" }
     return driver.sink.writer.headWarning.map { "its head is not kept: \($0)" }
   }

@@ -63,6 +63,7 @@ public final class LiveProgram {
   private struct OtherBots: Error, CustomStringConvertible { let description: String }
 
   private let options: Options
+  private var journalFolder = ""
   private let print: @Sendable (String) -> Void
   private let complain: (String) -> Void
 
@@ -82,10 +83,24 @@ public final class LiveProgram {
   public func run() -> Ending {
     do {
       return try start()
+    } catch let fault as JournalFault where fault.isDamage {
+      complain(damageWords(fault))
+      return .refused
     } catch {
       complain("\(error)")
       return LiveProgram.ending(of: error)
     }
+  }
+
+  /// Damage in what a run goes on with: its last segment, the last state, or what follows that.
+  private func damageWords(_ fault: JournalFault) -> String {
+    """
+    \(journalFolder): damaged: \(fault.finding)
+      This bot cannot know what it knew: orders, fills, a halt. Nothing was sent.
+        - put the file back from a copy, and start again; ./martlet journal verify \(journalFolder) proves all of it
+        - if there is no copy, move the folder aside, keep it, and start once with --fresh: balances are then the
+          exchange's, profit counts from now, and orders of this bot that still rest are taken off
+    """
   }
 
   /// What a fault means for whoever started this: their settings, a rule, or neither.
@@ -110,6 +125,7 @@ public final class LiveProgram {
   private func start() throws -> Ending {
     let plan = try makePlan()
     let configuration = plan.configuration
+    journalFolder = configuration.journalFolder
     let credentials = try KeyFit.credentials(
       for: plan, file: options.configurationPath,
       passphrase: PassphraseSource(file: options.passphraseFile))
@@ -326,6 +342,7 @@ public final class LiveProgram {
     parting.keepMarketBytes = plan.configuration.keepMarketBytes
     journal.parting = parting
     journal.heads = heads.keeper(of: plan.configuration.journalFolder)
+    journal.provesBehind = true
     // A power cut may have taken any part of what came behind it.
     if case .reached(let kept) = try heads.standing(of: plan.configuration.journalFolder) {
       journal.syncedSequence = kept.head.sequence
@@ -341,7 +358,7 @@ public final class LiveProgram {
   ///
   /// - Returns: what its books hold, which is what this run's fills are added to; nil when it begins
   ///   with nothing.
-  /// - Throws: what the journal says against being written.
+  /// - Throws: what the journal says against being written, or read.
   private func goOn(
     _ kernel: inout Kernel<WhiteBITSession, BuiltInStrategy>, of plan: BotPlan, key: String,
     in sink: inout JournalFileSink
@@ -425,6 +442,9 @@ public final class LiveProgram {
       return LedgerStart(kernel)
     } catch let unwritable as Unwritable {
       throw unwritable.fault
+    } catch let fault as JournalFault {
+      // Not for a bot to pass over: what cannot be read may have told of orders, fills or a halt.
+      throw fault
     } catch {
       beginAnew("its state cannot be gone on with: \(error)")
       return nil

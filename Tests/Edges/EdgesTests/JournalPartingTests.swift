@@ -79,7 +79,7 @@ import Testing
     let parter = SegmentParter(place, parting)
     parter.begin()
     parter.work(upTo: try #require(place.segments().last) - keep)
-    return parter.fault
+    return parter.damage ?? parter.fault
   }
 
   static func files(_ folder: String) -> [String] {
@@ -519,6 +519,11 @@ import Testing
     }
     #expect(fault.file == "00000002.mjl")
     #expect(readFile(path) == bytes)
+    // It is damage, and no reason to try again.
+    let parter = SegmentParter(JournalFolder(folder.path), JournalParting())
+    parter.begin()
+    parter.work(upTo: 2)
+    #expect(parter.damage == .corrupt(fault) && parter.fault == nil && !parter.mayGoBetter)
     let names = Self.files(folder.path)
     #expect(names.contains("00000001.mjd") && names.contains("00000003.mjd"))
     #expect(!names.contains("00000002.mjd") && !names.contains { $0.hasSuffix(".new") })
