@@ -86,9 +86,11 @@ limited() {
   running=""
   return $code
 }
+lanes=()
 stop() {
   trap - INT TERM
   [ -n "$running" ] && kill "$running" 2>/dev/null && wait "$running"
+  [ ${#lanes[@]} -gt 0 ] && kill "${lanes[@]}" 2>/dev/null && wait "${lanes[@]}"
   echo "interrupted after $passed passed, $failed failed, $skipped skipped" >&3
   exit 130
 }
@@ -107,9 +109,25 @@ check() {
     return 1
   fi
 }
-# summed NAME LOG CODE: adds the last `N passed, N failed, N skipped` line of a log.
+# lane SECONDS SCRIPT...: runs those conformance scripts that no other lane has taken, one after another, each into its log; its exit
+# code and its seconds go beside that.
+lane() {
+  local seconds=$1 script log began code
+  shift
+  trap 'trap - TERM; [ -n "$running" ] && kill "$running" 2>/dev/null && wait "$running"; exit 130' TERM
+  for script in "$@"; do
+    log=$(script_log "$script")
+    mkdir "$log.taken" 2>/dev/null || continue
+    began=$SECONDS code=0
+    limited "$seconds" "$script" >"$log" 2>&1 || code=$?
+    echo "$code $((SECONDS - began))" >"$log.taken/new"
+    mv "$log.taken/new" "$log.taken/ended"
+  done
+}
+script_log() { echo "$logs/conformance-$(basename "$1" .sh).log"; }
+# summed NAME LOG CODE [SECONDS]: adds the last `N passed, N failed, N skipped` line of a log.
 summed() {
-  local name=$1 log=$2 code=$3 line
+  local name=$1 log=$2 code=$3 took=${4-} line
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
   if [ -z "$line" ]; then
     tail -n 40 "$log" | sed 's/^/      /'
@@ -131,7 +149,7 @@ summed() {
     f=$((f + bad)) s=$((s - bad))
   fi
   tally "$p" "$f" "$s"
-  echo "$([ "$f" -eq 0 ] && echo 'ok   ' || echo FAIL) $name: $p passed, $f failed, $s skipped"
+  echo "$([ "$f" -eq 0 ] && echo 'ok   ' || echo FAIL) $name: $p passed, $f failed, $s skipped${took:+ ($took s)}"
 }
 wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 
@@ -227,8 +245,10 @@ step_docs() {
   summed "commands in the documentation" "$log" $code
 }
 
+# Measures and floods have the machine to themselves; the others mostly wait for timers, and do that at the same time.
+alone_scripts="bench_allocations burst chaos soak steady"
 step_conformance() {
-  local script name log code any=""
+  local script any=""
   for script in Tests/Conformance/*.sh; do [ -x "$script" ] && any=1; done
   [ -n "$any" ] || { skip "conformance" "Tests/Conformance has no executable script"; return; }
   need_release || return
@@ -237,13 +257,38 @@ step_conformance() {
     skip "conformance" "the Python environment could not be made; see .build/test-logs/venv.log"
     return
   fi
+  local alone=() beside=()
   for script in Tests/Conformance/*.sh; do
     [ -x "$script" ] || continue
-    name=$(basename "$script" .sh) log=$logs/conformance-$(basename "$script" .sh).log code=0
-    # With --long the soak takes two hours, a hundred cuts of one bot a quarter of one.
-    limited $((${MARTLET_LONG-0} == 1 ? 10800 : 600)) "$script" >"$log" 2>&1 || code=$?
-    summed "conformance: $name" "$log" $code
+    rm -rf "$(script_log "$script").taken"
+    case " $alone_scripts " in
+      *" $(basename "$script" .sh) "*) alone+=("$script") ;;
+      *) beside+=("$script") ;;
+    esac
   done
+  run_lanes 1 "${alone[@]}"
+  run_lanes 3 "${beside[@]}"
+}
+# run_lanes COUNT SCRIPT...: runs conformance scripts, so many at a time, and adds what they count.
+run_lanes() {
+  local count=$1 script log code took
+  shift
+  # With --long the soak takes two hours, a hundred cuts of one bot a quarter of one.
+  local seconds=$((${MARTLET_LONG-0} == 1 ? 10800 : 600))
+  # In process groups of their own: what a shell has beside it without one is deaf to SIGINT.
+  set -m
+  while [ ${#lanes[@]} -lt "$count" ]; do lane "$seconds" "$@" & lanes+=($!); done
+  set +m
+  for script in "$@"; do
+    log=$(script_log "$script")
+    while [ ! -e "$log.taken/ended" ] && kill -0 "${lanes[@]}" 2>/dev/null; do sleep 0.5; done
+    code=1 took=0
+    [ -e "$log.taken/ended" ] && read -r code took <"$log.taken/ended"
+    summed "conformance: $(basename "$script" .sh)" "$log" "$code" "$took"
+  done
+  wait "${lanes[@]}"
+  lanes=()
+  for script in "$@"; do rm -rf "$(script_log "$script").taken"; done
 }
 
 step_demo() {

@@ -316,10 +316,18 @@ def stopped_bot(checks):
                 # Those that are gone were filled: none was taken off.
                 ended = {row["clientOrderId"]: row["status"] for row in audit.finished(exchange)}
                 kept += [(span, name, ended.get(name)) for name in before - resting if ended.get(name) != "FILLED"]
-            found = [(moment, kind, event) for moment, kind, event in events(relay) if moment > moved]
-            placed = next((moment for moment, kind, event in found if kind == "request" and "/order/bulk" in event["line"] or kind == "request" and "/order/new" in event["line"]), None)
-            armed = next((moment for moment, kind, event in found if kind == "request" and event["line"].split()[1] == "/api/v4/order/kill-switch"), None)
-            booked = next((moment for moment, kind, event in found if kind == "frame" and event["method"] == "depth_subscribe"), None)
+
+            def first():
+                """When it placed, armed and asked for its book first since it goes on."""
+                found = [(moment, kind, event) for moment, kind, event in events(relay) if moment > moved]
+                return (next((moment for moment, kind, event in found if kind == "request" and ("/order/bulk" in event["line"] or "/order/new" in event["line"])), None),
+                        next((moment for moment, kind, event in found if kind == "request" and event["line"].split()[1] == "/api/v4/order/kill-switch"), None),
+                        next((moment for moment, kind, event in found if kind == "frame" and event["method"] == "depth_subscribe"), None))
+
+            # It may have looked well before it had noticed anything.
+            if span > timeout + 2:
+                until(lambda: all(first()), 30)
+            placed, armed, booked = first()
             if span > timeout + 2 and not (placed and armed and booked and armed < placed and booked < placed):
                 stale.append((span, placed, armed, booked))
         checks.check("M71 stopped for longer than the kill-switch waits, its orders are taken off in time", not left, left)

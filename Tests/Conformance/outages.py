@@ -284,7 +284,9 @@ def stops(checks):
         checks.check("a person reads it in status", f"unprotected for {int(lost)} s in all" in out and "armed again 1 time" in out, out)
 
         # The price is past whatever is put there now.
-        position = until(lambda: Decimal(bot.state().get("position", "0")), 40)
+        # Of more than one fill, so that another one meanwhile leaves something for the stop to trade back.
+        until(lambda: abs(Decimal(bot.state().get("position", "0"))) > Decimal("0.0015"), 40)
+        position = until(lambda: Decimal(bot.state().get("position", "0")), 20)
         wanted = 'stop_price = "200000"' if position and position > 0 else 'stop_price_above = "1"'
         text = open(path).read()
         with open(path, "w") as file:
