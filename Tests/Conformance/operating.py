@@ -19,7 +19,7 @@ import urllib.request
 
 from demo_processes import MARTLET, configure, orders, run
 from fault_proxy import FaultProxy
-from local_exchange import Checks, Exchange, ROOT, until
+from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
 
 LOT = decimal.Decimal("0.00001")
 
@@ -416,6 +416,15 @@ def panics(checks):
         code, out, err = run("panic", path)
         checks.check("panic works with a file whose strategy is unsound, and says what is",
                      placed and refused and code == 0 and "levles" in out and "canceled mt" in out and own(exchange) == [], (code, out[-600:], err))
+        kept = re.search(r"each request and reply is kept in (\S+\.jsonl)", out)
+        content = open(kept[1]).read() if kept else ""
+        lines = [json.loads(line) for line in content.splitlines()]
+        cancels = {line["nonce"]: json.loads(line["body"])["clientOrderId"] for line in lines if line.get("target") == "/api/v4/order/cancel"}
+        answers = {line["nonce"] for line in lines if line["event"] == "reply" and line["status"] == 200 and line["body"]}
+        checks.check("M140 panic leaves each request and reply in a file that is its owner's alone, and prints its path",
+                     kept and stat.S_IMODE(os.stat(kept[1]).st_mode) == 0o600 and len(cancels) >= 20 and cancels.keys() <= answers
+                     and all(name in out for name in cancels.values()), (kept and kept[1], lines[:3]))
+        checks.check("M39 M140 no key, no secret and no signature is in it", content and KEY not in content and SECRET not in content and "X-TXC" not in content)
         write(text.replace('endpoint = "custom"', "").replace("levels = 10", "levels = 0"))
         code, out, err = run("panic", path)
         checks.check("panic asks for a venue that it would have to guess: 2", code == 2 and "endpoint" in err and out == "", (code, out, err))

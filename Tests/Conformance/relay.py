@@ -252,6 +252,6 @@ def events(relay):
             if answer is None:
                 continue
             length = {name.lower(): value for name, value in answer[1]}.get("content-length", 0)
-            received.take(int(length))
-            found.append((received.time(), "reply", {"path": line.split()[1], "status": int(answer[0].split()[1])}))
+            told = received.take(int(length))
+            found.append((received.time(), "reply", {"path": line.split()[1], "status": int(answer[0].split()[1]), "body": told, "to": body}))
     return sorted(found, key=lambda event: event[0])

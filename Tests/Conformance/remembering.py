@@ -1,4 +1,5 @@
 """A bot that ends in every way there is and starts again: what it remembers, what it asks about, and when it begins anew."""
+import collections
 import datetime
 import glob
 import json
@@ -15,8 +16,9 @@ import another_build
 from audit import finished
 from demo_processes import MARTLET, run
 from fault_proxy import FaultProxy
-from local_exchange import Checks, Exchange, ROOT, until
+from local_exchange import Checks, Exchange, KEY, ROOT, SECRET, until
 from operating import Bot, own
+from relay import Relay, events
 
 NEAR = 'spacing = "2"'
 
@@ -401,6 +403,94 @@ def refused_while_running(checks):
             checks.check("M82 refused while it trades, it asks nothing private any more", not later, later[:2])
 
 
+class Sides:
+    """What a journal holds of signed requests: the kernel's own, and by nonce those beside it with what came of each."""
+
+    def __init__(self, journal):
+        self.bodies, self.asked, self.came, self.parties = set(), {}, {}, collections.Counter()
+        unsigned = {}
+        for line in run("journal", "export", journal)[1].splitlines():
+            row = json.loads(line)
+            words = row["content"].split(" ", 4)
+            if row["kind"] == "effect" and words[0] == "request" and words[2] == "POST":
+                unsigned[words[1]] = words[4]
+            elif row["kind"] == "nonce":
+                self.bodies.add(re.sub(r'"nonce":[0-9]{13}', f'"nonce":{words[3]}', unsigned[words[1]]).encode())
+            elif row["kind"] == "side":
+                party, _, event, nonce, rest = words
+                if rest.startswith("POST "):
+                    self.asked[nonce] = row["sequence"], rest.split(" ")[1], row["body"].encode()
+                    self.parties[party] += 1
+                else:
+                    self.came.setdefault(nonce, []).append((row["sequence"], rest, row.get("body", "").encode()))
+
+
+def beside_the_kernel(checks):
+    """What leaves on connections that are not the kernel's stands in the journal, word for word, and what comes of it."""
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        relay = Relay(exchange.port, exchange.ca)
+        loses = [False]
+
+        def passes(record, kind, data):
+            if kind == "sent":
+                record["asked"] = data
+            elif loses[0] and b"/kill-switch HTTP" in record.get("asked", b"")[:100]:
+                loses[0], record["is_silent"] = False, True
+            return kind == "sent" or not record.get("is_silent")
+
+        relay.passes = passes
+        bot = Bot(folder, exchange, relay)
+        change(bot, (exchange.ca, relay.ca))
+        begin(bot)
+        trades = until(lambda: bot.is_trading(20), 20)
+
+        def refreshes():
+            return sum(kind == "request" and "/kill-switch HTTP" in what["line"] for _, kind, what in events(relay))
+
+        before = refreshes()
+        loses[0] = True
+        until(lambda: not loses[0] and refreshes() >= before + 2, 30)
+        bot.say("pause")
+        compared, out, err = bot.say("reconcile")
+        code, last = finish(bot)
+        checks.check("a bot whose kill-switch request gets no answer once trades on, and ends with an equal ledger",
+                     trades and not loses[0] and compared == 0 and code == 0 and last.get("reconciled") is True, (trades, loses, out, err, code, last))
+        seen = events(relay)
+        requests = [what for _, kind, what in seen if kind == "request" and what["line"].startswith("POST ")]
+        replies = {what["to"]: what for _, kind, what in seen if kind == "reply"}
+        held = Sides(bot.journal)
+        sides = {body for _, _, body in held.asked.values()}
+        missing = [what["body"] for what in requests if what["body"] not in sides | held.bodies]
+        checks.check("M140 every signed request that the exchange saw stands in the journal, byte for byte, whoever sent it",
+                     len(requests) > 30 and not missing, (len(requests), missing[:3]))
+        switch = [what for what in requests if "/kill-switch" in what["line"]]
+        checks.check("M140 every request of the kill-switch among them, arming, refresh, status and disarming, the look at orders, and both comparisons",
+                     len(switch) >= 4 and all(what["body"] in sides for what in switch) and any(b'"timeout":null' in what["body"] for what in switch)
+                     and held.parties["dead-man"] == len(switch) and held.parties["resting-orders"] >= 1 and held.parties["ledger-check"] >= 6, held.parties)
+        wrong, unanswered = [], []
+        for nonce, (sequence, path, body) in held.asked.items():
+            told, answer = held.came.get(nonce, []), replies.get(body)
+            if len(told) != 1 or told[0][0] < sequence:
+                wrong.append((path, nonce, told))
+            elif answer is None:
+                unanswered.append((path, told[0][1]))
+            elif (told[0][1], told[0][2]) != (f"HTTP {answer['status']}", answer["body"]):
+                wrong.append((path, nonce, told, answer))
+        checks.check("M140 and behind each its reply as it came, status and bytes", not wrong and len(held.asked) > 10, wrong[:2])
+        checks.check("M140 and behind the one without a reply that none came",
+                     [path for path, _ in unanswered] == ["/api/v4/order/kill-switch"] and "no reply in time" in unanswered[0][1], unanswered)
+        raw = b"".join(open(path, "rb").read() for path in glob.glob(os.path.join(bot.journal, "*.mj*")))
+        proofs = [value.encode() for what in requests for name, value in what["headers"] if name.lower() in ("x-txc-signature", "x-txc-payload")]
+        checks.check("M39 M140 no key, no secret and no signature is in it", len(proofs) == 2 * len(requests)
+                     and not any(word in raw for word in (KEY.encode(), SECRET.encode(), *proofs)))
+        moment = run("journal", "print", bot.journal, "--contains", "/kill-switch")[1].splitlines()[2].split()[1]
+        code, out, err = run("explain", bot.journal, moment)
+        checks.check("M10 a moment is explained with what was last asked beside the kernel", code == 0 and "/api/v4/order/kill-switch" in out, (code, out[-400:], err))
+        for words in (["journal", "verify", bot.journal], ["replay", "--verify", bot.journal]):
+            code, out, err = run(*words)
+            checks.check(f"M7 {' '.join(words[:-1])} holds with them", code == 0, (out[-300:], err[-300:]))
+
+
 if __name__ == "__main__":
     checks = Checks()
     words_and_deeds(checks)
@@ -409,4 +499,5 @@ if __name__ == "__main__":
     torn(checks)
     right_taken_away(checks)
     refused_while_running(checks)
+    beside_the_kernel(checks)
     checks.end()

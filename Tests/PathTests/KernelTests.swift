@@ -423,6 +423,31 @@ import Testing
     #expect(found?.sequence == target.sequence)
   }
 
+  @Test("M140: what leaves beside the kernel stands anywhere in a journal, and changes no replay")
+  func sideRecordsFoldNothing() throws {
+    let (script, levels) = story(seed: 11)
+    var driver = Driver(
+      kernel: KernelHarness.kernel(script: script, levels: levels), sink: ListSink())
+    run(&driver, frames: (0..<script.count).map { UInt8($0) })
+    var payload = ByteBuffer()
+    SideRecord(
+      party: .deadMan, nonce: 1_795_260_713_123, at: Timestamp(nanoseconds: 1),
+      .reply(status: 200, body: Array("{}".utf8), length: 2)
+    ).write(into: &payload)
+    var replay = Replay(kernel: KernelHarness.kernel(script: script, levels: levels))
+    for entry in driver.sink.entries {
+      try replay.feed(
+        kind: entry.kind, sequence: entry.sequence, at: entry.time, payload: entry.payload.span)
+      try replay.feed(
+        kind: JournalKind.side, sequence: entry.sequence, at: entry.time, payload: payload.span)
+    }
+    try replay.finish()
+    #expect(replay.inputs == UInt64(script.count) && replay.compared > 100)
+    var folded = SnapshotWriter()
+    driver.kernel.write(to: &folded)
+    #expect(replay.written == folded.bytes.copy())
+  }
+
   @Test(
     "M140 M62: wherever in a step a process died, what the step caused is written down behind it")
   func aStepIsCompleted() throws {

@@ -61,4 +61,6 @@ public enum JournalKind {
   /// What a person has told the program that is no input of the kernel, as text: consent to trade with
   /// a key, and a reload, before it acts.
   public static let operatorWord: UInt16 = 9
+  /// A signed request beside the kernel's own, or what came of it; the payload is a `SideRecord`.
+  public static let side: UInt16 = 10
 }

@@ -69,7 +69,7 @@ public struct Replay<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       effectIndex += 1
       try compare(recorded, sequence)
     default:
-      break  // Nonces, dead-man news and totals are the edge's: nothing folds from them.
+      break  // Nonces, dead-man news, side requests and totals: nothing folds from the edge's.
     }
   }
 

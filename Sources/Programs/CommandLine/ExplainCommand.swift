@@ -106,6 +106,8 @@ enum ExplainCommand {
 
   /// Decisions that are shown before a time.
   private static let decisions = 12
+  /// And requests beside the kernel's own, with what came of them.
+  private static let sides = 6
 
   private static func explain(_ time: Timestamp, in folder: String, as text: String) -> ExitCode {
     do {
@@ -152,15 +154,18 @@ enum ExplainCommand {
         let line = words.line(kind: record.header.kind.rawValue, payload: record.payload.span)
         let shown =
           "  \(pad("\(record.header.sequence)", 9))\(pad(span(before: record.header.time, time), 14))"
-        return record.header.kind.rawValue == JournalKind.input
+        return record.header.kind.rawValue != JournalKind.note
           ? shown + String(line.prefix(OrderStory.longest))
           : shown + line.drop { $0 != "]" }.dropFirst(2)
       }
       let input = found.input.map(line) ?? "  none"
       let decisions = found.decisions.map(line)
+      let sides = found.sides.map(line)
       Console.out(
         fold.state.text + "last input:\n\(input)\nlast decisions:\n"
-          + (decisions.isEmpty ? "  none yet\n" : decisions.map { $0 + "\n" }.joined()))
+          + (decisions.isEmpty ? "  none yet\n" : decisions.map { $0 + "\n" }.joined())
+          + (sides.isEmpty
+            ? "" : "last asked beside the kernel:\n" + sides.map { $0 + "\n" }.joined()))
       let damaged = passed.filter { !fold.damaged.contains($0) } + fold.damaged
       Console.fail(damaged)
       return damaged.isEmpty ? .done : .failed
@@ -178,7 +183,10 @@ enum ExplainCommand {
     }
     private(set) var input: Record?
     private(set) var decisions: [Record] = []
+    /// Those found on the way: older journals have none, so that none is looked for.
+    private(set) var sides: [Record] = []
     private var ofSegment: [Record] = []
+    private var sidesOfSegment: [Record] = []
     private var lastInput: Record?
 
     var isWhole: Bool { input != nil && decisions.count == ExplainCommand.decisions }
@@ -191,6 +199,10 @@ enum ExplainCommand {
         if ofSegment.count == ExplainCommand.decisions { ofSegment.removeFirst() }
         ofSegment.append(
           Record(header: header, payload: payload.indices.map { payload[$0] }))
+      case JournalKind.side:
+        if sidesOfSegment.count == ExplainCommand.sides { sidesOfSegment.removeFirst() }
+        sidesOfSegment.append(
+          Record(header: header, payload: payload.indices.map { payload[$0] }))
       default: break
       }
     }
@@ -199,6 +211,8 @@ enum ExplainCommand {
       if input == nil { input = lastInput }
       decisions = Array((ofSegment + decisions).suffix(ExplainCommand.decisions))
       ofSegment.removeAll(keepingCapacity: true)
+      sides = Array((sidesOfSegment + sides).suffix(ExplainCommand.sides))
+      sidesOfSegment.removeAll(keepingCapacity: true)
     }
   }
 

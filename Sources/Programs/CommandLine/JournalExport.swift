@@ -110,6 +110,9 @@ struct JournalExport {
     case JournalKind.operatorWord:
       return ("operator", masked(withoutPerson(words(header, payload, after: "operator"))), nil)
     case JournalKind.end: return ("end", masked(words(header, payload, after: "end")), nil)
+    case JournalKind.side:
+      guard let record = SideRecord(payload) else { return ("side", "damaged", nil) }
+      return ("side", masked(record.heading), record.body.map { String($0.span) })
     default: return ("\(header.kind.rawValue)", "\(payload.count) bytes", nil)
     }
   }

@@ -35,6 +35,9 @@ struct RecordText {
     case JournalKind.snapshot: return "snapshot \(payload.count) bytes"
     case JournalKind.operatorWord: return "operator " + String(payload)
     case JournalKind.end: return "end      " + String(payload)
+    case JournalKind.side:
+      guard let record = SideRecord(payload) else { return "side     damaged" }
+      return "side     " + record.heading + (record.body.map { " " + String($0.span) } ?? "")
     default: return "kind \(kind), \(payload.count) bytes"
     }
   }

@@ -30,6 +30,8 @@ final class DeadManRunner {
     case refused(KeyProblem?)
     /// Every market's timer as it is now, by the monotonic clock.
     case covers([WhiteBITDeadMan.Cover])
+    /// A request that is about to leave, or what came of one, with its time by the monotonic clock.
+    case side(SideRecord)
   }
 
   /// Until when the venue will not have canceled our orders; nil when it is not armed.
@@ -53,6 +55,7 @@ final class DeadManRunner {
   /// What alerts call it.
   private static let subject = "dead-man"
   private static let pulseInterval = TimeSpan.seconds(5)
+  private weak var bot: LiveBot?
 
   /// - Parameter former: until when the run before this one had its timers set; zero when it had none.
   init(
@@ -60,6 +63,7 @@ final class DeadManRunner {
     nonces: NonceClock, bot: LiveBot, former: Timestamp
   ) throws {
     self.former = former
+    self.bot = bot
     let settings = plan.configuration.deadMan
     let machine = try WhiteBITDeadMan(
       WhiteBITDeadMan.Parameters(
@@ -72,7 +76,7 @@ final class DeadManRunner {
     commands = worker.loop.mailbox(capacity: 4) { [unowned worker] in worker.obey($0) }
     let news: Mailbox<News> = loop.mailbox(capacity: 256) { [weak self, weak bot] in
       guard let self, let bot else { return }
-      self.hear($0, bot)
+      self.hear($0, bot, isEnding: false)
     }
     worker.news = news
     pulse = LoopTimer(loop) { [weak self] in self?.beat() }
@@ -110,7 +114,13 @@ final class DeadManRunner {
     guard let thread else { return }
     commands.post(disarming && !isAbandoned ? .disarm : .quit)
     pulse?.disarm()
+    // The loop turns no more: what is asked and heard to the end is written down here, as it comes.
+    while !worker.isOver.load(ordering: .acquiring) {
+      takeRest()
+      SystemClock.sleep(.milliseconds(1))
+    }
     thread.join()
+    takeRest()
     self.thread = nil
     armedUntil = nil
     lastCovers = worker.covers()
@@ -126,37 +136,55 @@ final class DeadManRunner {
     KillSwitchWords.fate(covers(at: now), former: former, at: now)
   }
 
-  private func hear(_ news: News, _ bot: LiveBot) {
+  private func takeRest() {
+    guard let bot else { return }
+    for news in worker.news?.takeAll() ?? [] { hear(news, bot, isEnding: true) }
+  }
+
+  /// - Parameter isEnding: nothing follows from it any more; it is only written down.
+  private func hear(_ news: News, _ bot: LiveBot, isEnding: Bool) {
+    func keep(_ text: String) {
+      bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+    }
     switch news {
+    case .side(let record):
+      bot.keep(record.moved(by: bot.now() - SystemClock.monotonic()))
+      worker.carrier.take()
     case .armed(let monotonic):
       let until = bot.now() + (monotonic - SystemClock.monotonic())
+      keep("armed until \(until.milliseconds)")
+      guard !isEnding else { return }
       armedUntil = until
-      bot.keep(JournalKind.deadMan, lane: .deadMan, Array("armed until \(until.milliseconds)".utf8))
       bot.alerts.clear(.deadManLost, DeadManRunner.subject, "armed again", at: bot.now())
       bot.alerts.clear(.deadManRefresh, DeadManRunner.subject, "refreshed", at: bot.now())
       bot.feed(.venue(.deadManArmed(until: until)))
     case .lost:
+      keep("lost")
+      guard !isEnding else { return }
       if !isAbandoned { armedUntil = nil }
-      bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
       bot.alerts.raise(
         .deadManLost, DeadManRunner.subject, "not armed any more: canceling our orders",
         at: bot.now())
       bot.feed(.venue(.deadManLost))
     case .lostKey:
+      keep("lost")
+      guard !isEnding else { return }
       if !isAbandoned { armedUntil = nil }
-      bot.keep(JournalKind.deadMan, lane: .deadMan, Array("lost".utf8))
       bot.feed(.venue(.deadManLost))
     case .refused(let problem):
+      guard !isEnding else { return }
       isRefused = true
       keyProblem = problem
       onRefused?()
     case .covers(let covers): lastCovers = covers
-    case .event(let text): bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+    case .event(let text): keep(text)
     case .raised(let code, let text):
-      bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+      keep(text)
+      guard !isEnding else { return }
       bot.alerts.raise(code, DeadManRunner.subject, text, at: bot.now())
     case .cleared(let code, let text):
-      bot.keep(JournalKind.deadMan, lane: .deadMan, Array(text.utf8))
+      keep(text)
+      guard !isEnding else { return }
       bot.alerts.clear(code, DeadManRunner.subject, text, at: bot.now())
     }
   }
@@ -172,6 +200,17 @@ private final class DeadManWorker: @unchecked Sendable {
   /// When the kernel last moved, by the monotonic clock.
   let progress = Atomic<Int64>(SystemClock.monotonic().nanoseconds)
   var news: Mailbox<DeadManRunner.News>?
+  /// The thread does nothing more.
+  let isOver = Atomic<Bool>(false)
+  /// Brings requests and replies to the journal, with the news.
+  let carrier = SideCarrier()
+  /// Requests and replies that found no room on their way, since the kernel's thread takes nothing.
+  private var unkept = 0
+  /// How long a request waits to stand in the journal. One that does not leaves even so: orders are safe by
+  /// a timer that is set, and not by one that is written down.
+  private static let journalPatience = TimeSpan.milliseconds(20)
+  /// Places among the news that requests and replies leave to the rest.
+  private static let spareNews = 64
   private var machine: WhiteBITDeadMan
   private let venue: VenueAddress
   private let signer: Signer
@@ -198,6 +237,7 @@ private final class DeadManWorker: @unchecked Sendable {
   }
 
   func run() {
+    defer { isOver.store(true, ordering: .releasing) }
     do throws(RESTRefusal) {
       client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
     } catch {
@@ -254,10 +294,20 @@ private final class DeadManWorker: @unchecked Sendable {
     guard let client else { return }
     body.removeAll()
     body.append(bytes.span.extracting(request.body.indices))
+    // What has been handed to the journal until it is known what came of it.
+    var asked: Int64?
     do {
       guard case .nonce(let nonce) = try nonces.next(at: SystemClock.monotonic()) else {
         return machine.failed(
           request.id, isSent: false, at: clock.now(), effects: &effects, outcomes: &outcomes)
+      }
+      if case .whitebit(let nonceOffset) = request.signing {
+        asked = nonce
+        keep(
+          nonce,
+          .request(
+            target: Array(bytes[request.target.indices]), body: body.copy(),
+            nonceOffset: nonceOffset), patience: DeadManWorker.journalPatience)
       }
       signer.sign(
         request.signing, body: ByteRange(start: 0, count: body.count), in: &body, nonce: nonce,
@@ -266,8 +316,10 @@ private final class DeadManWorker: @unchecked Sendable {
       let outcome = try SignedRequest.perform(
         request, on: client, target: bytes.span.extracting(request.target.indices),
         headers: headers, body: body)
+      asked = nil
       switch outcome {
       case .replied(let status, _, let reply):
+        keep(nonce, .reply(status: status, body: reply, length: UInt32(reply.count)))
         if isRefused {
           isRefused = false
           tell(.cleared(.tlsRefused, "the exchange proves who it is again"))
@@ -277,6 +329,7 @@ private final class DeadManWorker: @unchecked Sendable {
           request.id, status: status, body: reply.span, at: clock.now(), effects: &effects,
           outcomes: &outcomes)
       case .failed(let fault):
+        keep(nonce, .failed(Array("\(fault)".utf8)))
         if let refusal = fault.refusal, refusal.isRefusal {
           isRefused = true
           tell(.raised(.tlsRefused, "\(refusal)"))
@@ -288,6 +341,7 @@ private final class DeadManWorker: @unchecked Sendable {
           outcomes: &outcomes)
       }
     } catch {
+      if let asked { keep(asked, .failed(Array("not sent: \(error)".utf8))) }
       tell(.raised(.requestFailed, "request not sent: \(error)"))
       machine.failed(
         request.id, isSent: false, at: clock.now(), effects: &effects, outcomes: &outcomes)
@@ -333,6 +387,28 @@ private final class DeadManWorker: @unchecked Sendable {
   }
 
   private func tell(_ text: DeadManRunner.News) { news?.post(text) }
+
+  /// Hands a request or what came of it to the thread that writes the journal.
+  ///
+  /// A request stands there before it leaves, unless that thread does not take it within `patience`, as one
+  /// that hangs or waits for its disk: then it leaves first, and is written when that thread moves again,
+  /// with both times. What it never takes, because its process dies first, is not in the journal.
+  private func keep(_ nonce: Int64, _ part: SideRecord.Part, patience: TimeSpan = .zero) {
+    guard let news else { return }
+    if unkept > 0,
+      news.post(
+        .event("\(unkept) requests or replies are not in the journal: too many waited"),
+        leaving: DeadManWorker.spareNews)
+    {
+      unkept = 0
+    }
+    let record = SideRecord(
+      party: .deadMan, nonce: nonce, at: SystemClock.monotonic(), part)
+    let (isHanded, _) = carrier.carry(record, patience: patience) {
+      news.post(.side($0), leaving: DeadManWorker.spareNews)
+    }
+    if !isHanded { unkept += 1 }
+  }
 }
 
 extension [WhiteBITDeadMan.Cover] {

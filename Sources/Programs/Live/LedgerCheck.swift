@@ -12,8 +12,11 @@ struct LedgerCheck: ~Copyable {
   private var questions: SignedQuestions
   private static let maxQuestions = 20
 
-  init(_ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
-    questions = try SignedQuestions(venue, signer: signer, nonces: nonces)
+  /// - Parameter keep: where a bot that runs leaves each question and answer.
+  init(
+    _ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock, keep: SideKeeper? = nil
+  ) throws(RESTRefusal) {
+    questions = try SignedQuestions(venue, signer: signer, nonces: nonces, keep: keep)
   }
 
   typealias Fault = SignedQuestions.Fault

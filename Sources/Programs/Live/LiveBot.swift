@@ -356,6 +356,34 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     } catch { fail(error) }
   }
 
+  /// Appends what went over a connection that is not the kernel's.
+  ///
+  /// Of a reply as much is kept as a segment holds; where the journal has no next file, only its beginning,
+  /// so that what room is left holds the run's end.
+  ///
+  /// - Returns: whether it stands in the journal.
+  @discardableResult
+  func keep(_ record: SideRecord) -> Bool {
+    guard journalFault == nil else { return false }
+    let most =
+      driver.sink.writer.roomWarning == nil
+      ? driver.sink.writer.largestPayload - LiveBot.sideFraming : LiveBot.shortReply
+    var payload = ByteBuffer(capacity: 1_024)
+    record.clipped(to: most).write(into: &payload)
+    keep(
+      JournalKind.side, lane: record.party == .deadMan ? .deadMan : .decisions, payload.copy())
+    return journalFault == nil
+  }
+
+  /// What a side record has beside a reply's body, and more.
+  private static let sideFraming = 64
+  private static let shortReply = 256
+
+  /// Keeps what a party asks and hears on this thread.
+  func sideKeeper(of party: SideRecord.Party) -> SideKeeper {
+    { [self] nonce, part in keep(SideRecord(party: party, nonce: nonce, at: now(), part)) }
+  }
+
   /// Brings the journal to disk.
   func sync() {
     guard journalFault == nil, journalState != .failed else { return }

@@ -1,5 +1,6 @@
 internal import MartletAlerts
 internal import MartletBase
+internal import MartletClock
 internal import MartletConfiguration
 internal import MartletDashboard
 internal import MartletJSON
@@ -21,6 +22,8 @@ final class LiveControl: LocalServerDelegate {
   private static let comparisons = 8
   private static let lookInterval = TimeSpan.milliseconds(50)
   private static let maxReason = 200
+  /// How long a question of a comparison waits to stand in the journal; one that does not is not asked.
+  private static let journalPatience = TimeSpan.seconds(5)
 
   /// Someone who waits for something to be over.
   private struct Waiting {
@@ -56,6 +59,9 @@ final class LiveControl: LocalServerDelegate {
   private var timer: LoopTimer?
   private var results: Mailbox<Comparison>?
   private var comparing: SystemThread?
+  /// What the comparison's thread asks and hears, on its way to the journal.
+  private var sides: Mailbox<SideRecord>?
+  private let carrier = SideCarrier()
 
   init(
     _ loop: EventLoop, plan: BotPlan, configurationPath: String, credentials: Credentials,
@@ -68,6 +74,7 @@ final class LiveControl: LocalServerDelegate {
     self.credentials = credentials
     self.nonces = nonces
     timer = LoopTimer(loop) { [weak self] in self?.look() }
+    sides = loop.mailbox(capacity: 64) { [weak self] in self?.keep($0) }
     results = loop.mailbox(capacity: 4) { [weak self] in self?.compared($0) }
   }
 
@@ -88,9 +95,11 @@ final class LiveControl: LocalServerDelegate {
     timer?.disarm()
     server?.stop()
     server = nil
-    // It waits for a few replies at most, each with its time.
+    // It waits for one reply at most: what would be asked next is not kept any more, and not asked.
+    carrier.close()
     comparing?.join()
     comparing = nil
+    for record in sides?.takeAll() ?? [] { keep(record) }
     bot = nil
     reporter = nil
   }
@@ -314,18 +323,35 @@ final class LiveControl: LocalServerDelegate {
     let venue = plan.configuration.whitebit
     let credentials = credentials
     let nonces = nonces
-    guard let results else { return }
+    guard let results, let sides else { return }
+    let carrier = carrier
     do throws(SystemFault) {
       comparing = try SystemThread(name: "reconcile") {
         let found: RunSummary.Reconciliation
         do {
           var check = try LedgerCheck(
-            VenueAddress(venue), signer: Signer(credentials), nonces: nonces)
+            VenueAddress(venue), signer: Signer(credentials), nonces: nonces
+          ) { nonce, part in
+            let record = SideRecord(
+              party: .ledgerCheck, nonce: nonce, at: SystemClock.monotonic(), part)
+            var patience = TimeSpan.zero
+            if case .request = part { patience = LiveControl.journalPatience }
+            let (isHanded, isTaken) = carrier.carry(record, patience: patience) { sides.post($0) }
+            return patience == .zero ? isHanded : isTaken
+          }
           found = check.compare(own)
         } catch { found = .notChecked(reason: "\(error)") }
         results.post(Comparison(client: client, own: own, found: found, left: left))
       }
     } catch { refuse(client, 1, "\(error)") }
+  }
+
+  /// Keeps what the comparison's thread hands over, whose times are those of the monotonic clock.
+  private func keep(_ record: SideRecord) {
+    guard let bot, bot.keep(record.moved(by: bot.now() - SystemClock.monotonic())) else {
+      return carrier.close()
+    }
+    carrier.take()
   }
 
   private func compared(_ result: Comparison) {

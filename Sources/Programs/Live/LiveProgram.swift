@@ -197,8 +197,10 @@ public final class LiveProgram {
       complain: complain)
 
     let course = RunCourse(loop, bot: bot, plan: plan, deadMan: deadMan) {
-      try RestingOrders(plan, venue: venue, signer: Signer(credentials), nonces: nonces)
-        .ofOtherBots()
+      try RestingOrders(
+        plan, venue: venue, signer: Signer(credentials), nonces: nonces,
+        keep: bot.sideKeeper(of: .restingOrders)
+      ).ofOtherBots()
     }
     onSignal = { course.heard($0) }
     control.serve(bot, reporter)
@@ -229,7 +231,8 @@ public final class LiveProgram {
       _ = printer.finish(reporter.lastWords())
       throw fault
     }
-    let check = try LedgerCheck(venue, signer: Signer(credentials), nonces: nonces)
+    let check = try LedgerCheck(
+      venue, signer: Signer(credentials), nonces: nonces, keep: bot.sideKeeper(of: .ledgerCheck))
     let ending = finish(
       bot, course, reporter: reporter, printer: printer, plan: plan, doubt: doubt, check: check)
     // The next start need not step over what was set aside; without it, it would.

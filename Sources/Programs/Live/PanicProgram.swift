@@ -2,6 +2,7 @@ internal import MartletBase
 internal import MartletClock
 internal import MartletConfiguration
 internal import MartletJSON
+internal import MartletKernel
 internal import MartletSecrets
 internal import MartletTransport
 internal import WhiteBITWire
@@ -9,7 +10,8 @@ internal import WhiteBITWire
 /// Takes everything of a bot's own off its venue, straight there: without its journal, its kernel or
 /// its process.
 ///
-/// It knows the bot's orders by the prefix of their client ids, which follows from the bot's name.
+/// It knows the bot's orders by the prefix of their client ids, which follows from the bot's name. What it
+/// asks and hears stands in a file of its own, whose path it prints (`PanicRecord`).
 public struct PanicProgram {
   public struct Options {
     public var configurationPath: String
@@ -33,6 +35,10 @@ public struct PanicProgram {
   }
 
   private struct Fault: Error, CustomStringConvertible { let description: String }
+  private struct Venue {
+    let address: VenueAddress
+    let record: PanicRecord?
+  }
   private struct Resting {
     let market: String
     let id: String
@@ -86,8 +92,8 @@ public struct PanicProgram {
     let credentials = try KeyFit.credentials(
       for: configuration.whitebit, file: options.configurationPath,
       passphrase: PassphraseSource(file: options.passphraseFile))
-    let venue = try VenueAddress(configuration.whitebit)
     let now = SystemClock.realtime()
+    let address = try VenueAddress(configuration.whitebit)
     var nonces: NonceClock
     do {
       let lock = try KeyLock(credentials, for: "panic", at: now)
@@ -98,6 +104,9 @@ public struct PanicProgram {
       print("another process holds the key: going on even so")
       nonces = NonceClock(venueTime: now - .seconds(2), at: SystemClock.monotonic())
     }
+    let record = makeRecord(of: configuration.name, at: now)
+    defer { if let fault = record?.fault { print("not all that was asked is kept: \(fault)") } }
+    let venue = Venue(address: address, record: record)
     let time = try get("/api/v4/public/time", venue)
     guard let seconds = time["time"]?.text.flatMap({ Int64($0) }) else {
       throw Fault(description: "the venue's clock: expected a number of seconds, found \(time)")
@@ -110,7 +119,13 @@ public struct PanicProgram {
         venueTime: Timestamp(nanoseconds: seconds * 1_000_000_000) + .milliseconds(500) - behind,
         at: SystemClock.monotonic())
     }
-    var questions = try SignedQuestions(venue, signer: Signer(credentials), nonces: nonces)
+    var questions = try SignedQuestions(
+      address, signer: Signer(credentials), nonces: nonces
+    ) { nonce, part in
+      record?.keep(nonce, part)
+      // Taking orders off does not depend on it.
+      return true
+    }
     let prefix = "\(BotPlan.ownPrefix(of: configuration.name))"
     print("venue \(configuration.whitebit.rest), orders of all markets that begin with \(prefix)")
     var result = Result(ending: .done)
@@ -120,6 +135,18 @@ public struct PanicProgram {
     }
     try? nonces.settle()
     return result
+  }
+
+  /// - Returns: nil when there can be none, which is told and keeps nothing from being done.
+  private func makeRecord(of bot: String, at now: Timestamp) -> PanicRecord? {
+    do {
+      let record = try PanicRecord(bot: bot, at: now)
+      print("each request and reply is kept in \(record.path)")
+      return record
+    } catch {
+      print("requests and replies are not kept: \(error)")
+      return nil
+    }
   }
 
   // MARK: Orders
@@ -193,7 +220,7 @@ public struct PanicProgram {
   /// Sells the free base asset of each market with one order that ends at once. Not asked for unless
   /// somebody says so: without the journal it is not known what of it the bot began with.
   private func flatten(
-    _ configuration: PanicConfiguration, _ prefix: String, _ venue: VenueAddress,
+    _ configuration: PanicConfiguration, _ prefix: String, _ venue: Venue,
     _ questions: inout SignedQuestions, _ result: inout Result
   ) throws {
     func fail(_ text: String) {
@@ -223,7 +250,7 @@ public struct PanicProgram {
 
   /// - Returns: nil when there is nothing that the market would take, which is told.
   private func sale(
-    in market: InlineText, _ listings: JSONValue, _ venue: VenueAddress,
+    in market: InlineText, _ listings: JSONValue, _ venue: Venue,
     _ questions: inout SignedQuestions
   ) throws -> Sale? {
     guard case .array(let rows) = listings,
@@ -346,13 +373,20 @@ public struct PanicProgram {
 
   // MARK: Helpers
 
-  private func get(_ path: String, _ venue: VenueAddress) throws -> JSONValue {
+  private func get(_ path: String, _ venue: Venue) throws -> JSONValue {
     let target = Array(path.utf8)
     let nothing: [UInt8] = []
-    let client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
-    switch try client.perform(
+    let client = try BlockingRESTClient(
+      venue.address.rest, configuration: venue.address.configuration())
+    venue.record?.keep(nil, .request(target: target, body: nothing, nonceOffset: 0))
+    let outcome = try client.perform(
       target: target.span, headers: RESTHeaders(), body: nothing.span, timeout: .seconds(5))
-    {
+    switch outcome {
+    case .replied(let status, _, let body):
+      venue.record?.keep(nil, .reply(status: status, body: body, length: UInt32(body.count)))
+    case .failed(let fault): venue.record?.keep(nil, .failed(Array("\(fault)".utf8)))
+    }
+    switch outcome {
     case .replied(200, _, let body): return try JSONValue(body.span)
     case .replied(let status, _, _): throw Fault(description: "\(path): HTTP \(status)")
     case .failed(let fault): throw Fault(description: "\(path): \(fault)")

@@ -30,12 +30,13 @@ public final class RestingOrders {
       nonces: nonces, lock: lock)
   }
 
+  /// - Parameter keep: where a bot that asks with its own key leaves each question and answer.
   init(
     _ plan: BotPlan, venue: VenueAddress, signer: consuming Signer, nonces: NonceClock,
-    lock: KeyLock? = nil
+    lock: KeyLock? = nil, keep: SideKeeper? = nil
   ) throws {
     self.lock = lock
-    questions = try SignedQuestions(venue, signer: signer, nonces: nonces)
+    questions = try SignedQuestions(venue, signer: signer, nonces: nonces, keep: keep)
     markets = plan.symbols
     prefix = "\(plan.ownPrefix)"
   }

@@ -1,6 +1,7 @@
 internal import MartletBase
 internal import MartletClock
 internal import MartletJSON
+internal import MartletKernel
 internal import MartletModel
 internal import MartletSecrets
 internal import MartletTransport
@@ -11,12 +12,18 @@ struct SignedQuestions: ~Copyable {
   private let client: BlockingRESTClient
   private let signer: Signer
   private let nonces: NonceClock
+  private let keep: SideKeeper?
   private var signed = SignedHeaders()
 
-  init(_ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock) throws(RESTRefusal) {
+  /// - Parameter keep: takes each question before it is signed, which leaves only if that is kept, and what
+  ///   came of it; nil where there is no journal to keep it in.
+  init(
+    _ venue: VenueAddress, signer: consuming Signer, nonces: NonceClock, keep: SideKeeper? = nil
+  ) throws(RESTRefusal) {
     client = try BlockingRESTClient(venue.rest, configuration: venue.configuration())
     self.signer = signer
     self.nonces = nonces
+    self.keep = keep
   }
 
   enum Answer {
@@ -34,8 +41,19 @@ struct SignedQuestions: ~Copyable {
     body.append(text: "{\(fields)\"request\":\"\(path)\",\"nonceWindow\":true,\"nonce\":")
     let offset = body.count
     body.append(text: "1000000000000}")
+    let target = Array(path.utf8)
+    // What has been kept as a question until it is known what came of it.
+    var asked: Int64?
     do {
       let nonce = try nonce(for: path)
+      if let keep {
+        asked = nonce
+        guard
+          keep(
+            nonce,
+            .request(target: target, body: body.copy(), nonceOffset: UInt32(offset)))
+        else { throw Fault(description: "\(path): not asked, since the journal does not take it") }
+      }
       signer.sign(
         .whitebit(nonceOffset: UInt32(offset)), body: ByteRange(start: 0, count: body.count),
         in: &body, nonce: nonce, into: &signed)
@@ -43,9 +61,14 @@ struct SignedQuestions: ~Copyable {
       try headers.append(SignedHeaders.keyName, signer.key)
       try headers.append(SignedHeaders.payloadName, signed.payload.span)
       try headers.append(SignedHeaders.signatureName, signed.signature.span)
-      let target = Array(path.utf8)
       let outcome = try client.perform(
         .post, target: target.span, headers: headers, body: body.span, timeout: .seconds(5))
+      asked = nil
+      switch outcome {
+      case .replied(let status, _, let reply):
+        _ = keep?(nonce, .reply(status: status, body: reply, length: UInt32(reply.count)))
+      case .failed(let fault): _ = keep?(nonce, .failed(Array("\(fault)".utf8)))
+      }
       switch outcome {
       case .replied(200, _, let reply): return .told(try JSONValue(reply.span))
       case .replied(let status, _, let reply):
@@ -53,9 +76,9 @@ struct SignedQuestions: ~Copyable {
           status: Int(status), words: String(decoding: reply.prefix(200), as: UTF8.self))
       case .failed(let fault): throw Fault(description: "\(path): \(fault)")
       }
-    } catch let fault as Fault {
-      throw fault
     } catch {
+      if let asked { _ = keep?(asked, .failed(Array("not sent".utf8))) }
+      if let fault = error as? Fault { throw fault }
       throw Fault(description: "\(path): \(error)")
     }
   }

@@ -33,11 +33,12 @@ public final class Mailbox<Message: Sendable>: Sendable {
     self.capacity = capacity
   }
 
-  /// - Returns: false when `capacity` messages wait: the message is not taken.
+  /// - Parameter spare: places that this message leaves to others.
+  /// - Returns: false when no more than `spare` places are left: the message is not taken.
   @discardableResult
-  public func post(_ message: Message) -> Bool {
+  public func post(_ message: Message, leaving spare: Int = 0) -> Bool {
     let position: Int? = waiting.withLock { messages in
-      guard messages.count < capacity else { return nil }
+      guard messages.count < capacity - spare else { return nil }
       messages.append(message)
       return messages.count
     }
@@ -46,7 +47,8 @@ public final class Mailbox<Message: Sendable>: Sendable {
     return position != nil
   }
 
-  func takeAll() -> [Message] {
+  /// What waits, in order. For the loop's own thread, once the loop turns no more and hands nothing out.
+  public func takeAll() -> [Message] {
     waiting.withLock { messages in
       defer { messages = [] }
       return messages
