@@ -13,19 +13,34 @@ from local_exchange import Checks
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MARTLET = os.environ.get("MARTLET") or os.path.join(ROOT, ".build", "release", "martlet")
 IS_LONG = os.environ.get("MARTLET_LONG") == "1"
-# Days that once broke something; each is a named test, or a fault of the simulation itself, and listed in Docs/Reliability.md.
+# Seeds whose days once broke something: a named test, or a fault of the simulation itself, listed in Docs/Reliability.md. What a seed draws has
+# changed since for some; they stay as days like any other.
 FOUND = [6, 16, 33, 37, 42, 57, 62, 87, 98, 103, 115380043847, 299903656683, 406131919134, 879563942520, 86485362943, 525266106263,
          1466681054, 361544160221, 553688145307]
 FIXED = 40
 FRESH = 5000 if IS_LONG else 120
 POINTS, EVERY = (10_000, 1) if IS_LONG else (400, 41)
+OTHERS = 1000 if IS_LONG else 24
 CANARIES = ("resend", "phantom-fill", "stray")
+# What stands behind the grid of Docs/grid.toml.
+LIMITS = """
+[risk]
+max_order_notional = "11.99"
+max_inventory = "0.006"
+max_working_orders = 12
+max_orders = 8
+order_window = "2s"
+"""
+STOPS = """
+trailing_stop = "120"
+stop_price_above = "12080"
+"""
 
 
-def chaos(*words):
+def chaos(*words, bot=os.path.join(ROOT, "Docs", "grid.toml")):
     """Exit code, objects of the standard output, what was said on standard error, seconds of processor."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([MARTLET, "chaos", os.path.join(ROOT, "Docs", "grid.toml"), *words, "--json"], cwd=tempfile.gettempdir(),
+    done = subprocess.run([MARTLET, "chaos", bot, *words, "--json"], cwd=tempfile.gettempdir(),
                           capture_output=True, text=True, env={"PATH": os.environ["PATH"], "GRID_KEY": "me:word"})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -72,9 +87,22 @@ def main():
     code, objects, said, _ = chaos("--seeds", str(FIXED), "--from", "1")
     checks.check("one seed in two processes gives one digest", code == 0 and first and objects[-1]["digest"] == first, (first, objects[-1:]))
 
+    with open(os.path.join(ROOT, "Docs", "grid.toml")) as file:
+        grid = file.read()
+    for name, more in (("M5 M56 under limits that are reached all day", LIMITS), ("M64 with stops that fire", STOPS)):
+        with tempfile.TemporaryDirectory() as folder:
+            bot = os.path.join(folder, "bot.toml")
+            with open(bot, "w") as file:
+                file.write(grid + more)
+            code, objects, said, _ = chaos("--seeds", str(OTHERS), bot=bot)
+            held(checks, f"{name} days of fresh seeds hold too", code, objects, said)
+            checks.tell(f"from seed {objects[0]['seed'] if objects else None} on: {objects[-1:]}")
+
     for canary in CANARIES:
         code, objects, said, _ = chaos("--seeds", "12", "--from", "1", "--canary", canary)
-        checks.check(f"a planted bug is found: {canary}", code == 1 and objects[-1]["failed"] > 0, f"exit {code}, {objects[-1:]}")
+        struck = [day["seed"] for day in objects[:-1] if day["struck"]]
+        missed = [day["seed"] for day in objects[:-1] if day["struck"] and not day["violations"]]
+        checks.check(f"a planted bug is found on each day that it strikes: {canary}", code == 1 and struck and not missed, f"exit {code}, struck {struck}, missed {missed}")
 
     for canary in ("phantom-fill", "stray"):
         code, objects, said, _ = chaos("--points", "12", "--every", "43", "--canary", canary)

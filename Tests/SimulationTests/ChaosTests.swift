@@ -30,10 +30,13 @@ import WhiteBITSession
     amount = "0.001"
     """
 
-  private static func chaos(_ canary: Canary? = nil, troubles: Int? = nil) throws -> Chaos {
+  /// - Parameter more: lines behind the configuration's last, which is the grid's.
+  private static func chaos(
+    _ canary: Canary? = nil, troubles: Int? = nil, more: String = ""
+  ) throws -> Chaos {
     let plan = try BotPlan(
-      configurationText: Array(configuration.utf8), file: "the test's configuration", seed: 1,
-      build: "test")
+      configurationText: Array((configuration + more).utf8), file: "the test's configuration",
+      seed: 1, build: "test")
     return Chaos(plan, span: .seconds(60), troubles: troubles, canary: canary)
   }
 
@@ -51,11 +54,13 @@ import WhiteBITSession
   @Test(
     "a planted bug is found, whichever of the checkers it is meant for", arguments: Canary.allCases)
   func aCanary(canary: Canary) throws {
-    var found: [String] = []
-    for seed in UInt64(1)...10 where found.isEmpty {
-      found = try Self.chaos(canary).day(seed).violations
+    var struck = 0
+    for seed in UInt64(1)...6 {
+      let outcome = try Self.chaos(canary).day(seed)
+      #expect(outcome.hasStruck == !outcome.violations.isEmpty, "seed \(seed)")
+      struck += outcome.hasStruck ? 1 : 0
     }
-    #expect(!found.isEmpty)
+    #expect(struck > 0)
   }
 
   @Test("M71 M98: a session whose process dies behind any event ends with equal books")
@@ -67,6 +72,58 @@ import WhiteBITSession
       let outcome = try chaos.session(5, dyingBehind: point)
       #expect(outcome.violations == [], "dead behind event \(point)")
       #expect(outcome.restarts >= 1)
+    }
+  }
+
+  @Test("M5 M56: limits that are reached all day are kept, whatever happens")
+  func tightLimits() throws {
+    let chaos = try Self.chaos(
+      more: """
+
+        [risk]
+        max_order_notional = "11.99"
+        max_inventory = "0.006"
+        max_working_orders = 12
+        max_orders = 8
+        order_window = "2s"
+        """)
+    var refusals: [RiskRule: Int] = [:]
+    for seed in UInt64(1)...4 {
+      let outcome = try chaos.day(seed, isKept: true)
+      #expect(outcome.violations == [], "seed \(seed)")
+      for entry in outcome.journal where entry.kind == JournalKind.note {
+        if case .refused(_, _, let numbers)? = NoteCoding.read(entry.payload.span)?.note {
+          refusals[numbers.rule, default: 0] += 1
+        }
+      }
+    }
+    for rule in [RiskRule.maxOrderNotional, .inventory, .workingPerInstrument, .orderRate] {
+      #expect(refusals[rule, default: 0] > 0, "\(rule) refused nothing: \(refusals)")
+    }
+  }
+
+  @Test("what goes past a limit is found by the checkers, each limit by its own")
+  func pastLimits() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    let reached = world.settle()
+    #expect(reached)
+    func found(_ change: (inout RiskLimits) -> Void) -> [String] {
+      var limits = scenario.limits
+      change(&limits)
+      return world.violations(
+        prefix: "\(scenario.prefix)", key: scenario.key, secret: scenario.secret, limits: limits)
+    }
+    #expect(found { _ in } == [])
+    for (text, change) in [
+      ("is worth more than", { $0.maxOrderNotional = amount("1") }),
+      ("6 orders work at once", { $0.maxWorkingPerInstrument = 5 }),
+      ("orders of one strategy", { $0.maxWorkingPerStrategy = 5 }),
+      ("may be added", { $0.maxInventory = amount("0.002") }),
+      ("6 orders in 10000 ms", { $0.maxOrdersPerWindow = 5 }),
+    ] as [(String, (inout RiskLimits) -> Void)] {
+      let told = found(change)
+      #expect(!told.isEmpty && told.allSatisfy { $0.contains(text) }, "\(text): \(told)")
     }
   }
 
@@ -137,6 +194,51 @@ import WhiteBITSession
     let isKnown = world.run(for: .seconds(60)) { $0.kernel.session.standing.inquiries == 0 }
     #expect(isKnown)
     scenario.expectSoundEnd(&world)
+  }
+
+  @Test(
+    "M87 M95: what a reconnect needs and somebody refused is asked again when an operator has rearmed, from there on",
+    arguments: [Path.token, Path.open, Path.fills, Path.balance])
+  func refusedReconciliation(path: String) throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    world.inflict(.replaceReply(status: 404, body: Array("<html>no</html>".utf8)), on: path)
+    world.cut()
+    let isHalted = world.run(for: .seconds(30)) {
+      $0.kernel.risk.halt?.reason == .questionRefused
+    }
+    #expect(isHalted)
+    world.run(for: .seconds(60))
+    let isWaiting = !world.kernel.isReady
+    #expect(isWaiting)
+    world.command(.rearm, by: "operator")
+    let isReady = world.run(for: .seconds(20)) { $0.kernel.isReady }
+    #expect(isReady)
+    let isThere = world.untilGrid(of: 6)
+    #expect(isThere)
+    scenario.expectSoundEnd(&world, path)
+  }
+
+  @Test(
+    "M56 M87: a stop asks again what somebody refused, before it and in its midst, until nothing rests",
+    arguments: [false, true])
+  func refusedStop(isBefore: Bool) throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.running()
+    let page = NetworkFault.Kind.replaceReply(status: 404, body: Array("<html>no</html>".utf8))
+    if isBefore {
+      world.inflict(.loseReply, on: Path.new)
+      for _ in 0..<20 { world.inflict(.dropFrame, on: "ordersPending_update") }
+      world.inflict(page, on: Path.open)
+      world.meet(.sell, price: "59950", amount: "0.001")
+      world.run(for: .seconds(20))
+      #expect(world.kernel.session.standing.inquiries == 1)
+    } else {
+      for _ in 0..<3 { world.inflict(page, on: Path.open) }
+    }
+    let isStopped = world.stop()
+    #expect(isStopped)
+    scenario.expectSound(world, isSettled: true)
   }
 
   @Test("M34: a process begun on a wrong calendar trades as soon as that is set right")

@@ -206,7 +206,7 @@ import WhiteBITSession
 
   @Test("one seed is one day: the same journal in every run")
   func oneSeedIsOneDay() throws {
-    func digest(_ seed: UInt64) throws -> UInt64 {
+    func digest(_ seed: UInt64) throws -> RunDigest {
       let scenario = WhiteBITScenario.grid(levels: 3, seed: seed, Self.swinging())
       var world = try scenario.running()
       world.jitter = .milliseconds(3)

@@ -23,9 +23,13 @@ extension JournalWriter {
   ) throws(JournalFault) -> Tail? {
     var numbers = try store.segments()
     let synced = options.syncedSequence
-    if let synced { try dropUnproven(&numbers, in: store, synced: synced) }
+    var dropped: SegmentFault?
+    if let synced { dropped = try dropUnproven(&numbers, in: store, synced: synced) }
     while let number = numbers.popLast() {
-      if let tail = try recover(number, in: store, synced: synced) { return tail }
+      if var tail = try recover(number, in: store, synced: synced) {
+        tail.tornTail = tail.tornTail ?? dropped
+        return tail
+      }
       if let tail = try goOn(behind: number, in: store, options) { return tail }
       try store.remove(number)
     }
@@ -47,9 +51,11 @@ extension JournalWriter {
 
   /// Removes the segments whose head does not follow from the end of the one before it, where that end
   /// lies behind what was synced: their records hang in the air.
+  ///
+  /// - Returns: where a record was due that is not there, when one of them had been begun.
   private static func dropUnproven(
     _ numbers: inout [UInt32], in store: any SegmentStore, synced: UInt64
-  ) throws(JournalFault) {
+  ) throws(JournalFault) -> SegmentFault? {
     // The first that may hold records that were not synced.
     var first = numbers.count - 1
     while first > 0 {
@@ -62,7 +68,7 @@ extension JournalWriter {
     // Where the chain stood before the segment that is looked at.
     var before = RecordChain()
     for index in max(first, 0)..<max(numbers.count, 0) {
-      guard let mapped = try store.map(numbers[index]) else { return }
+      guard let mapped = try store.map(numbers[index]) else { return nil }
       let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
       mapped.close()
       if index == first, index > 0, let claim { before = claim }
@@ -71,11 +77,19 @@ extension JournalWriter {
         continue
       }
       // What was synced and is gone is for a person to see.
-      guard before.nextSequence > synced else { return }
+      guard before.nextSequence > synced else { return nil }
+      let file = store.file(numbers[index])
       for number in numbers[index...].reversed() { try store.remove(number) }
       numbers.removeSubrange(index...)
-      return
+      // One that was made ready ahead and never begun is not missed.
+      guard let claim else { return nil }
+      let damage = RecordDamage.sequence(
+        expected: before.nextSequence, found: claim.nextSequence)
+      return SegmentFault(
+        file: file,
+        fault: RecordFault(offset: 0, sequence: before.nextSequence, damage: damage))
     }
+    return nil
   }
 
   /// Where the chain of a segment ends, whatever stands there; nil when it was never begun.

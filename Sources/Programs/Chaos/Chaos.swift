@@ -10,7 +10,7 @@ public struct Chaos: Sendable {
   /// - Parameters:
   ///   - span: of trouble, in each day; at least 30 s.
   ///   - troubles: how many in each day; nil draws 16 to 40.
-  ///   - canary: a bug to plant; every day must find it.
+  ///   - canary: a bug to plant; every day that it strikes in must find it.
   public init(
     _ plan: BotPlan, span: TimeSpan = .seconds(300), troubles: Int? = nil, canary: Canary? = nil
   ) {
@@ -22,9 +22,8 @@ public struct Chaos: Sendable {
 
   /// One seed's day. The same seed gives the same outcome in any process.
   ///
-  /// - Throws: why there is no such day: a plan that chaos cannot trade.
-  ///
   /// - Parameter isKept: the outcome has the whole journal and all of the wire.
+  /// - Throws: `ChaosFault` for a plan that chaos cannot trade.
   public func day(_ seed: UInt64, isKept: Bool = false) throws -> ChaosOutcome {
     var settings = settings
     settings.isKept = isKept
@@ -37,12 +36,16 @@ public struct Chaos: Sendable {
   ///
   /// - Returns: its outcome, and behind how many events a process could have died in it: each record it
   ///   wrote, each message it sent and each that reached it.
+  /// - Throws: `ChaosFault` for a plan that chaos cannot trade.
   public func session(_ seed: UInt64) throws -> (outcome: ChaosOutcome, points: UInt64) {
     let outcome = try ChaosDay.make(plan, seed: seed, settings: short).run()
     return (outcome, outcome.events)
   }
 
   /// The same session, whose process dies behind this event and is started again.
+  ///
+  /// - Parameter point: from 1 to the session's count of events.
+  /// - Throws: `ChaosFault` for a plan that chaos cannot trade.
   public func session(_ seed: UInt64, dyingBehind point: UInt64) throws -> ChaosOutcome {
     var settings = short
     settings.deathPoint = point

@@ -1,4 +1,5 @@
 internal import MartletBase
+internal import MartletConfiguration
 internal import MartletExchange
 internal import MartletKernel
 internal import MartletLive
@@ -24,8 +25,36 @@ extension ChaosDay {
   private mutating func judge(isSettled: Bool, isShared: Bool) {
     let found = world.violations(
       prefix: "\(plan.ownPrefix)", key: scenario.key, secret: scenario.secret,
-      isSettled: isSettled, isShared: isShared, isWhole: outcome.recordsLost == 0)
+      isSettled: isSettled, isShared: isShared)
     for text in found where !outcome.violations.contains(text) { violate(text) }
+  }
+
+  /// While an order of ours rests, the venue's kill-switch runs.
+  mutating func guardOrders() {
+    guard let account = world.desk.account(of: scenario.key) else { return }
+    var found: [String] = []
+    let prefix = "\(plan.ownPrefix)"
+    world.desk.exchange.forEachWorkingOrder(of: account) {
+      guard $0.label.description.hasPrefix(prefix) else { return }
+      if !world.desk.isGuarded(account, $0.instrument) {
+        found.append("\($0.label) rests and no kill-switch runs")
+      }
+    }
+    for text in found { violate(text) }
+  }
+
+  /// Whatever waits in a bot is as many as it was to be at most.
+  mutating func boundQueues() {
+    let standing = world.kernel.session.standing
+    let queue = plan.configuration.whitebit.queue
+    let bounds = WhiteBITSession.bounds
+    for (name, count, most) in [
+      ("requests in flight", standing.requestsInFlight, bounds.requests),
+      ("placements", standing.placementsQueued, queue),
+      ("cancels", standing.cancelsQueued, bounds.cancels),
+      ("inquiries", standing.inquiries, bounds.inquiries),
+      ("news held", standing.newsHeld, bounds.news),
+    ] where count > most { violate("\(count) \(name) wait, of at most \(most)") }
   }
 
   /// After a stop nothing of ours rests, and what was the owner's does.
@@ -42,7 +71,7 @@ extension ChaosDay {
 
   /// What the day was, for the scorecard, and its digest.
   private mutating func measure() {
-    var digest = Digest()
+    var digest = RunDigest()
     for entry in world.trace.entries {
       digest.fold(UInt64(bitPattern: entry.time.nanoseconds))
       switch entry.event {
@@ -55,8 +84,9 @@ extension ChaosDay {
       case .started, .killed, .arrived, .answered, .failed, .opened, .closed: break
       }
     }
-    digest.fold(world.journal.digest)
-    outcome.digest = digest.value
+    digest.fold(world.journal.digest.value)
+    outcome.digest = digest
+    outcome.hasStruck = world.hasCanaryStruck
     outcome.messages = world.trace.messages
     outcome.orders = world.trace.orders
     outcome.fills = Int(world.kernel.counts.fills)
@@ -64,17 +94,5 @@ extension ChaosDay {
       outcome.realized =
         world.kernel.portfolio.position(world.kernel.account, instrument.id).realized
     }
-  }
-}
-
-/// FNV-1a.
-struct Digest {
-  private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  mutating func fold(_ word: UInt64) { value = (value ^ word) &* 0x0000_0100_0000_01b3 }
-
-  mutating func fold(_ bytes: [UInt8]) {
-    fold(UInt64(bytes.count))
-    for byte in bytes { fold(UInt64(byte)) }
   }
 }

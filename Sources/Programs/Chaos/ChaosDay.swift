@@ -52,6 +52,8 @@ struct ChaosDay: ~Copyable {
   var endings: [(at: Timestamp, what: Ending)] = []
   /// The death that is to come takes the machine too.
   var losesPower = false
+  /// It did, since a process last found its journal.
+  var hasLostPower = false
   /// How long nobody will be there.
   var away = TimeSpan.zero
   var isFirst = true
@@ -139,12 +141,12 @@ struct ChaosDay: ~Copyable {
   /// Lives through the day, and checks it.
   consuming func run() throws -> ChaosOutcome {
     if random.below(2) == 0 { world.jitter = .milliseconds(random.integer(in: 1...60)) }
-    try startProcess()
     if let point = settings.deathPoint {
-      world.die(after: point)
       // One in four takes the machine too.
-      losesPower = point % 4 == 0
+      var coin = SeededRandom(seed: point)
+      losesPower = coin.below(4) == 0
     }
+    try startProcess()
     let begun = world.now
     let end = begun + settings.span
     for (time, trouble) in troubles(from: begun + .seconds(settings.isShort ? 2 : 8), until: end) {
@@ -156,6 +158,7 @@ struct ChaosDay: ~Copyable {
     while world.now < latest, !hasSeenEnough { try live(until: world.now + .seconds(10)) }
     outcome.span = world.now - begun
     outcome.events = world.events
+    if settings.deathPoint != nil && world.deaths == 0 { violate("nothing died") }
     try heal()
     check()
     if settings.isKept {
@@ -212,7 +215,9 @@ struct ChaosDay: ~Copyable {
 
   /// What an operator who looks now and then sees and does.
   private mutating func look() {
+    guardOrders()
     guard world.isAlive else { return }
+    boundQueues()
     for market in world.kernel.markets {
       guard let instrument = market.instrument else { continue }
       let net = instrument.scale.amount(
@@ -266,6 +271,7 @@ struct ChaosDay: ~Copyable {
   private mutating func bury() {
     let records = UInt64(world.journal.entries.count)
     if losesPower {
+      hasLostPower = true
       disk.losePower(&random)
       note("power lost behind record \(records)")
     } else {
@@ -287,7 +293,8 @@ struct ChaosDay: ~Copyable {
       let journal = try DiskJournal(
         disk, store, segmentBytes: 1 << 19, named: journalID, synced: world.syncedSequence,
         at: world.clientTime)
-      outcome.recordsLost += max(records - Int(journal.recovery.lastSequence), 0)
+      holdAgainst(journal.recovery.lastSequence, written: UInt64(records))
+      hasLostPower = false
       try startProcess(journal, store)
     } catch {
       switch error {
@@ -300,11 +307,20 @@ struct ChaosDay: ~Copyable {
     }
   }
 
+  /// A process that dies leaves all it wrote, and a machine without power what it had brought to disk.
+  private mutating func holdAgainst(_ found: UInt64, written: UInt64) {
+    let synced = world.syncedSequence ?? 0
+    if found > written || found < (hasLostPower ? synced : written) {
+      violate("\(written) records were written and \(synced) on disk, \(found) are found")
+    }
+    outcome.recordsLost += Int(max(written, found) - found)
+  }
+
   private mutating func startProcess(
     _ journal: DiskJournal, _ store: some SegmentStore
   ) throws(JournalFault) {
     var kernel = plan.makeKernel()
-    var records: [(kind: UInt16, payload: [UInt8])] = []
+    var records: [(kind: UInt16, at: Timestamp?, payload: [UInt8])] = []
     do {
       if journal.recovery.lastSequence > 0, var run = try FormerRun.read(store) {
         let ahead = max(run.lastTime, run.kernel.now) - world.clientTime
@@ -316,20 +332,26 @@ struct ChaosDay: ~Copyable {
         var reader = SnapshotReader(run.state)
         try kernel.read(from: &reader)
         // What it died before writing down.
+        let time = run.lastTime
         try run.complete { (kind, payload) throws(JournalFault) in
-          records.append((kind, payload.copy()))
+          records.append((kind, time, payload.copy()))
         }
       }
+      let death = isFirst ? settings.deathPoint : nil
       if !isFirst { outcome.restarts += 1 }
       isFirst = false
       try world.begin(
         kernel: kernel, deadMan: try scenario.makeDeadMan(), on: journal,
         records: records + [
-          (JournalKind.start, plan.record()),
-          (JournalKind.snapshot, StateRecord.payload(plan, key: scenario.key, kernel)),
-        ])
+          (JournalKind.start, nil, plan.record()),
+          (JournalKind.snapshot, nil, StateRecord.payload(plan, key: scenario.key, kernel)),
+        ], death: death)
     } catch let fault as JournalFault {
       throw fault
+    } catch MemoryJournal.Fault.disk(let fault) {
+      throw fault
+    } catch MemoryJournal.Fault.died {
+      // Among its first records; whoever buries it says more.
     } catch {
       violate("its state cannot be gone on with: \(error)")
       startsAt = world.now + .seconds(3_600)
@@ -400,6 +422,7 @@ struct ChaosDay: ~Copyable {
     case .halt(let span):
       world.command(.halt, by: "operator")
       endings.append((world.now + span, .halt))
+    case .flatten: world.command(.flatten, by: "operator")
     case .foreignOrder: placeForeignOrder()
     }
   }

@@ -6,13 +6,17 @@ public struct ChaosOutcome: Sendable {
   public let seed: UInt64
   /// Everything that does not hold, in words; empty for a day that was survived.
   public internal(set) var violations: [String] = []
-  /// FNV-1a over everything that crossed the wire and everything in the journal.
-  public internal(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// Over everything that crossed the wire and everything in the journal.
+  public internal(set) var digest = RunDigest()
+
+  /// Whether it came to what a planted bug does.
+  public internal(set) var hasStruck = false
 
   /// Frames, requests and replies that reached either side.
   public internal(set) var messages = 0
   /// Orders that were sent.
   public internal(set) var orders = 0
+  /// Fills that the last process knows of, those of the processes before it included.
   public internal(set) var fills = 0
   /// Troubles that were inflicted, by kind.
   public internal(set) var troubles: [(name: String, count: Int)] = []
@@ -20,8 +24,9 @@ public struct ChaosOutcome: Sendable {
   public internal(set) var restarts = 0
   /// Records that a power cut took from the journal.
   public internal(set) var recordsLost = 0
-  /// How long our orders could be placed, of the whole day.
+  /// How long our orders could be placed, of `span`.
   public internal(set) var ready = TimeSpan.zero
+  /// From the first start to the end of all trouble.
   public internal(set) var span = TimeSpan.zero
   /// From the end of all trouble to a settled state.
   public internal(set) var settling = TimeSpan.zero
@@ -29,7 +34,7 @@ public struct ChaosOutcome: Sendable {
   public internal(set) var realized = Amount.zero
   /// The most base units that fills had added or taken at any time.
   public internal(set) var exposure = Amount.zero
-  /// Behind how many things its process could have died before the trouble was over.
+  /// Behind how many things its processes could have died before everything healed.
   public internal(set) var events: UInt64 = 0
   /// What happened when, for a person who looks into a seed.
   public internal(set) var diary: [String] = []
@@ -38,6 +43,7 @@ public struct ChaosOutcome: Sendable {
   public internal(set) var journal: [MemoryJournal.Entry] = []
   public internal(set) var wire: [TraceEntry] = []
 
+  /// Troubles of all kinds.
   public var faults: Int { troubles.reduce(0) { $0 + $1.count } }
 
   init(seed: UInt64) { self.seed = seed }

@@ -44,6 +44,7 @@ enum ChaosTrouble {
   // People.
   case pause(TimeSpan)
   case halt(TimeSpan)
+  case flatten
   case foreignOrder
 
   /// What it is counted as.
@@ -80,6 +81,7 @@ enum ChaosTrouble {
     case .lostSyncs: "lost syncs"
     case .pause: "pause"
     case .halt: "halt by hand"
+    case .flatten: "flatten by hand"
     case .foreignOrder: "foreign order"
     }
   }
@@ -94,7 +96,7 @@ enum ChaosTrouble {
     case .pageForReply(_, let status, _): status != 403
     case .partition, .slow, .venueMaintenance, .venueTooMany, .staleNonce, .clockDrift,
       .calendarSet, .hang, .kill, .powerCut, .diskFull, .diskReadOnly, .diskFails, .lostSyncs,
-      .pause, .halt, .foreignOrder:
+      .pause, .halt, .flatten, .foreignOrder:
       false
     }
   }
@@ -166,6 +168,7 @@ enum ChaosTrouble {
     case 53: return .lostSyncs(span(1_000, 30_000))
     case 54: return .pause(span(1_000, 20_000))
     case 55: return .halt(span(1_000, 20_000))
+    case 56: return .flatten
     default: return .foreignOrder
     }
   }

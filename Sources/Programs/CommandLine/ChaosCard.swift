@@ -1,12 +1,13 @@
 import MartletBase
 import MartletChaos
 import MartletJSON
+import MartletSimulation
 
 /// The scorecard of a chaos run: what was done to the bot, and what it made of it.
 struct ChaosCard {
   private(set) var seeds = 0
   private(set) var failed: [UInt64] = []
-  private var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+  private var digest = RunDigest()
   private var messages = Extent()
   private var orders = Extent()
   private var fills = Extent()
@@ -15,6 +16,7 @@ struct ChaosCard {
   private var readiness = Extent()
   private var restarts = 0
   private var recordsLost = 0
+  private var struck = 0
   private var troubles: [(name: String, count: Int)] = []
   private var realized: (least: Amount, sum: Amount, most: Amount)?
   private var exposure = Amount.zero
@@ -39,7 +41,7 @@ struct ChaosCard {
   mutating func take(_ outcome: ChaosOutcome) {
     seeds += 1
     if !outcome.violations.isEmpty { failed.append(outcome.seed) }
-    digest = (digest ^ outcome.digest) &* 0x0000_0100_0000_01b3
+    digest.fold(outcome.digest.value)
     messages.take(outcome.messages)
     orders.take(outcome.orders)
     fills.take(outcome.fills)
@@ -49,6 +51,7 @@ struct ChaosCard {
     readiness.take(Int(outcome.ready.milliseconds * 100 / span))
     restarts += outcome.restarts
     recordsLost += outcome.recordsLost
+    struck += outcome.hasStruck ? 1 : 0
     exposure = max(exposure, outcome.exposure)
     let before = realized ?? (outcome.realized, .zero, outcome.realized)
     realized = (
@@ -64,18 +67,11 @@ struct ChaosCard {
     }
   }
 
-  private var digestText: String { ChaosCard.hexadecimal(digest) }
-
-  static func hexadecimal(_ value: UInt64) -> String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
-
   /// For a person.
   var text: String {
     guard seeds > 0 else { return "no day was run\n" }
     var text = """
-      \(seeds) \(seeds == 1 ? "day" : "days") of trouble, \(failed.count) failed, digest \(digestText)
+      \(seeds) \(seeds == 1 ? "day" : "days") of trouble, \(failed.count) failed, digest \(digest)
         wire messages    \(messages.words(of: seeds))
         orders           \(orders.words(of: seeds))
         fills            \(fills.words(of: seeds))
@@ -86,6 +82,7 @@ struct ChaosCard {
         largest position \(exposure) base units
 
       """
+    if struck > 0 { text += "  the planted bug  struck in \(struck) days\n" }
     if let realized {
       let mean = Amount(units: realized.sum.units / Int128(seeds))
       text += "  realized         \(mean) a day, \(realized.least) to \(realized.most)\n"
@@ -106,8 +103,9 @@ struct ChaosCard {
     if failed.isEmpty {
       text += """
         held in every day: position = signed sum of fills; own ledger = the exchange's; no order twice;
-        none without approval or on a book not to be trusted; dead-man armed while orders were taken; no
-        order lost; each halt with its reason; the journal folded to the same at each start
+        none without approval, other than approved, past a limit, or on a book not to be trusted; none in
+        a halt or a pause but what reduces; each halt for a cause; dead-man armed while orders were taken;
+        no order lost; the journal folded to the same at each start
 
         """
     } else {
@@ -118,13 +116,13 @@ struct ChaosCard {
 
   /// The last object of `--json`.
   var json: String {
-    "{\"seeds\":\(seeds),\"failed\":\(failed.count),\"digest\":\"\(digestText)\","
+    "{\"seeds\":\(seeds),\"failed\":\(failed.count),\"digest\":\"\(digest)\","
       + "\"failed_seeds\":[\(failed.map(String.init).joined(separator: ","))],"
       + "\"messages\":\(messages.sum),\"least_messages\":\(seeds > 0 ? messages.least : 0),"
       + "\"orders\":\(orders.sum),\"least_orders\":\(seeds > 0 ? orders.least : 0),"
       + "\"fills\":\(fills.sum),"
       + "\"faults\":\(faults.sum),\"least_faults\":\(seeds > 0 ? faults.least : 0),"
-      + "\"restarts\":\(restarts)}"
+      + "\"restarts\":\(restarts),\"struck\":\(struck)}"
   }
 
   /// One day's object.
@@ -134,9 +132,10 @@ struct ChaosCard {
     writer.beginArray(into: &buffer)
     for violation in outcome.violations { writer.string(text: violation, into: &buffer) }
     writer.endArray(into: &buffer)
-    return "{\"seed\":\(outcome.seed),\"digest\":\"\(hexadecimal(outcome.digest))\","
+    return "{\"seed\":\(outcome.seed),\"digest\":\"\(outcome.digest)\","
       + "\"messages\":\(outcome.messages),\"orders\":\(outcome.orders),\"fills\":\(outcome.fills),"
       + "\"faults\":\(outcome.faults),\"restarts\":\(outcome.restarts),"
+      + "\"struck\":\(outcome.hasStruck),"
       + "\"settling_ms\":\(outcome.settling.milliseconds),"
       + "\"violations\":\(String(buffer.span))}"
   }

@@ -118,7 +118,7 @@ enum ChaosCommand {
     Interruption.watch()
     let begun = SystemClock.monotonic()
     var (done, failed, sessions, seed) = (0, 0, 0, first)
-    var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+    var digest = RunDigest()
     do {
       sessions: while done < points {
         let (whole, last) = try chaos.session(seed)
@@ -130,11 +130,14 @@ enum ChaosCommand {
         for point in stride(from: 1, through: last, by: UInt64.Stride(every)) {
           if Interruption.isRequested { break sessions }
           let outcome = try chaos.session(seed, dyingBehind: point)
-          digest = (digest ^ outcome.digest) &* 0x0000_0100_0000_01b3
+          digest.fold(outcome.digest.value)
           done += 1
           failed += outcome.violations.isEmpty ? 0 : 1
           for violation in outcome.violations.prefix(12) {
             Console.fail("session \(seed), dead behind event \(point): \(violation)")
+          }
+          if !outcome.violations.isEmpty {
+            for line in outcome.diary.prefix(40) { Console.fail("  " + line) }
           }
           Console.progress(done, of: points, "deaths", failed: failed, since: begun)
           if done == points { break sessions }
@@ -145,11 +148,10 @@ enum ChaosCommand {
       Console.fail("\(error)")
       return .misuse
     }
-    let text = ChaosCard.hexadecimal(digest)
     Console.out(
       asJSON
-        ? "{\"points\":\(done),\"sessions\":\(sessions),\"failed\":\(failed),\"digest\":\"\(text)\"}\n"
-        : "\(done) deaths in \(sessions) sessions, \(failed) failed, digest \(text)\n")
+        ? "{\"points\":\(done),\"sessions\":\(sessions),\"failed\":\(failed),\"digest\":\"\(digest)\"}\n"
+        : "\(done) deaths in \(sessions) sessions, \(failed) failed, digest \(digest)\n")
     if Interruption.isRequested { return .interrupted }
     return failed == 0 ? .done : .failed
   }

@@ -14,22 +14,23 @@ public enum Canary: String, CaseIterable, Sendable {
 
 extension World where Session: ~Copyable, Desk: ~Copyable {
   /// After `transmit`: the one that sends a stray order.
-  mutating func sing(behind request: PendingRequest) {
+  mutating func plantStray(behind request: PendingRequest) {
     guard canary == .stray, request.target == WhiteBITPaths.place else { return }
-    canary = nil
     var body = request.body
     guard
       let id = JournalAudit.clientOrderIDs(in: String(decoding: body, as: UTF8.self)).first,
       let place = body.place(of: Array(id.utf8))
     else { return }
     let last = place + id.utf8.count - 1
+    (canary, hasCanaryStruck) = (nil, true)
     body[last] = body[last] == UInt8(ascii: "Z") ? UInt8(ascii: "Y") : UInt8(ascii: "Z")
     send(PendingRequest(request, with: body))
   }
 
   /// Before a request is told to have failed: the one that sends again.
-  mutating func sing(over failed: InFlight) {
+  mutating func plantResend(of failed: InFlight) {
     guard canary == .resend, let (request, body) = failed.sent else { return }
+    hasCanaryStruck = true
     trace.append(
       .requested(failed.number, by: failed.party, target: failed.target, body: body),
       life: life.number, at: now)
@@ -37,12 +38,12 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
   }
 
   /// What the one that tells fills twice makes of a frame; nil for nothing.
-  mutating func echo(of frame: [UInt8]) -> [UInt8]? {
+  mutating func phantomFill(of frame: [UInt8]) -> [UInt8]? {
     let head = Array("\"params\": [".utf8)
     guard canary == .phantomFill, frame.holds(Array("deals_update".utf8)),
       let place = frame.place(of: head)
     else { return nil }
-    canary = nil
+    (canary, hasCanaryStruck) = (nil, true)
     var copy = frame
     var last = place + head.count
     while last + 1 < copy.count, (48...57).contains(copy[last + 1]) { last += 1 }

@@ -14,11 +14,14 @@ public final class DiskJournal {
 
   /// Opens the journal on a disk, cutting off what a dying process or machine left, or begins one.
   ///
-  /// - Parameter synced: up to where it is known to have reached the disk.
+  /// - Parameters:
+  ///   - segmentBytes: a record must fit in one; whole pages of 4,096 are taken.
+  ///   - id: a new journal's name, so that one seed writes the same bytes.
+  ///   - synced: the record up to which it is known to have reached the disk; nil when none is.
+  /// - Throws: what the disk refuses, and damage that no death or power cut leaves.
   public init(
     _ disk: SimulatedDisk, _ store: some SegmentStore, segmentBytes: Int, named id: JournalID,
-    synced: UInt64?,
-    at now: Timestamp
+    synced: UInt64?, at now: Timestamp
   ) throws(JournalFault) {
     var options = JournalOptions(build: "simulated")
     options.segmentBytes = segmentBytes
@@ -34,8 +37,6 @@ public final class DiskJournal {
 
   /// What was found there.
   public var recovery: JournalRecovery { writer.recovery }
-  /// Why there will be no next segment.
-  public var warning: JournalFault? { writer.roomWarning }
   /// Where the next record is due.
   public var place: (segment: UInt32, offset: Int) { writer.place }
 

@@ -35,12 +35,9 @@ struct JournalAudit {
         let text = String(decoding: entry.payload, as: UTF8.self)
         guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
         for id in JournalAudit.clientOrderIDs(in: text) { placed.append((entry.sequence, id)) }
-      case JournalKind.input:
+      case JournalKind.input, JournalKind.start:
+        // Behind one that died between its effects and their notes the next process wrote the notes.
         judge(placed, approved)
-        placed.removeAll()
-      case JournalKind.start:
-        // A process that died between its effects and their notes: the fold that the next one begins with
-        // says them again, and holds the effects against it.
         placed.removeAll()
       default: break
       }
@@ -48,10 +45,10 @@ struct JournalAudit {
     judge(placed, approved)
   }
 
-  /// Every client order id that an effect of this journal places.
+  /// Every client order id that an effect places which was ever written to this journal.
   static func placed(in journal: MemoryJournal) -> Set<String> {
     var found: Set<String> = []
-    for entry in journal.entries where entry.kind == JournalKind.effect {
+    for entry in journal.entries + journal.lost where entry.kind == JournalKind.effect {
       let text = String(decoding: entry.payload, as: UTF8.self)
       guard text.holds("/api/v4/order/new") || text.holds("/api/v4/order/bulk") else { continue }
       found.formUnion(clientOrderIDs(in: text))

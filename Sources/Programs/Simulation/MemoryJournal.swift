@@ -19,12 +19,19 @@ public struct MemoryJournal: JournalSink {
     public let payload: [UInt8]
   }
 
-  /// A journal in memory does not fail; a disk does, and a process that dies in its midst.
-  public typealias Fault = JournalFault
+  /// A journal in memory does not fail; a disk does, and a process may die behind a record.
+  public enum Fault: Error, Equatable, Sendable {
+    /// The record stands, and its process does nothing more.
+    case died
+    /// The record does not stand.
+    case disk(JournalFault)
+  }
 
   public private(set) var entries: [Entry] = []
-  /// FNV-1a over kinds, times and payloads: one seed gives one digest in every process.
-  public private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// What a disk lost of what earlier processes wrote.
+  private(set) var lost: [Entry] = []
+  /// Over kinds, times and payloads.
+  public private(set) var digest = RunDigest()
 
   /// Where records go too.
   private(set) var disk: DiskJournal?
@@ -39,21 +46,18 @@ public struct MemoryJournal: JournalSink {
     mortality = former.mortality
     mortality.renew()
     self.disk = disk
-    entries = former.entries.filter { $0.sequence <= disk.writer.recovery.lastSequence }
+    let last = disk.writer.recovery.lastSequence
+    entries = former.entries.filter { $0.sequence <= last }
+    lost = former.lost + former.entries.filter { $0.sequence > last }
     for entry in entries { fold(entry) }
-  }
-
-  /// Begins on a disk.
-  init(on disk: DiskJournal) {
-    mortality = Mortality()
-    self.disk = disk
   }
 
   public mutating func append(
     kind: UInt16, lane: RecordLane, at time: Timestamp, _ head: borrowing ByteBuffer,
     _ body: Span<UInt8>
-  ) throws(JournalFault) -> UInt64 {
-    try disk?.append(kind: kind, lane: lane, at: time, head, body)
+  ) throws(Fault) -> UInt64 {
+    do throws(JournalFault) { try disk?.append(kind: kind, lane: lane, at: time, head, body) } catch
+    { throw .disk(error) }
     var payload = head.copy()
     payload.reserveCapacity(payload.count + body.count)
     for index in body.indices { payload.append(body[index]) }
@@ -61,21 +65,14 @@ public struct MemoryJournal: JournalSink {
       sequence: UInt64(entries.count) + 1, kind: kind, lane: lane, time: time, payload: payload)
     fold(entry)
     entries.append(entry)
-    guard mortality.passes() else { throw MemoryJournal.died }
+    guard mortality.passes() else { throw .died }
     return entry.sequence
   }
 
-  /// What an append says whose process died behind it.
-  static let died = JournalFault.system(call: "append", path: "a process that died", errno: 0)
-
   private mutating func fold(_ entry: Entry) {
-    fold(UInt64(entry.kind))
-    fold(UInt64(bitPattern: entry.time.nanoseconds))
-    for byte in entry.payload { fold(UInt64(byte)) }
-  }
-
-  private mutating func fold(_ value: UInt64) {
-    digest = (digest ^ value) &* 0x0000_0100_0000_01b3
+    digest.fold(UInt64(entry.kind))
+    digest.fold(UInt64(bitPattern: entry.time.nanoseconds))
+    digest.fold(entry.payload)
   }
 
   // MARK: Reading

@@ -7,7 +7,9 @@ public final class Mortality {
   public private(set) var events: UInt64 = 0
   /// The process dies behind this one.
   public var deathAt = UInt64.max
-  /// Whether it came to that.
+  /// How many processes died so.
+  public private(set) var deaths = 0
+  /// Whether the present one is dead.
   public internal(set) var isOver = false
 
   public init() {}
@@ -19,12 +21,13 @@ public final class Mortality {
     if isOver { return false }
     events += 1
     isOver = events >= deathAt
+    deaths += isOver ? 1 : 0
     return !isOver
   }
 
-  /// A new process begins.
+  /// A new process begins; a death that nobody died yet is its own.
   func renew() {
     isOver = false
-    deathAt = .max
+    if deathAt <= events { deathAt = .max }
   }
 }

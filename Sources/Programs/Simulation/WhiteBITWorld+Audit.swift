@@ -5,6 +5,7 @@ internal import MartletKernel
 internal import MartletModel
 internal import MartletOrders
 internal import MartletPortfolio
+public import MartletRisk
 internal import MartletStrategies
 public import MartletStrategy
 internal import MartletVenueKit
@@ -48,25 +49,38 @@ where
   /// - Parameters:
   ///   - isSettled: nothing is on its way, so that our books must be the exchange's.
   ///   - isShared: somebody else trades on the account too, whose orders are in its balances.
-  ///   - isWhole: no journal has lost a record, so that whatever left stands in one.
+  ///   - limits: those that the bot was to keep; nil for those that its Risk has.
   public func violations(
     prefix: String, key: String, secret: String, isSettled: Bool = true, isShared: Bool = false,
-    isWhole: Bool = true
+    limits: RiskLimits? = nil
   ) -> [String] {
     let wire = WireAudit(trace, prefix: prefix, market: "\(kernel.markets[0].symbol)")
     var found = wire.violations
+    var approvals: [ClientOrderID: RiskAudit.Approval] = [:]
     for (index, journal) in (pastJournals + [journal]).enumerated() {
-      found += JournalAudit(journal, secrets: [secret] + wire.tokens).violations
+      let risk = RiskAudit(journal, limits: limits ?? kernel.risk.limits)
+      found += (JournalAudit(journal, secrets: [secret] + wire.tokens).violations + risk.violations)
         .map { "life \(index + 1): \($0)" }
+      approvals.merge(risk.approvals) { $1 }
+      if index == pastJournals.count, risk.halt != kernel.risk.halt?.reason {
+        found.append(
+          "halted by \(kernel.risk.halt.map { "\($0.reason)" } ?? "nothing"), which its journal does not tell"
+        )
+      }
     }
-    if isWhole {
-      var journaled: Set<String> = []
-      for journal in pastJournals + [journal] {
-        journaled.formUnion(JournalAudit.placed(in: journal))
-      }
-      for id in wire.placed where !journaled.contains(id) {
-        found.append("\(id) was sent and stands in no journal")
-      }
+    for sent in wire.placed {
+      guard let id = InlineText(sent.id), let approved = approvals[ClientOrderID(id)],
+        !isSame(sent, approved)
+      else { continue }
+      found.append(
+        "\(sent.id) was sent as \(sent.side) \(sent.amount) at \(sent.price), not as approved")
+    }
+    var journaled: Set<String> = []
+    for journal in pastJournals + [journal] {
+      journaled.formUnion(JournalAudit.placed(in: journal))
+    }
+    for sent in wire.placed where !journaled.contains(sent.id) {
+      found.append("\(sent.id) was sent and stands in no journal")
     }
     guard let account = desk.account(of: key) else { return found + ["no account of \(key)"] }
     found += auditFills(account)
@@ -75,6 +89,13 @@ where
       found += auditLedger(account, prefix, isShared: isShared)
     }
     return found
+  }
+
+  private func isSame(_ sent: WireAudit.Placement, _ approved: RiskAudit.Approval) -> Bool {
+    let (price, quantity) = (Array(sent.price.utf8), Array(sent.amount.utf8))
+    return sent.side == (approved.side == .buy ? "buy" : "sell")
+      && (try? DecimalText.parseAmount(price.span)) == approved.price
+      && (try? DecimalText.parseAmount(quantity.span)) == approved.quantity
   }
 
   // MARK: Books
@@ -128,14 +149,18 @@ where
       }
       return true
     }
-    var known: Set<String> = []
-    for case (_, .order(let view), _) in journal.notes {
-      let name = "\(view.clientOrderID)"
-      guard known.insert(name).inserted, let record = kernel.orders.record(of: view.clientOrderID)
-      else { continue }
-      found += compare(record.view, working[name], finished[name])
+    // As the journal tells them last; whoever ended long ago our store may have forgotten.
+    var known: [String: OrderView] = [:]
+    for case (_, .order(let view), _) in journal.notes { known["\(view.clientOrderID)"] = view }
+    for name in known.keys.sorted() {
+      guard let told = known[name] else { continue }
+      let own = kernel.orders.record(of: told.clientOrderID)?.view ?? told
+      if own.state != told.state || own.cumulative != told.cumulative {
+        found.append("\(name) is \(own.state), and \(told.state) in the journal")
+      }
+      found += compare(own, working[name], finished[name])
     }
-    for name in working.keys.sorted() where name.hasPrefix(prefix) && !known.contains(name) {
+    for name in working.keys.sorted() where name.hasPrefix(prefix) && known[name] == nil {
       found.append("\(name) rests at the exchange and nobody here knows it")
     }
     return found

@@ -15,8 +15,17 @@ internal import MartletJSON
 /// - of socket tokens, ten a minute of a process; nonces rise.
 struct WireAudit {
   private(set) var violations: [String] = []
-  /// Every client order id that was sent to be placed, in order.
-  private(set) var placed: [String] = []
+  /// An order as it was sent to be placed.
+  struct Placement {
+    let id: String
+    let side: String
+    let price: String
+    let amount: String
+  }
+
+  /// Every order that was sent to be placed, as it was first.
+  private(set) var placed: [Placement] = []
+  private var placedIDs: Set<String> = []
   /// Socket tokens as they came: secrets that must be in no journal.
   private(set) var tokens: [String] = []
   /// Breaks of the depth chain that reached the client.
@@ -145,8 +154,14 @@ struct WireAudit {
     for item in items {
       let id = item["clientOrderId"]?.text ?? ""
       if !id.hasPrefix(prefix) { complain("placed as “\(id)”", at: time) }
-      if placed.contains(id) { complain("\(id) is sent again", at: time) }
-      placed.append(id)
+      guard placedIDs.insert(id).inserted else {
+        complain("\(id) is sent again", at: time)
+        continue
+      }
+      placed.append(
+        Placement(
+          id: id, side: item["side"]?.text ?? "", price: item["price"]?.text ?? "",
+          amount: item["amount"]?.text ?? ""))
     }
   }
 

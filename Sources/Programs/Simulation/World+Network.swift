@@ -165,7 +165,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
       inFlight[inFlight.count - 1].sent = (asked, body)
     }
     enqueue(.request(asked, body), after: wait)
-    sing(behind: request)
+    plantStray(behind: request)
   }
 
   private mutating func open(_ stream: StreamID) {
@@ -263,7 +263,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
       .breakReply, .delayReply, .replaceReply:
       break
     }
-    if let more = echo(of: bytes) { frames.append(more) }
+    if let more = phantomFill(of: bytes) { frames.append(more) }
     for frame in frames {
       guard let index = links.firstIndex(where: { $0.id == link }) else { return }
       let arrival = max(now + passage(), links[index].lastToClient)
@@ -366,7 +366,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
 
   mutating func fail(_ request: InFlight, _ failure: RequestFailure) {
     let event = TraceEntry.Event.failed(request.number, failure)
-    sing(over: request)
+    plantResend(of: request)
     switch request.party {
     case .kernel: tell(.venue(.requestFailed(request.id, failure)), [], as: event)
     case .deadMan:

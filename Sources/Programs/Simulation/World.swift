@@ -115,6 +115,8 @@ public struct World<
   public var clientTime: Timestamp { clientNow }
   /// What a planted bug does; nil for none.
   public var canary: Canary?
+  /// Whether it came to what the canary does.
+  public internal(set) var hasCanaryStruck = false
   var clientNow: Timestamp { max(now + clientSkew, lastClientTime) }
 
   /// Whether no message is on its way and no reply is waited for.
@@ -196,23 +198,28 @@ public struct World<
   ///
   /// - Parameters:
   ///   - kernel: in that state.
-  ///   - records: what the process wrote before it began, each of a kind.
+  ///   - records: what the process wrote before it began, each of a kind; what the one before it died
+  ///     before writing down is of that one's last moment.
+  ///   - death: the process dies behind so many more things that it does, those records included; nil
+  ///     for a process that lives on.
   /// - Throws: what kept it from beginning. The process is then dead, and another may be tried.
   public mutating func begin(
     kernel: consuming Kernel<Session, Strategy>, deadMan: DeadMan, on disk: DiskJournal,
-    records: [(kind: UInt16, payload: [UInt8])]
+    records: [(kind: UInt16, at: Timestamp?, payload: [UInt8])], death: UInt64? = nil
   ) throws {
     kill()
     // It reads the calendar as it is now.
     clientSkew = clientSkew + calendarLead
     calendarLead = .zero
     var journal = MemoryJournal(life.driver.sink, on: disk)
+    if let death { journal.mortality.deathAt = journal.mortality.events + death }
     // Whatever it writes stays written, also when it does not come to begin.
     defer { if !life.isAlive { life.driver.sink = journal } }
     var empty = ByteBuffer(capacity: 16)
     empty.removeAll()
     for record in records {
-      _ = try journal.append(kind: record.kind, at: clientNow, empty, record.payload.span)
+      _ = try journal.append(
+        kind: record.kind, at: record.at ?? clientNow, empty, record.payload.span)
     }
     life = Life(number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: journal)
     start()
@@ -228,14 +235,14 @@ public struct World<
   /// Appends a record of the edge's own; a process whose journal fails ends there.
   mutating func keep(_ kind: UInt16, _ head: borrowing ByteBuffer, _ body: Span<UInt8>) {
     guard life.isAlive else { return }
-    do throws(JournalFault) {
+    do throws(MemoryJournal.Fault) {
       _ = try life.driver.sink.append(kind: kind, at: clientNow, head, body)
     } catch { end(error) }
   }
 
   /// The process ends because its journal does, or because it is its time to die.
-  mutating func end(_ fault: JournalFault) {
-    if fault != MemoryJournal.died { journalFault = fault }
+  mutating func end(_ fault: MemoryJournal.Fault) {
+    if case .disk(let fault) = fault { journalFault = fault }
     kill()
   }
 
@@ -264,6 +271,9 @@ public struct World<
 
   /// What the client's processes wrote, sent and were told, counted.
   public var events: UInt64 { life.driver.sink.mortality.events }
+
+  /// How many of its processes died as `die(after:)` had it.
+  public var deaths: Int { life.driver.sink.mortality.deaths }
 
   private static func fold(
     _ entries: [MemoryJournal.Entry], _ kernel: consuming Kernel<Session, Strategy>
@@ -442,7 +452,7 @@ public struct World<
   private mutating func fold(_ input: KernelInput, _ bytes: [UInt8], as event: TraceEntry.Event?) {
     if let event { trace.append(event, life: life.number, at: now) }
     let isFirst: Bool
-    do throws(JournalFault) {
+    do throws(MemoryJournal.Fault) {
       try life.driver.decide(input, bytes: bytes.span, at: clientNow)
       isFirst = followVenueClock()
       carryOut()

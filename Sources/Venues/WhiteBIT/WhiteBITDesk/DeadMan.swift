@@ -1,5 +1,5 @@
 internal import MartletBase
-internal import MartletModel
+public import MartletModel
 internal import WhiteBITWire
 
 /// The dead-man timers of all accounts, one a market, which the venue calls kill-switch.
@@ -38,6 +38,11 @@ struct DeadManTimers {
 }
 
 extension WhiteBITDesk {
+  /// Whether an account's timer runs for a market.
+  public func isGuarded(_ account: AccountID, _ instrument: InstrumentID) -> Bool {
+    deadMan.timers(of: account).contains { $0.instrument == instrument }
+  }
+
   /// `order/kill-switch`: sets, restarts or removes a market's timer.
   mutating func setDeadMan(_ body: ClientBody, _ account: AccountID) throws(Refusal) -> Answer {
     let request = DeadManSwitch.Request(body)

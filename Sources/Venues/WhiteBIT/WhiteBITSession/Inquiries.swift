@@ -89,20 +89,32 @@ extension WhiteBITSession {
   }
 
   public mutating func askAgain(at now: Timestamp) {
-    for index in 0..<inquiries.count
-    where !inquiries[index].isInFlight && inquiries[index].dueAt == .distantFuture {
-      inquiries[index].dueAt = now
+    inquireAgain(at: now)
+    if phase == .preparing {
+      if !done.contains(.time) { askAgain(.time, at: now) }
+      if done == .time { askAgain(.markets, at: now) }
+      if done.contains(.markets) && !done.contains(.ticker) { askAgain(.ticker, at: now) }
+      if done.contains(.markets) && !done.contains(.balances) { askAgain(.balances, at: now) }
     }
-    guard phase == .preparing else { return }
-    if !done.contains(.time) { askAgain(.time, at: now) }
-    if done == .time { askAgain(.markets, at: now) }
-    if done.contains(.markets) && !done.contains(.ticker) { askAgain(.ticker, at: now) }
-    if done.contains(.markets) && !done.contains(.balances) { askAgain(.balances, at: now) }
+    if step == .balances { askAgain(.balances, at: now) }
+    if isWanted(.token) { askAgain(.token, at: now) }
+    // From the page on that was refused.
+    for job in [Job.orders, .fills, .clear] where isWanted(job) && !isComplete(job) {
+      askAgain(job, at: now)
+    }
   }
 
   private mutating func askAgain(_ job: Job, at now: Timestamp) {
     let state = jobs[Int(job.rawValue)]
     if !state.isInFlight && state.dueAt == .distantFuture { want(job, at: now) }
+  }
+
+  /// Asks again for orders whose question was refused, and given up.
+  mutating func inquireAgain(at now: Timestamp) {
+    for index in 0..<inquiries.count
+    where !inquiries[index].isInFlight && inquiries[index].dueAt == .distantFuture {
+      inquiries[index].dueAt = now
+    }
   }
 
   private func inquiryIndex(of id: ClientOrderID) -> Int? {
@@ -147,7 +159,8 @@ extension WhiteBITSession {
       goOn(index, at: now, events: &events)
       return
     case .refused, .inDoubt, .backOff:
-      if verdict.isWorthAsking(status: status) {
+      if verdict.isWorthAsking(status: status) || phase == .stopping {
+        // A stop goes on as long as it may: behind it nobody would ask.
         delayInquiry(id, at: now, events: &events)
       } else {
         // It stays in the list, not due: the order's fate is unknown, and is not asked for again before

@@ -576,6 +576,8 @@ extension WhiteBITSession {
     isRefilling = false
     // Without the venue's clock nothing of ours can be taken off.
     for job in Job.allCases where job != .time || isClockKnown { dismiss(job) }
+    inquireAgain(at: now)
+    if !isClockKnown { want(.time, at: now) }
     breakProof(at: now)
     if link.stage == .token || link.stage == .down {
       link.stage = .down

@@ -431,6 +431,9 @@ extension WhiteBITSession {
     case .ticker where done.contains(.ticker): tickers.fail()
     // The stream tells of every change; only a reconciliation cannot do without the list.
     case .balances where done.contains(.balances) && step != .balances: break
+    // A stop goes on as long as it may: behind it nobody would ask.
+    case .time where phase == .stopping, .orders where phase == .stopping:
+      retry(job, at: now, events: &events)
     case .time, .markets, .ticker, .balances, .token, .orders, .fills, .clear:
       events.append(.questionRefused(status: status, code: verdict.error?.code ?? 0))
     }

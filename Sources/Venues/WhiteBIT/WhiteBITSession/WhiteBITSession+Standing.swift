@@ -36,6 +36,11 @@ public struct WhiteBITStanding: Equatable, Sendable {
 }
 
 extension WhiteBITSession {
+  /// The most of what `standing` counts; of placements it is the configuration's.
+  public static var bounds: (requests: Int, cancels: Int, inquiries: Int, news: Int) {
+    (maxInFlight, maxQueued, maxInquiries, maxHeld)
+  }
+
   /// As of the last input.
   public var standing: WhiteBITStanding {
     WhiteBITStanding(
