@@ -12,7 +12,7 @@ from local_exchange import Checks, Exchange, until
 from operating import Bot
 from remembering import NEAR, begin, change, finish
 
-SEGMENT = 4 << 20
+SEGMENT = 1 << 20
 
 
 def flip(path, place):

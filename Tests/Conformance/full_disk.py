@@ -1,5 +1,6 @@
 """A bot whose journal's disk fills up, is read-only for a while, or breaks while it trades: it stops placing, takes its orders off,
 says so, and goes on when there is room, or ends while its journal can still tell of the end."""
+import glob
 import json
 import mmap
 import os
@@ -16,8 +17,9 @@ from local_exchange import Checks, Exchange, until
 from operating import Bot, own
 from remembering import NEAR, begin, change, finish
 
-# The least file that a journal may have, and room for ten of them; what is free is taken by another file.
-DISK, SEGMENT = 40 << 20, 4 << 20
+# On a small disk files are an eighth of it; what is free is taken by another file.
+DISK, SEGMENT = 16 << 20, 2 << 20
+KEPT = 1 << 20  # Of market frames.
 
 
 def mount(*words):
@@ -53,6 +55,9 @@ class Disk:
         self.thread.start()
         until(lambda: shutil.disk_usage(self.path).free < 1 << 12, 10)
 
+    def grow(self, size):
+        return mount("-o", f"remount,size={size}", self.path)
+
     def free(self):
         self.is_filled = False
         self.thread.join()
@@ -69,7 +74,7 @@ class StoredBot(Bot):
 
     def __init__(self, folder, exchange):
         super().__init__(folder, exchange)
-        change(self, ('spacing = "10"', NEAR), ("[journal]\n", f"[journal]\nsegment_bytes = {SEGMENT}\n"))
+        change(self, ('spacing = "10"', NEAR), ("[journal]\n", f"[journal]\nkeep_market_bytes = {KEPT}\n"))
         self.disk = Disk(self.journal)
 
     def is_holding(self):
@@ -172,10 +177,49 @@ def to_the_end(checks, bot, exchange):
                  (said, bot.status()))
 
 
+def fills_by_itself(checks, exchange):
+    """A bot that is set for a large disk, on a small one, in a market as busy as a hundred: its own journal fills it."""
+    name = "a disk that the journal itself fills"
+    with tempfile.TemporaryDirectory() as folder:
+        bot = StoredBot(folder, exchange)
+        change(bot, (f"keep_market_bytes = {KEPT}\n", ""))
+        try:
+            said = begin(bot)
+            checks.check(f"{name}: before, it trades", until(lambda: bot.is_trading(20), 30), bot.said())
+            said = bot.said()
+            checks.check(f"{name}: the start says with figures that there is too little room for what is to be kept",
+                         f"{DISK} bytes for a journal that may take" in said and f"keep_market_bytes = {4 << 30}" in said and f"6 files of {SEGMENT} bytes" in said
+                         and "set [journal] keep_market_bytes to" in said, said)
+            code, out, err = run("doctor", bot.path)
+            checks.check(f"{name}: and so does doctor", "retention" in out + err and "for a journal that may take" in out + err, (code, out, err))
+            code = until(lambda: bot.process.poll() is not None and bot.process.returncode, 240)
+            out = bot.process.stdout.read().strip().splitlines()
+            bot.errors.close()
+            last = json.loads(out[-1]) if out and out[-1].startswith("{") else {}
+            checks.check(f"{name}: it holds, takes its orders off and ends in order, with a ledger equal to the exchange's: 1",
+                         code == 1 and bot.told("journal-room") and last.get("reconciled") is True and not own(exchange), (code, last, bot.said()[-600:]))
+            checks.check(f"{name}: nothing is lost", "nothing is lost" in bot.said(), bot.said()[-600:])
+            sound(checks, bot, name)
+            files = os.listdir(bot.journal)
+            checks.check(f"{name}: what it put away is there, decisions and frames", sum(file.endswith(".mjd") for file in files) > 5
+                         and any(file.endswith(".mjm") for file in files), sorted(files))
+            grown = bot.disk.grow(4 * DISK)
+            said = begin(bot)
+            checks.check(f"{name}: on a larger one the next start goes on and trades", grown and "goes on behind record" in said and until(bot.is_back, 30), (said, bot.status()))
+            code, last = finish(bot)
+            checks.check(f"{name}: and ends in order: 0", code == 0 and last.get("reconciled") is True, (code, last))
+            sound(checks, bot, f"{name}, grown")
+        finally:
+            if bot.process and bot.process.poll() is None:
+                bot.process.kill()
+                bot.process.wait()
+            bot.disk.close()
+
+
 def full_at_the_start(checks, exchange):
     with tempfile.TemporaryDirectory() as folder:
         bot = Bot(folder, exchange)
-        change(bot, ("[journal]\n", f"[journal]\nsegment_bytes = {SEGMENT}\n"), (bot.journal, os.path.join(folder, "small", "journal")))
+        change(bot, (bot.journal, os.path.join(folder, "small", "journal")))
         bot.disk = Disk(os.path.join(folder, "small"))
         try:
             bot.disk.fill()
@@ -219,14 +263,18 @@ def broken(checks, bot, exchange, folder):
 
 def main():
     checks = Checks()
-    with Exchange("--speed", "30", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+    # A file is full after some 20 s: a hold lasts for as long as the file that is being written has room.
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
         bot = StoredBot(folder, exchange)
         if not bot.disk.is_there:
             checks.skip("a journal on a small disk", "mounting one needs the right to mount")
             return checks.end()
         try:
             begin(bot)
-            checks.check("a bot trades with its journal on a small disk of its own", until(lambda: bot.is_trading(20), 30), bot.said())
+            checks.check("a bot trades with its journal on a disk of 16 MB", until(lambda: bot.is_trading(20), 30), bot.said())
+            sizes = {os.path.getsize(path) for path in glob.glob(os.path.join(bot.journal, "*.mjl"))}
+            checks.check("its files are an eighth of that, and the start says so", sizes == {SEGMENT} and f"{DISK} bytes: the journal's files are {SEGMENT} bytes there" in bot.said()
+                         and "may take" not in bot.said(), (sizes, bot.said()))
             # A folder where the first packed file is to be written: not even root can write it.
             refused = os.path.join(bot.journal, "00000001.mjd.new")
             os.mkdir(refused)
@@ -249,6 +297,8 @@ def main():
                 bot.process.kill()
                 bot.process.wait()
             bot.disk.close()
+    with Exchange("--speed", "300", plain=False) as exchange:
+        fills_by_itself(checks, exchange)
     checks.end()
 
 

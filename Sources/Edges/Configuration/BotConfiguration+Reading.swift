@@ -385,8 +385,8 @@ extension BotConfiguration {
     isOf(text, 44...44, "+/=") && text.hasSuffix("=") && !text.dropLast().contains("=")
   }
 
-  /// The least holds any state of a bot in one record; a bot keeps two in memory.
-  static let segmentBounds: ClosedRange<Int64> = (4 << 20)...(1 << 30)
+  /// A bot keeps two in memory, and a record that has no room in one gets a longer one.
+  static let segmentBounds: ClosedRange<Int64> = (1 << 20)...(1 << 30)
 
   static let keepBounds = TimeSpan.seconds(3_600)...TimeSpan.seconds(86_400 * 3_650)
 

@@ -222,7 +222,7 @@ public struct BotConfiguration: Equatable, Sendable {
   public var risk: Risk
   /// `[journal] folder`, relative to the working folder.
   public var journalFolder: String
-  /// `[journal] segment_bytes`: of each of its files; 4 MiB to 1 GiB.
+  /// `[journal] segment_bytes`: of each of its files at most; 1 MiB to 1 GiB.
   public var journalSegmentBytes: Int
   /// `[journal] sync`.
   public var journalSync: JournalSync

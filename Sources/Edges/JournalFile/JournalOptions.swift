@@ -14,7 +14,8 @@ public struct JournalOptions: Sendable {
     case atClose
   }
 
-  /// Bytes of a segment; the largest record must fit in one. Two segments are in memory at a time.
+  /// Bytes of a segment; a record that is longer gets one as long as it needs. Two segments are in memory
+  /// at a time.
   public var segmentBytes = 16 << 20
   public var sync = SyncPolicy.behind(every: .milliseconds(100))
   /// Which build writes; it stands at the head of every segment.

@@ -28,8 +28,9 @@ public struct JournalWriter: ~Copyable {
   private let syncsEach: Bool
   private var segment: MappedSegment
   private var used: Int
+  /// Bytes of the segments that this writer has filled.
+  private var filled: UInt64 = 0
   private var chain: RecordChain
-  private let payloadLimit: Int
 
   /// Opens the journal in `folder` and continues after its last whole record, or begins one when
   /// the folder is empty or missing (its parent must exist). A torn tail is cut off and told in
@@ -80,7 +81,6 @@ public struct JournalWriter: ~Copyable {
     segment = tail.segment
     used = tail.used
     chain = tail.chain
-    payloadLimit = min(room, RecordFraming.maximumPayloadBytes)
     recovery = JournalRecovery(
       journalID: tail.journalID, isNew: isNew, lastSequence: tail.chain.nextSequence - 1,
       tornTail: tail.tornTail)
@@ -101,10 +101,10 @@ public struct JournalWriter: ~Copyable {
   public var nextSequence: UInt64 { chain.nextSequence }
   /// The segment that is written now.
   public var segmentNumber: UInt32 { segment.number }
-  /// Where the next record is due, in bytes, full segments counted as long as this one: for differences.
-  public var position: UInt64 { UInt64(segment.number) * UInt64(segment.bytes) + UInt64(used) }
-  /// The longest payload that `append` takes.
-  public var largestPayload: Int { payloadLimit }
+  /// What the segment being written is long.
+  public var segmentBytes: Int { segment.bytes }
+  /// Where the next record is due, in bytes, counted from this writer's first segment.
+  public var position: UInt64 { filled + UInt64(used) }
   /// The link of the last record: keep it elsewhere, and a cut-off journal can be told.
   public var head: RecordLink { chain.link }
   /// The sequence up to which records are on disk by the work of the sync thread.
@@ -165,11 +165,15 @@ public struct JournalWriter: ~Copyable {
   private mutating func makeRoom(
     for payloadBytes: Int, at time: Timestamp
   ) throws(JournalFault) {
-    guard payloadBytes <= payloadLimit else {
-      throw .payloadTooLarge(limit: payloadLimit, found: payloadBytes)
+    guard payloadBytes <= RecordFraming.maximumPayloadBytes else {
+      throw .payloadTooLarge(limit: RecordFraming.maximumPayloadBytes, found: payloadBytes)
     }
     if RecordFraming.recordBytes(payloadBytes: payloadBytes) > segment.bytes - used {
-      segment = try supply.exchange()
+      // One that has no room in any other gets a segment as long as it needs.
+      let next = try supply.exchange(
+        atLeast: JournalWriter.wholePages(payloadBytes + JournalWriter.headReserve))
+      filled += UInt64(segment.bytes)
+      segment = next
       used = 0
       begin(at: time)
     }

@@ -14,6 +14,12 @@ enum Paths {
 
   static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
+  /// 0 when there is no such file.
+  static func bytes(_ path: String) -> Int {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? Int(status.st_size) : 0
+  }
+
   static func rename(_ path: String, to new: String) -> Int32 { unsafe Glibc.rename(path, new) }
 
   /// Brings a folder's entries to disk, as far as its file system does that at all.

@@ -75,7 +75,9 @@ final class SegmentSupply: @unchecked Sendable {
   }
 
   /// Gives a full segment away and takes the next, waiting for it when it is not ready.
-  func exchange() throws(JournalFault) -> MappedSegment {
+  ///
+  /// - Parameter bytes: what it must be long; where that is more than segments are, it is made so now.
+  func exchange(atLeast bytes: Int) throws(JournalFault) -> MappedSegment {
     if !options.hasThreads && full.count >= SegmentSupply.fullLimit { try syncFull() }
     monitor.lock()
     defer { monitor.unlock() }
@@ -87,7 +89,8 @@ final class SegmentSupply: @unchecked Sendable {
     }
     if !options.hasThreads && next == nil { prepareNext() }
     while next == nil && nextFault == nil { monitor.wait() }
-    guard let ready = next else { throw nextFault ?? .folderMissing(store.path) }
+    guard var ready = next else { throw nextFault ?? .folderMissing(store.path) }
+    if ready.bytes < bytes { ready = try lengthen(ready, to: bytes) }
     full.append(current)
     current = ready
     next = nil
@@ -95,6 +98,24 @@ final class SegmentSupply: @unchecked Sendable {
     if !options.hasThreads { prepareNext() }
     monitor.wakeAll()
     return ready
+  }
+
+  /// Makes the segment that is ready anew, longer. With the lock of `monitor`.
+  private func lengthen(
+    _ ready: MappedSegment, to bytes: Int
+  ) throws(JournalFault) -> MappedSegment {
+    next = nil
+    ready.close()
+    do throws(JournalFault) {
+      try store.remove(ready.number)
+      return try store.prepare(ready.number, bytes: bytes, isNew: true)
+    } catch {
+      // One as long as the others, for what is shorter.
+      isNextWanted = true
+      if !options.hasThreads { prepareNext() }
+      monitor.wakeAll()
+      throw error
+    }
   }
 
   /// Why the next segment is not ready, if that is known already: with the segment being written the

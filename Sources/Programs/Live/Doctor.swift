@@ -4,6 +4,7 @@ internal import MartletBase
 internal import MartletClock
 internal import MartletConfiguration
 internal import MartletJSON
+internal import MartletJournalFile
 internal import MartletModel
 public import MartletSecrets
 internal import MartletTransport
@@ -42,6 +43,7 @@ public final class Doctor {
     guard let path else { return lookAtDisk(".", for: "this folder") }
     guard let plan = configuration(path) else { return }
     lookAtDisk(plan.configuration.journalFolder, for: "the journal")
+    lookAtRoom(plan.configuration)
     let credentials = key(of: plan, path)
     guard let venue = address(of: plan) else { return }
     lookAtVenue(plan, venue)
@@ -84,13 +86,17 @@ public final class Doctor {
     }
   }
 
-  private func lookAtDisk(_ path: String, for what: String) {
+  /// What is not there yet will be made below the first that is.
+  private func existing(_ path: String) -> String {
     var folder = path
-    // What is not there yet will be made below the first that is.
     while unsafe access(folder, F_OK) != 0, let slash = folder.lastIndex(of: "/") {
       folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
     }
-    if unsafe access(folder, F_OK) != 0 { folder = "." }
+    return unsafe access(folder, F_OK) == 0 ? folder : "."
+  }
+
+  private func lookAtDisk(_ path: String, for what: String) {
+    let folder = existing(path)
     guard unsafe access(folder, W_OK | X_OK) == 0 else {
       return tell(
         "disk", .fail, "\(folder), where \(what) goes, cannot be written",
@@ -102,6 +108,14 @@ public final class Doctor {
     let found = "\(free) MB free where \(what) goes"
     let todo = "make room: a bot that cannot journal stops trading"
     tell("disk", free < 100 ? .fail : free < 1_024 ? .warn : .ok, found, free < 1_024 ? todo : "")
+  }
+
+  private func lookAtRoom(_ configuration: BotConfiguration) {
+    guard let space = DiskSpace(of: existing(configuration.journalFolder)) else { return }
+    let bytes = space.segmentBytes(atMost: configuration.journalSegmentBytes)
+    if let words = RetentionWords.words(configuration, in: space, segmentBytes: bytes) {
+      tell("retention", .warn, words.found, words.todo)
+    }
   }
 
   // MARK: The configuration

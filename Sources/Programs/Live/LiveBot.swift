@@ -300,7 +300,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   /// Room that the end of a run with all its orders and their last fills is sure to find.
-  private var reserve: Int { max(plan.configuration.journalSegmentBytes / 8, 65_536) }
+  private var reserve: Int {
+    let segment = driver.sink.writer.segmentBytes
+    return min(max(segment / 8, 512 << 10), segment / 2)
+  }
 
   private var lossOfSync: String {
     let synced = driver.sink.writer.syncedSequence
@@ -600,8 +603,16 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private func keepState() {
     guard journalFault == nil else { return }
     let payload = StateRecord.payload(plan, key: keyName, driver.kernel)
-    // One that no segment holds is left out: what follows is then folded from the one before.
-    if payload.count <= driver.sink.writer.largestPayload { keep(JournalKind.snapshot, payload) }
+    do throws(JournalFault) {
+      _ = try driver.sink.writer.append(
+        kind: RecordKind(JournalKind.snapshot), time: clock.now(), payload: payload.span)
+    } catch {
+      // One that there is no room for is left out: what follows is then folded from the one before.
+      switch error {
+      case .diskFull, .payloadTooLarge: break
+      default: fail(error)
+      }
+    }
     stateCadence.wrote(payload.count, driver.sink.writer)
   }
 

@@ -329,10 +329,27 @@ public final class LiveProgram {
     return "\(standing)"
   }
 
+  /// How long the journal's files are where they lie, and a word for a person where there is little room.
+  private func fit(_ configuration: BotConfiguration) -> Int {
+    let folder = configuration.journalFolder
+    let wanted = configuration.journalSegmentBytes
+    guard let space = DiskSpace(of: folder) else { return wanted }
+    let bytes = space.segmentBytes(atMost: wanted)
+    if bytes < wanted {
+      complain(
+        "\(folder): its file system has \(space.total) bytes: the journal's files are \(bytes) bytes there, not"
+          + " segment_bytes = \(wanted)")
+    }
+    if let words = RetentionWords.words(configuration, in: space, segmentBytes: bytes) {
+      complain("\(folder): \(words.found): \(words.todo)")
+    }
+    return bytes
+  }
+
   /// Begins a journal, or opens what earlier runs left.
   private func openJournal(of plan: BotPlan, _ heads: HeadBook) throws -> JournalFileSink {
     var journal = JournalOptions(build: options.build)
-    journal.segmentBytes = plan.configuration.journalSegmentBytes
+    journal.segmentBytes = fit(plan.configuration)
     journal.sync =
       switch plan.configuration.journalSync {
       case .behind(let span): .behind(every: span)

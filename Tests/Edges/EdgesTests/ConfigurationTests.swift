@@ -162,7 +162,7 @@ import Testing
     #expect(read("sync = \"behind 2s\"").configuration?.journalSync == .behind(.seconds(2)))
     for line in [
       "sync = \"behind\"", "sync = \"behind 9ms\"", "sync = \"behind 11s\"", "sync = \"never\"",
-      "sync = \"behind 1s 1s\"", "segment_bytes = 4194303", "segment_bytes = \"16M\"",
+      "sync = \"behind 1s 1s\"", "segment_bytes = 1048575", "segment_bytes = \"16M\"",
       "keep_market = \"59m\"", "keep_market = \"3651d\"", "keep_market = 30",
       "keep_market_bytes = -1", "keep_market_bytes = \"4G\"",
     ] {

@@ -243,20 +243,71 @@ import Testing
     let folder = TemporaryFolder()
     var writer = try JournalWriter.open(
       folder: folder.path, options: Self.options(segmentBytes: 8192), at: Self.time)
-    let payload = [UInt8](repeating: 1, count: 8000)
-    var caught: JournalFault?
-    do throws(JournalFault) {
-      _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
-    } catch { caught = error }
-    guard case .payloadTooLarge(let limit, 8000) = caught else {
-      Issue.record("\(String(describing: caught))")
-      return
+    let payload = [UInt8](repeating: 1, count: RecordFraming.maximumPayloadBytes + 1)
+    let due = JournalFault.payloadTooLarge(
+      limit: RecordFraming.maximumPayloadBytes, found: payload.count)
+    #expect(throws: due) {
+      try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
     }
-    let largest = [UInt8](repeating: 2, count: limit)
-    #expect(
-      try writer.append(kind: RecordKind(7), time: Self.time, payload: largest.span) == 1)
+    let small: [UInt8] = [2]
+    #expect(try writer.append(kind: RecordKind(7), time: Self.time, payload: small.span) == 1)
     try writer.close()
-    #expect(try Self.read(folder.path) == [largest])
+    #expect(try Self.read(folder.path) == [small])
+  }
+
+  @Test(
+    "a record longer than a segment gets a longer one, and those behind it are as before",
+    arguments: [true, false])
+  func aLongRecord(hasThreads: Bool) throws {
+    let folder = TemporaryFolder()
+    var options = Self.options(segmentBytes: 8192)
+    options.hasThreads = hasThreads
+    var due: [[UInt8]] = []
+    var random = SeededRandom(seed: 8)
+    for turn in 0..<3 {
+      var writer = try JournalWriter.open(folder: folder.path, options: options, at: Self.time)
+      var position = writer.position
+      for length in [100, 7_000, 8_100, 8_192, 50_000, 10, 20_000, 3_000, 3_000, 3_000] {
+        let payload = (0..<length + turn).map { _ in UInt8.random(in: 0...255, using: &random) }
+        due.append(payload)
+        _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: payload.span)
+        #expect(writer.position > position)
+        position = writer.position
+      }
+      try writer.close()
+    }
+    #expect(try Self.read(folder.path) == due)
+    #expect(try JournalReader.verify(folder: folder.path).isSound)
+    try JournalPartingTests.part(folder.path)
+    #expect(try Self.read(folder.path) == due)
+    #expect(try JournalReader.verify(folder: folder.path).parted > 3)
+  }
+
+  @Test(
+    "a long record that there is no room for leaves a journal that goes on with shorter ones",
+    .enabled(if: SmallDisk.isPossible, "mounting a small tmpfs needs the right to mount"))
+  func aLongRecordOnASmallDisk() throws {
+    let disk = SmallDisk(bytes: 256 << 10)
+    let folder = disk.path + "/journal"
+    var writer = try JournalWriter.open(
+      folder: folder, options: Self.options(segmentBytes: 32 << 10), at: Self.time)
+    let long = [UInt8](repeating: 1, count: 1 << 20)
+    var due: [[UInt8]] = []
+    for number in 0..<8 {
+      let short = [UInt8](repeating: UInt8(number), count: 9_000)
+      _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: short.span)
+      due.append(short)
+      var caught: JournalFault?
+      do throws(JournalFault) {
+        _ = try writer.append(kind: RecordKind(7), time: Self.time, payload: long.span)
+      } catch { caught = error }
+      guard case .diskFull = caught else {
+        Issue.record("\(String(describing: caught))")
+        return
+      }
+    }
+    try writer.close()
+    #expect(try Self.read(folder) == due)
   }
 
   /// A journal of three small records in one segment of 4 KiB; its bytes and where records end.
