@@ -101,6 +101,8 @@ public struct JournalWriter: ~Copyable {
   public var nextSequence: UInt64 { chain.nextSequence }
   /// The segment that is written now.
   public var segmentNumber: UInt32 { segment.number }
+  /// The longest payload that a segment like this one holds; a longer one gets a longer segment.
+  public var largestPayload: Int { segment.bytes - JournalWriter.headReserve }
   /// What the segment being written is long.
   public var segmentBytes: Int { segment.bytes }
   /// Where the next record is due, in bytes, counted from this writer's first segment.

@@ -101,6 +101,11 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private var stateCadence: StateCadence
   private var isEndedByJournal = false
   private var isDamageTold = false
+  /// Where the journal is looked at next, by the writer's position.
+  private var journalLookAt: UInt64 = 0
+  /// Bytes that the journal takes between two chores, on the mean of late.
+  private var journalPace = 0
+  private var journalAtChore: UInt64 = 0
   /// False when the journal must be looked at behind this step.
   private var isJournalLooked = true
 
@@ -205,6 +210,8 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     isStepping = false
     // At once, and not with the next chore: from here on nothing more may be begun.
     if journalState != .failed && driver.sink.writer.syncFault != nil { isJournalLooked = false }
+    // A busy market fills a short file between two chores.
+    if driver.sink.writer.position >= journalLookAt { isJournalLooked = false }
     if listeningSince == .zero && driver.kernel.isReady { listeningSince = driver.kernel.now }
     if onPrepared != nil { tellPrepared() }
     onStep?()
@@ -238,6 +245,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// ends the run while the journal can still say so.
   private func lookAtJournal() {
     isJournalLooked = true
+    journalLookAt = driver.sink.writer.position + UInt64(driver.sink.writer.segmentBytes / 16)
     guard journalFault == nil else { return }
     let now = clock.now()
     let syncFault = driver.sink.writer.syncFault
@@ -300,9 +308,10 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   }
 
   /// Room that the end of a run with all its orders and their last fills is sure to find.
+  /// What is written in the chores of three seconds, so that a busy market does not take it before.
   private var reserve: Int {
     let segment = driver.sink.writer.segmentBytes
-    return min(max(segment / 8, 512 << 10), segment / 2)
+    return min(max(segment / 8, 512 << 10, journalPace * 6), segment / 4 * 3)
   }
 
   private var lossOfSync: String {
@@ -588,6 +597,9 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   /// Connects before it is needed, and keeps connections from growing old; sets nonces aside.
   private func doChores() {
     choreTimer?.arm(after: LiveBot.choreInterval)
+    let position = driver.sink.writer.position
+    journalPace += (Int(position - journalAtChore) - journalPace) / 4
+    journalAtChore = position
     // What fails here is tried again, and told, by the request that needs it.
     try? nonces.reserveAhead(at: SystemClock.monotonic())
     lookAtCalendar()
