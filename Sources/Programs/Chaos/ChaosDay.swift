@@ -52,8 +52,12 @@ struct ChaosDay: ~Copyable {
   var endings: [(at: Timestamp, what: Ending)] = []
   /// The death that is to come takes the machine too.
   var losesPower = false
-  /// It did, since a process last found its journal.
+  /// Deaths at a point or of a trouble that are buried.
+  var deaths = 0
+  /// It did, since a process last ran.
   var hasLostPower = false
+  /// What a start since then found, that did not come to begin.
+  var foundBefore: UInt64?
   /// How long nobody will be there.
   var away = TimeSpan.zero
   var isFirst = true
@@ -156,6 +160,7 @@ struct ChaosDay: ~Copyable {
     try live(until: end)
     let latest = end + ChaosDay.extra
     while world.now < latest, !hasSeenEnough { try live(until: world.now + .seconds(10)) }
+    if settings.isShort { try stopAndGoOn() }
     outcome.span = world.now - begun
     outcome.events = world.events
     if settings.deathPoint != nil && world.deaths == 0 { violate("nothing died") }
@@ -166,6 +171,23 @@ struct ChaosDay: ~Copyable {
       outcome.wire = world.trace.entries
     }
     return outcome
+  }
+
+  /// Stops as an operator does, with whatever still goes wrong, and begins again a moment later.
+  private mutating func stopAndGoOn() throws {
+    world.command(.stop, by: "operator")
+    var latest = world.now + .seconds(20)
+    while world.now < latest, world.isAlive, !world.kernel.isStopped {
+      try live(until: world.now + .seconds(1))
+    }
+    if world.isAlive && world.kernel.isStopped { world.disarm() }
+    latest = world.now + .seconds(30)
+    while world.now < latest, world.isAlive, world.deadMan.nextDeadline < .distantFuture {
+      try live(until: world.now + .milliseconds(100))
+    }
+    // It ends; one that died in the midst of its stop has begun again, and goes on.
+    if world.isAlive && world.kernel.isStopping { world.kill() }
+    try live(until: world.now + .seconds(3))
   }
 
   private var hasSeenEnough: Bool {
@@ -270,8 +292,12 @@ struct ChaosDay: ~Copyable {
   /// The process has died: what becomes of its disk, and when it starts again.
   private mutating func bury() {
     let records = UInt64(world.journal.entries.count)
-    if losesPower {
-      hasLostPower = true
+    // A point's coin is of the death there, and of no other end.
+    let isIt = settings.deathPoint == nil || world.deaths > deaths
+    deaths = world.deaths
+    hasLostPower = losesPower && isIt
+    foundBefore = nil
+    if hasLostPower {
       disk.losePower(&random)
       note("power lost behind record \(records)")
     } else {
@@ -280,7 +306,7 @@ struct ChaosDay: ~Copyable {
       }
       note("died behind record \(records)\(world.journalFault.map { ": \($0)" } ?? "")")
     }
-    losesPower = false
+    if isIt { losesPower = false }
     startsAt = world.now + away
     away = .zero
   }
@@ -294,7 +320,6 @@ struct ChaosDay: ~Copyable {
         disk, store, segmentBytes: 1 << 19, named: journalID, synced: world.syncedSequence,
         at: world.clientTime)
       holdAgainst(journal.recovery.lastSequence, written: UInt64(records))
-      hasLostPower = false
       try startProcess(journal, store)
     } catch {
       switch error {
@@ -310,10 +335,12 @@ struct ChaosDay: ~Copyable {
   /// A process that dies leaves all it wrote, and a machine without power what it had brought to disk.
   private mutating func holdAgainst(_ found: UInt64, written: UInt64) {
     let synced = world.syncedSequence ?? 0
-    if found > written || found < (hasLostPower ? synced : written) {
+    let least = foundBefore ?? (hasLostPower ? synced : written)
+    if found < least || found > foundBefore ?? written {
       violate("\(written) records were written and \(synced) on disk, \(found) are found")
     }
-    outcome.recordsLost += Int(max(written, found) - found)
+    if foundBefore == nil { outcome.recordsLost += Int(max(written, found) - found) }
+    foundBefore = found
   }
 
   private mutating func startProcess(
@@ -323,9 +350,10 @@ struct ChaosDay: ~Copyable {
     var records: [(kind: UInt16, at: Timestamp?, payload: [UInt8])] = []
     do {
       if journal.recovery.lastSequence > 0, var run = try FormerRun.read(store) {
-        let ahead = max(run.lastTime, run.kernel.now) - world.clientTime
+        let due = max(run.lastTime, run.kernel.now, run.removalArrivesBy)
+        let ahead = due - world.clientTime
         if ahead > .zero {
-          note("waits until the clock has passed the last record")
+          note("waits for its clock, or for what the one before it asked in its stop")
           startsAt = world.now + ahead
           return
         }

@@ -444,6 +444,13 @@ public final class LiveProgram {
             + " set back, has passed the last record")
         SystemClock.sleep(ahead)
       }
+      let arrival = run.removalArrivesBy - SystemClock.realtime()
+      if arrival > .zero && arrival <= WhiteBITDeadMan.latestArrival {
+        complain(
+          "\(folder): waits \((arrival.milliseconds + 999) / 1_000) s: the run before ended while it removed its"
+            + " kill-switch, and the exchange may hear of that late")
+        SystemClock.sleep(arrival)
+      }
       var restored = plan.makeKernel()
       var reader = SnapshotReader(run.state)
       try restored.read(from: &reader)

@@ -213,13 +213,17 @@ public struct World<
     calendarLead = .zero
     var journal = MemoryJournal(life.driver.sink, on: disk)
     if let death { journal.mortality.deathAt = journal.mortality.events + death }
-    // Whatever it writes stays written, also when it does not come to begin.
-    defer { if !life.isAlive { life.driver.sink = journal } }
     var empty = ByteBuffer(capacity: 16)
     empty.removeAll()
-    for record in records {
-      _ = try journal.append(
-        kind: record.kind, at: record.at ?? clientNow, empty, record.payload.span)
+    do throws(MemoryJournal.Fault) {
+      for record in records {
+        _ = try journal.append(
+          kind: record.kind, at: record.at ?? clientNow, empty, record.payload.span)
+      }
+    } catch {
+      // Whatever it wrote stays written, also when it does not come to begin.
+      life.driver.sink = journal
+      throw error
     }
     life = Life(number: life.number + 1, kernel: kernel, deadMan: deadMan, journal: journal)
     start()

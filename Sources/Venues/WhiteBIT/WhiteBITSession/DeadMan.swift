@@ -397,7 +397,7 @@ public struct WhiteBITDeadMan: Sendable {
   }
 
   /// How long after it was sent a request can still set a timer: the venue refuses one by its nonce then.
-  private static let latestArrival = TimeSpan.seconds(9)
+  public static let latestArrival = TimeSpan.seconds(9)
 
   /// - Parameter mayHaveActed: nobody knows whether the venue has set the timer.
   private mutating func fail(

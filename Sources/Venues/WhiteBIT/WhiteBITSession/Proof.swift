@@ -356,7 +356,9 @@ extension ProofLedger: Snapshotting {
   }
 
   mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("ProofLedger-2")
+    // Earlier builds knew of no rows that nobody had told.
+    let isOlder = snapshot.takeSection("ProofLedger")
+    if !isOlder { try snapshot.section("ProofLedger-2") }
     let offset = snapshot.offset
     let count = try snapshot.count()
     guard count <= ProofLedger.capacity else {
@@ -390,13 +392,17 @@ extension ProofLedger: Snapshotting {
     until = try snapshot.timestamp()
     cursor = Int(clamping: try snapshot.read(Int64.self))
     missed = try snapshot.read()
+    untold.removeAll(keepingCapacity: true)
+    guard !isOlder else {
+      start = isRunning ? oldest : .zero
+      return
+    }
     start = try snapshot.timestamp()
     let place = snapshot.offset
     let rows = try snapshot.count()
     guard rows <= ProofLedger.untoldCapacity else {
       throw .impossible("\(rows) rows that nobody told", offset: place)
     }
-    untold.removeAll(keepingCapacity: true)
     for _ in 0..<rows {
       let high = try snapshot.read(UInt64.self)
       let low = try snapshot.read(UInt64.self)
