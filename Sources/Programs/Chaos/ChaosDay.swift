@@ -368,6 +368,8 @@ struct ChaosDay: ~Copyable {
       let death = isFirst ? settings.deathPoint : nil
       if !isFirst { outcome.restarts += 1 }
       isFirst = false
+      // From here on what is remembered is what was found, and what this process writes.
+      (hasLostPower, foundBefore) = (false, nil)
       try world.begin(
         kernel: kernel, deadMan: try scenario.makeDeadMan(), on: journal,
         records: records + [

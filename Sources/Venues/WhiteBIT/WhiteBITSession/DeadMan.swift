@@ -396,7 +396,8 @@ public struct WhiteBITDeadMan: Sendable {
     if after != before && after != .zero { outcomes.append(.armed(until: after)) }
   }
 
-  /// How long after it was sent a request can still set a timer: the venue refuses one by its nonce then.
+  /// How long after it was sent a request can still set or remove a timer: the venue refuses one by its
+  /// nonce then.
   public static let latestArrival = TimeSpan.seconds(9)
 
   /// - Parameter mayHaveActed: nobody knows whether the venue has set the timer.
