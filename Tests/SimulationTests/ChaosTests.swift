@@ -134,7 +134,7 @@ import WhiteBITSession
     arguments: [Int64(4), 8, 20])
   func aSleeper(seconds: Int64) throws {
     var market = HandmadeMarket()
-    // A frame each half second, and in the midst a fall through three levels.
+    // In the midst a fall through three levels.
     for step in 0..<80 {
       market.wait(.milliseconds(500))
       if step == 24 {
@@ -155,7 +155,27 @@ import WhiteBITSession
     #expect(isAsked)
     // Fills were read on the way here, and none was answered on what was held back.
     #expect(world.trace.count(of: Path.new) == placed)
-    #expect(world.countNotes { $0 == .anomaly(VenueAnomaly.bookLate.rawValue) } >= 1)
+    #expect(world.countNotes { if case .bookTrust(_, false) = $0 { true } else { false } } >= 1)
+    scenario.expectSoundEnd(&world, "\(seconds) s")
+  }
+
+  @Test(
+    "M26: what a process that slept is told first is answered on no book of before",
+    arguments: [Int64(11), 15, 30])
+  func aSleepersFirstNews(seconds: Int64) throws {
+    // A book that nobody changes, which the venue repeats each ten seconds.
+    let scenario = WhiteBITScenario.grid(levels: 3)
+    var world = try scenario.running()
+    world.run(for: .seconds(2))
+    let placed = world.trace.count(of: Path.new)
+    // A fill is told while it sleeps, before anything of the book.
+    world.hang(for: .seconds(seconds))
+    world.meet(.sell, price: "59950", amount: "0.001")
+    let isAwake = world.run(for: .seconds(seconds + 2)) { $0.kernel.counts.fills > 0 }
+    #expect(isAwake)
+    #expect(world.trace.count(of: Path.new) == placed)
+    let isAnswered = world.run(for: .seconds(20)) { $0.trace.count(of: Path.new) > placed }
+    #expect(isAnswered)
     scenario.expectSoundEnd(&world, "\(seconds) s")
   }
 

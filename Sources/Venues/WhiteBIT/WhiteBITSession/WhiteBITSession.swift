@@ -135,13 +135,20 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
 
   // MARK: The door
 
+  /// Between two inputs of a process that runs less time passes, or none of its timers was due.
+  static var nap: TimeSpan { .milliseconds(100) }
+
   public mutating func receive(
     _ input: VenueInput, bytes: Span<UInt8>, at now: Timestamp, events: inout VenueEvents,
     effects: inout VenueEffects
   ) {
+    let slept = now - clock
     clock = now
     for event in deferred { events.append(event) }
     deferred.removeAll(keepingCapacity: true)
+    // What time alone has made of a book is known before the news: whatever follows from them in this step
+    // must not be placed on it.
+    if slept >= WhiteBITSession.nap, phase == .running { checkStaleness(at: now, events: &events) }
     switch input {
     case .start: start(at: now, events: &events)
     case .streamOpened(let stream):
