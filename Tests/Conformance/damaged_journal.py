@@ -8,19 +8,11 @@ import shutil
 import tempfile
 
 from demo_processes import run
-from local_exchange import Checks, Exchange, until
+from local_exchange import Checks, Exchange, flip, until
 from operating import Bot
 from remembering import NEAR, begin, change, finish
 
 SEGMENT = 1 << 20
-
-
-def flip(path, place):
-    with open(path, "r+b") as file:
-        file.seek(place)
-        byte = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte[0] ^ 4]))
 
 
 def cases(size):

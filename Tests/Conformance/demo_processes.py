@@ -16,7 +16,7 @@ import time
 import tomllib
 from decimal import Decimal
 
-from local_exchange import Checks, Exchange, KEY, MARTLET, ROOT, SECRET, until
+from local_exchange import Checks, Exchange, KEY, MARTLET, ROOT, SECRET, flip, until
 
 CONFIGURATION = """
 [bot]
@@ -87,11 +87,7 @@ def whole_demo(checks):
     first = glob.glob(os.path.join(journal, "*.mjl"))
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(journal, os.path.join(folder, "journal"))
-        with open(sorted(glob.glob(os.path.join(copy, "*.mjl")))[0], "r+b") as file:
-            file.seek(5000)
-            byte = file.read(1)
-            file.seek(5000)
-            file.write(bytes([byte[0] ^ 1]))
+        flip(sorted(glob.glob(os.path.join(copy, "*.mjl")))[0], 5000)
         code, out, err = run("journal", "verify", copy)
         checks.check("a flipped bit is found and named", code == 1 and ".mjl" in err, (code, out, err))
     secrets = re.findall(r":([a-z0-9]{32})", open(os.path.join(os.path.dirname(journal), "key")).read())

@@ -7,7 +7,7 @@ import tempfile
 import time
 
 from demo_processes import run
-from local_exchange import Checks, Exchange, until
+from local_exchange import Checks, Exchange, flip, until
 from operating import Bot, own
 from remembering import NEAR, begin, change, finish, kill
 
@@ -37,14 +37,6 @@ def records(name):
         length = int.from_bytes(data[offset + 24:offset + 28], "little")
         yield int.from_bytes(data[offset + 4:offset + 6], "little"), int.from_bytes(data[offset + 8:offset + 16], "little"), offset
         offset += 64 + (length + 7) // 8 * 8
-
-
-def flip(name, offset):
-    with open(name, "r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)
-        file.seek(offset)
-        file.write(bytes([byte[0] ^ 8]))
 
 
 def before(checks, bot):

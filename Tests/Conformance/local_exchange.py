@@ -119,6 +119,15 @@ class Checks:
         sys.exit(1 if self.failed else 0)
 
 
+def flip(path, place):
+    """Changes a bit of the byte at this place of a file; a second time, back."""
+    with open(path, "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte[0] ^ 4]))
+
+
 def until(predicate, seconds):
     """Polls until `predicate` gives something true; gives its last value."""
     end = time.monotonic() + seconds

@@ -9,7 +9,7 @@ import tempfile
 
 from another_build import records, write
 from demo_processes import run
-from local_exchange import Checks, Exchange, ROOT, until
+from local_exchange import Checks, Exchange, ROOT, flip, until
 from operating import Bot, own
 from remembering import begin, finish
 
@@ -82,11 +82,7 @@ def folds(checks, journal, commit, build, lines):
 
 def damaged(checks, folder, commit, journal):
     copy = shutil.copytree(journal, os.path.join(folder, f"{commit}-damaged"))
-    with open(os.path.join(copy, "00000001.mjl"), "r+b") as file:
-        file.seek(600_001)
-        byte = file.read(1)
-        file.seek(600_001)
-        file.write(bytes([byte[0] ^ 16]))
+    flip(os.path.join(copy, "00000001.mjl"), 600_001)
     for words in (["journal", "verify"], ["replay", "--verify"], ["journal", "export"]):
         code, out, err = run(*words, copy)
         checks.check(f"{commit}: with a byte changed {' '.join(words)} names the place: 1", code == 1 and "00000001.mjl at byte" in err and "expected" in err

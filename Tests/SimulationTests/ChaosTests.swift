@@ -134,13 +134,13 @@ import WhiteBITSession
     arguments: [Int64(4), 8, 20])
   func aSleeper(seconds: Int64) throws {
     var market = HandmadeMarket()
-    // In the midst a fall through three levels.
+    // A frame about each half second, never at the moment it is pushed, and in the midst a fall through three levels.
     for step in 0..<80 {
-      market.wait(.milliseconds(500))
+      market.wait(.milliseconds(473))
       if step == 24 {
         market.sweep(to: 59_840, ask: 59_850)
       } else {
-        market.level(.buy, 59_700, Int64(100_000 + step))
+        market.level(.buy, step < 24 ? 59_990 : 59_830, Int64(5_100_000 + step))
       }
     }
     let scenario = WhiteBITScenario.grid(levels: 3, market)
@@ -155,6 +155,9 @@ import WhiteBITSession
     #expect(isAsked)
     // Fills were read on the way here, and none was answered on what was held back.
     #expect(world.trace.count(of: Path.new) == placed)
+    // Behind a sleep that is longer than the venue is ever silent nobody reads how late a frame is.
+    let late = world.countNotes { $0 == .anomaly(VenueAnomaly.bookLate.rawValue) }
+    #expect((late >= 1) == (seconds < 11), "\(seconds) s: \(late)")
     #expect(world.countNotes { if case .bookTrust(_, false) = $0 { true } else { false } } >= 1)
     scenario.expectSoundEnd(&world, "\(seconds) s")
   }

@@ -11,14 +11,13 @@ import Testing
 @Suite struct JournalBuildsTests {
   /// A day's journal once more, with the payloads of some records changed, and chained as its writer would.
   private final class Rewritten {
-    let folder: String
+    private let journal: TemporaryJournal
+    var folder: String { journal.folder }
 
     init(
       _ day: TimeTravelTests.WrittenDay, _ change: (RecordHeader, [UInt8]) -> [UInt8]
     ) throws {
-      var template = Array("/tmp/martlet-test-XXXXXX".utf8CString)
-      guard mkdtemp(&template) != nil else { throw TimeTravelTests.WrittenDay.SystemFault() }
-      folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      journal = try TemporaryJournal()
       var options = JournalOptions(build: "test")
       options.segmentBytes = 1 << 16
       options.sync = .atClose
@@ -30,13 +29,6 @@ import Testing
           kind: header.kind, lane: header.lane, time: header.time, payload: payload.span)
       }
       try writer.close()
-    }
-
-    deinit {
-      var number: UInt32 = 1
-      while unlink(folder + "/" + TimeTravelTests.WrittenDay.file(number)) == 0 { number += 1 }
-      unlink(folder + "/lock")
-      rmdir(folder)
     }
   }
 

@@ -53,7 +53,8 @@ import WhiteBITSession
 
   /// A journal of two runs in a folder of its own, written as the live program writes one.
   final class WrittenDay {
-    let folder: String
+    private let journal: TemporaryJournal
+    var folder: String { journal.folder }
     /// Sequences of all inputs and of all snapshots.
     private(set) var inputs: [UInt64] = []
     private(set) var snapshots: [UInt64] = []
@@ -63,24 +64,8 @@ import WhiteBITSession
 
     /// - Parameter interval: records between two snapshots.
     init(seed: UInt64, interval: UInt64 = 60) throws {
-      var template = Array("/tmp/martlet-test-XXXXXX".utf8CString)
-      guard mkdtemp(&template) != nil else { throw SystemFault() }
-      folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      journal = try TemporaryJournal()
       try write(try TimeTravelTests.day(seed: seed), TimeTravelTests.plan(seed), interval)
-    }
-
-    deinit {
-      var number: UInt32 = 1
-      while unlink(folder + "/" + Self.file(number)) == 0 { number += 1 }
-      unlink(folder + "/lock")
-      rmdir(folder)
-    }
-
-    struct SystemFault: Error {}
-
-    static func file(_ number: UInt32) -> String {
-      let text = String(number)
-      return String(repeating: "0", count: 8 - text.count) + text + ".mjl"
     }
 
     private func write(
@@ -279,7 +264,7 @@ import WhiteBITSession
     func flip(_ target: UInt64) throws {
       // Its place, from its header's bytes: magic, kind, lane, flags, then the sequence.
       for number in UInt32(1)... {
-        let path = day.folder + "/" + WrittenDay.file(number)
+        let path = day.folder + "/" + TemporaryJournal.file(number)
         let descriptor = open(path, O_RDWR)
         guard descriptor >= 0 else { break }
         defer { close(descriptor) }
@@ -360,7 +345,7 @@ import WhiteBITSession
 
   private static func text(_ path: String) throws -> String {
     let descriptor = open(path, O_RDONLY)
-    guard descriptor >= 0 else { throw TimeTravelTests.WrittenDay.SystemFault() }
+    guard descriptor >= 0 else { throw TemporaryJournal.SystemFault() }
     defer { close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: 1 << 20)
     let count = read(descriptor, &bytes, bytes.count)

@@ -631,8 +631,13 @@ import Testing
     try part("/tmp/martlet-parting-\(getppid())-\(step)", parting)
   }
 
-  @Test("behind a writer full segments are put away, and old market files go")
-  func behindAWriter() throws {
+  @Test("behind a writer full segments are put away, old market files go, and memory stays flat")
+  func behindAWriter() async {
+    // In a process of its own: the memory of this one is that of every test that runs beside.
+    await #expect(processExitsWith: .success) { try Self.fillBehindAWriter() }
+  }
+
+  static func fillBehindAWriter() throws {
     let folder = TemporaryFolder(in: "/tmp")
     var parting = JournalParting()
     parting.keepMarketBytes = 100_000
@@ -660,21 +665,29 @@ import Testing
     }
     try fill(&writer, 6_000)
     try settle()
+    let before = residentBytes()
     for _ in 0..<4 {
       try fill(&writer, 6_000)
       try settle()
     }
-    #expect(writer.roomWarning == nil && writer.partWarning == nil)
+    try #require(writer.roomWarning == nil && writer.partWarning == nil)
+    try #require(residentBytes() - before < 24 << 20)
     try writer.close()
     let result = try JournalReader.verify(folder: folder.path)
-    #expect(result.isSound && result.records + result.goneRecords == 30_000)
-    #expect(result.goneRecords > 10_000 && result.parted > 100)
+    try #require(result.isSound && result.records + result.goneRecords == 30_000)
+    try #require(result.goneRecords > 10_000 && result.parted > 100)
     let names = Self.files(folder.path)
     let market = names.filter { $0.hasSuffix(".mjm") }.compactMap {
       readFile(folder.path + "/" + $0)?.count
     }.filter { $0 > 288 }
     // What stands behind the last snapshot stays even beyond the bound: one file here.
-    #expect(market.reduce(0, +) <= 100_000 + (market.max() ?? 0))
+    try #require(market.reduce(0, +) <= 100_000 + (market.max() ?? 0))
+  }
+
+  private static func residentBytes() -> Int {
+    let text = String(decoding: readFile("/proc/self/statm") ?? [], as: UTF8.self)
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 
 }
