@@ -164,7 +164,7 @@ import WhiteBITSession
 
   @Test(
     "M26: what a process that slept is told first is answered on no book of before",
-    arguments: [Int64(11), 15, 30])
+    arguments: [Int64(4), 7, 11, 15, 30])
   func aSleepersFirstNews(seconds: Int64) throws {
     // A book that nobody changes, which the venue repeats each ten seconds.
     let scenario = WhiteBITScenario.grid(levels: 3)

@@ -16,8 +16,8 @@ extension BenchSuite {
   func snapshotRecord() throws -> BenchResult {
     let day = try recordedDay()
     let path = "\(folder)/states"
-    var bot = try TradingBot.open(day, journal: path, segmentMegabytes: effort == .full ? 640 : 64)
     defer { discard(path) }
+    var bot = try TradingBot.open(day, journal: path, segmentMegabytes: effort == .full ? 640 : 64)
     var venue = FillingVenue(day)
     for _ in 0..<amount(70_000, small: 8) {
       try venue.fill(&bot)

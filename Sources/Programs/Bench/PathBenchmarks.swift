@@ -84,8 +84,8 @@ extension BenchSuite {
 
   func snapshot() throws -> BenchResult {
     let day = try recordedDay()
-    let bot = try TradingBot.open(day, journal: "\(folder)/snapshot")
     defer { discard("\(folder)/snapshot") }
+    let bot = try TradingBot.open(day, journal: "\(folder)/snapshot")
     let count = amount(40, small: 2)
     var watch = Stopwatch(pieces: count)
     var rounds = Rounds()

@@ -16,8 +16,8 @@ extension BenchSuite {
   func depthStreams() throws -> BenchResult {
     let rounds = effort == .full ? streamSeconds * 10 : 3
     let markets = try ManyMarkets(try frames(), rounds: amount(32, small: 2))
-    let watched = try WatchedMarkets(markets, rounds: rounds, folder: folder)
     defer { discard("\(folder)/streams") }
+    let watched = try WatchedMarkets(markets, rounds: rounds, folder: folder)
     let figures = try watched.run()
     var result = BenchResult(
       name: "depth-streams", ops: Int(figures.lags.count),

@@ -62,11 +62,11 @@ extension BenchSuite {
     seeing frame: (Span<UInt8>) -> Void
   ) throws {
     let day = try recordedDay()
+    defer { discard("\(folder)/fills") }
     // All of it in one segment: the next one is made ready once in thousands of fills, which at this
     // pace were many times a second.
     var bot = try TradingBot.open(
       day, journal: "\(folder)/fills", segmentMegabytes: max(64, ops / 200))
-    defer { discard("\(folder)/fills") }
     var venue = FillingVenue(day)
     watch.reset()
     // The first steps of a life meet memory for the first time.
@@ -105,8 +105,8 @@ extension BenchSuite {
     var checksum = Checksum()
     var bytes = 0
     for round in 0..<amount(9, small: 1) {
-      var bot = try TradingBot.open(day, journal: "\(folder)/quiet-\(round)")
       defer { discard("\(folder)/quiet-\(round)") }
+      var bot = try TradingBot.open(day, journal: "\(folder)/quiet-\(round)")
       watch.reset()
       bytes = 0
       let warmUp = amount(200, small: 2)
@@ -136,7 +136,8 @@ extension BenchSuite {
     return result
   }
 
-  /// Removes a bot's journal and its nonces.
+  /// Removes a bot's journal and its nonces, once the bot is gone: while it lives, a thread of its
+  /// writer may still lay the next segment in there. A `defer` stands before the bot for that.
   func discard(_ path: String) {
     remove(path)
     // A path is a C string for the length of the call.

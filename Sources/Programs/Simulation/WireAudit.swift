@@ -54,7 +54,7 @@ struct WireAudit {
   private var isBroken = false
   /// The last depth frame told no update.
   private var isOdd = false
-  /// How long before it was read the last depth frame had left the venue.
+  /// How long before it was read the last depth frame, or fill, had left the venue.
   private var lag = TimeSpan.zero
   /// Longer than a client whose clock is off by as much as it may be trades on, and shorter than one
   /// whose clock is off the other way gives a book up for.
@@ -244,9 +244,14 @@ struct WireAudit {
     {
       isAuthorized = true
     }
-    guard json["method"]?.text == "depth_update", let params = json["params"],
-      params[2]?.text == market
-    else { return }
+    guard let params = json["params"] else { return }
+    // A fill tells how long the socket held it back as well as a frame of the book does.
+    if json["method"]?.text == "deals_update", params[2]?.text == market,
+      let text = params[1]?.text, let at = WireAudit.seconds(text)
+    {
+      lag = time - at
+    }
+    guard json["method"]?.text == "depth_update", params[2]?.text == market else { return }
     let id = params[1]?["update_id"]?.text
     let past = params[1]?["past_update_id"]?.text
     // Deltas in place of the snapshot that was asked for say nothing of the book.

@@ -146,7 +146,7 @@ import WhiteBITWire
       let update = Depth.Update(
         market: random.shortText(), isSnapshot: isSnapshot, updateID: random.next() >> 1,
         pastUpdateID: isSnapshot ? nil : random.next() >> 1, engineTime: random.time(),
-        eventTime: random.time())
+        eventTime: Bool.random(using: &random) ? random.time() : nil)
       let frame = written {
         Depth.writePush(update, levels: levels.span, scale: scale, into: &$0)
       }

@@ -313,11 +313,13 @@ extension WhiteBITSession {
     do {
       let fill = try Fills.readPush(&message.cursor, in: frame)
       try message.close(in: frame)
+      let market = markets.index(named: fill.market)
+      if let market { judgeBook(market, byNewsOf: fill.time, at: now, events: &events) }
       guard isOwn(fill.clientID) else {
         tellForeign(fill.orderID ?? 0, events: &events)
         return
       }
-      guard let index = markets.index(named: fill.market),
+      guard let index = market,
         let scale = markets[index].scale,
         let booked = fill.fill(
           account: configuration.account, instrument: markets[index].symbol.instrument,

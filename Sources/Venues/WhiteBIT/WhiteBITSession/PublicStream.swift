@@ -197,7 +197,7 @@ extension WhiteBITSession {
       distrust(index, at: now, events: &events)
       return
     }
-    guard !isLate(update, at: now) else {
+    if let left = update.eventTime, isLate(left, at: now) {
       // What waits behind it in the socket is late as well; the snapshot that is asked for now is not.
       events.levels.removeSubrange(first...)
       if markets[index].isTrusted { events.append(.anomaly(.bookLate)) }
@@ -217,14 +217,22 @@ extension WhiteBITSession {
         exchangeTime: update.engineTime))
   }
 
-  /// Whether a frame left the venue so long ago that nobody should trade on it: this process slept, or
-  /// the connection stood still, and what it held back is read now.
-  private func isLate(_ update: Depth.Update, at now: Timestamp) -> Bool {
-    // A frame that does not say when it left tells when the book last changed, which may be long ago.
-    guard isClockKnown, update.eventTime != update.engineTime else { return false }
+  /// Whether what left the venue at `time`, by its own clock, did so too long ago to be traded on: this
+  /// process slept, or the connection stood still, and what it held back is read now.
+  private func isLate(_ time: Timestamp, at now: Timestamp) -> Bool {
+    guard isClockKnown else { return false }
     // A slow answer tells the venue's clock as badly as it was slow.
-    let lag = now + clockOffset - update.eventTime - clockTrack.uncertainty
-    return lag > configuration.bookLag
+    return now + clockOffset - time - clockTrack.uncertainty > configuration.bookLag
+  }
+
+  /// News of `time`, by the venue's clock, came on the stream: where it is late, so is all that was told of
+  /// the book before it, and what is placed in answer would be placed on that.
+  mutating func judgeBook(
+    _ index: Int, byNewsOf time: Timestamp, at now: Timestamp, events: inout VenueEvents
+  ) {
+    guard markets[index].isTrusted, isLate(time, at: now) else { return }
+    events.append(.anomaly(.bookLate))
+    distrust(index, at: now, events: &events)
   }
 
   mutating func receiveLastPrice(

@@ -17,12 +17,12 @@ public enum Depth {
     public var pastUpdateID: UInt64?
     /// The matching engine's time.
     public var engineTime: Timestamp
-    /// The socket server's time; `engineTime` when it is left out.
-    public var eventTime: Timestamp
+    /// When it left the socket server; nil when that is left out.
+    public var eventTime: Timestamp?
 
     @inlinable public init(
       market: InlineText, isSnapshot: Bool, updateID: UInt64, pastUpdateID: UInt64?,
-      engineTime: Timestamp, eventTime: Timestamp
+      engineTime: Timestamp, eventTime: Timestamp?
     ) {
       self.market = market
       self.isSnapshot = isSnapshot
@@ -90,7 +90,7 @@ public enum Depth {
     while try cursor.nextElement(in: frame) { try cursor.skipValue(in: frame) }
     return Update(
       market: market, isSnapshot: isSnapshot, updateID: updateID, pastUpdateID: book.pastUpdateID,
-      engineTime: engineTime, eventTime: book.eventTime ?? engineTime)
+      engineTime: engineTime, eventTime: book.eventTime)
   }
 
   /// Reads the reply of `GET /api/v4/public/orderbook/{market}`.
@@ -262,8 +262,10 @@ public enum Depth {
     }
     writeSides(
       levels, scale: scale, keepsEmpty: update.isSnapshot, with: &writer, into: &buffer)
-    writer.key("event_time", into: &buffer)
-    writer.seconds(update.eventTime, into: &buffer)
+    if let left = update.eventTime {
+      writer.key("event_time", into: &buffer)
+      writer.seconds(left, into: &buffer)
+    }
     writer.endObject(into: &buffer)
     writer.string(update.market, into: &buffer)
     writer.endArray(into: &buffer)
