@@ -215,7 +215,7 @@ let package = Package(
       "ProgramTests", at: "ProgramTests",
       needs: kit + [
         "MartletJSON", "MartletLive", "MartletBench", "MartletJournalFile", "MartletConfiguration",
-        "MartletSecrets",
+        "MartletSecrets", "MartletRecord",
         "MartletAlerts", "MartletDashboard", "MartletKernel", "MartletTransport",
       ]),
     tests("LayoutTests", at: "LayoutTests", needs: []),

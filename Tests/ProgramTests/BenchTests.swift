@@ -1,6 +1,7 @@
 import MartletBench
 import MartletJournalFile
 import MartletLive
+import MartletRecord
 import Testing
 
 /// Every benchmark runs, so that none rots. No figure is asserted: this is a debug build, and
@@ -91,6 +92,43 @@ import Testing
       #expect(fold.difference == nil && fold.last == sequence)
       #expect(fold.records <= 1_000, "record \(sequence) was folded from \(fold.first) on")
       #expect(fold.state.orders.count == (sequence > 801 ? 20 : fold.state.orders.count))
+    }
+  }
+
+  @Test("a seek in a journal whose segments were put away unpacks little more than it folds")
+  func seekingInParts() throws {
+    let folder = try BenchFolder()
+    let suite = folder.suite()
+    let path = folder.path + "/long"
+    // So long that books told at the beginning would be late by the end.
+    try suite.makeJournal(records: 24_000, at: path, segmentBytes: 1 << 19)
+    defer { suite.removeJournal(at: path) }
+    let store = WatchedJournal(JournalFolder(path))
+    let numbers = try store.segments()
+    var begins: [UInt64] = []
+    var parted = 0
+    for number in numbers {
+      begins.append(try #require(try store.head(number)).sequence)
+      if try store.isParted(number) { parted += 1 }
+    }
+    // The newest full ones and the one being written stay as they are.
+    try #require(parted > 4 && parted == numbers.count - 3)
+    func segment(of sequence: UInt64) -> Int { begins.lastIndex { $0 <= sequence } ?? 0 }
+    for sequence in stride(from: UInt64(1), through: 24_000, by: 1_111) {
+      store.reset()
+      guard let fold = try JournalFold.seeking(store, to: .sequence(sequence)) else {
+        Issue.record("no state at record \(sequence)")
+        continue
+      }
+      #expect(fold.difference == nil && fold.last == sequence)
+      #expect(fold.records <= 2_400, "record \(sequence) was folded from \(fold.first) on")
+      let work = store.work
+      let span = segment(of: sequence) - segment(of: fold.first) + 1
+      #expect(work.whole == 0, "record \(sequence)")
+      #expect(work.looks <= span && work.pieces <= span, "record \(sequence)")
+      // What is folded; the decisions between the last gap and the state; and in each segment its own first
+      // record and one behind the moment.
+      #expect(work.laid <= fold.records + 64 + 2 * UInt64(work.pieces), "record \(sequence)")
     }
   }
 }

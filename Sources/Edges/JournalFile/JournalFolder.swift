@@ -141,24 +141,70 @@ public struct JournalFolder: SegmentStore {
     try merge(number, isNew: false)
   }
 
-  /// - Parameter isNew: the parts have not got their names yet, and nothing in either may be wrong.
-  func merge(_ number: UInt32, isNew: Bool) throws(JournalFault) -> MergedSegment? {
-    func path(_ role: PartHead.Role) -> String {
-      isNew ? newPath(number, role) : self.path(number, role)
-    }
+  /// Where anything is wrong with a part, it is told of the whole segment and not of a piece.
+  public func merged(
+    _ number: UInt32, through limit: JournalMoment
+  ) throws(JournalFault) -> MergedSegment? {
+    do throws(JournalFault) {
+      guard let decisions = try openDecisions(number) else { return nil }
+      return try merge(decisions, SegmentPiece(limit: limit))
+    } catch { return try merged(number) }
+  }
+
+  public func sought(
+    _ kinds: [RecordKind], at moment: JournalMoment, in number: UInt32,
+    through limit: JournalMoment?
+  ) -> SoughtSegment? {
+    do {
+      guard var decisions = try openDecisions(number, isHeld: true) else { return nil }
+      guard let start = try PartSearch.run(in: &decisions, for: kinds, at: moment) else {
+        return .absent
+      }
+      decisions.move(to: 0)
+      let merged = try merge(decisions, SegmentPiece(start: start, limit: limit))
+      guard let place = merged.start else {
+        merged.segment.close()
+        return nil
+      }
+      return .found(merged, offset: place.offset, chain: place.chain)
+    } catch { return nil }
+  }
+
+  private func openDecisions(
+    _ number: UInt32, isNew: Bool = false, isHeld: Bool = false
+  ) throws(JournalFault) -> PartReader? {
     guard
-      let decisions = try PartReader.open(path(.decisions), as: file(number, .decisions))
+      let decisions = try PartReader.open(
+        isNew ? newPath(number, .decisions) : path(number, .decisions),
+        as: file(number, .decisions), isHeld: isHeld)
     else { return nil }
     guard decisions.head.number == number else {
       throw .damaged(
         file(number, .decisions),
         .head(field: "number", expected: "\(number)", found: "\(decisions.head.number)"))
     }
+    return decisions
+  }
+
+  /// Puts a piece together of parts in which nothing is wrong.
+  private func merge(
+    _ decisions: consuming PartReader, _ piece: SegmentPiece
+  ) throws(JournalFault) -> MergedSegment {
+    let name = file(decisions.head.number, .market)
+    let market = try PartReader.open(path(decisions.head.number, .market), as: name)
+    return try SegmentMerge.run(
+      decisions, market, nil, marketFile: name, mayBeDamaged: false, piece: piece)
+  }
+
+  /// - Parameter isNew: the parts have not got their names yet, and nothing in either may be wrong.
+  func merge(_ number: UInt32, isNew: Bool) throws(JournalFault) -> MergedSegment? {
+    guard let decisions = try openDecisions(number, isNew: isNew) else { return nil }
     var market: PartReader?
     var damage: PartDamage?
     do throws(JournalFault) {
       market = try PartReader.open(
-        path(.market), as: file(number, .market), isDigestNeeded: isNew)
+        isNew ? newPath(number, .market) : path(number, .market), as: file(number, .market),
+        isDigestNeeded: isNew)
     } catch {
       // The decisions stand without it.
       guard !isNew, let found = error.damageOfPart else { throw error }

@@ -43,6 +43,10 @@ public struct SegmentParts: Sendable {
   public let receipt: PartHead?
   /// What is wrong with the file of its market records; nil when nothing is.
   public let damage: DamagedMarket?
+  /// What of both files was unpacked, and the records that were put together from it: not all of them where
+  /// nobody reads the rest.
+  let unpackedBytes: UInt64
+  let laid: UInt64
   /// Where market records are missing.
   let gaps: [PlacedGap]
 }
@@ -58,4 +62,6 @@ struct PlacedGap: Equatable, Sendable {
 public struct MergedSegment: Sendable {
   let segment: MappedSegment
   let parts: SegmentParts
+  /// Where the record lies that a search was for, and the chain before it.
+  var start: (offset: Int, chain: RecordChain)?
 }

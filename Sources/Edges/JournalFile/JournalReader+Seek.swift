@@ -22,26 +22,31 @@ public enum JournalMoment: Equatable, Sendable {
 // Finding a place: by the heads of the segments, then by the headers of one segment's records. What is
 // passed over is taken at its word; `next` proves what it gives.
 extension JournalReader {
-  /// Opens a journal at the last record of one of these kinds at or before a moment, whose payload is
+  /// Opens a journal at the last decision record of one of these kinds at or before a moment, whose payload is
   /// then at hand.
   ///
+  /// - Parameter limit: nobody reads further than to the first record behind it, with which the reader ends;
+  ///   what stands behind that in a parted segment is not put together.
   /// - Returns: nil when no such record is there.
   /// - Throws: `folderMissing`, `notAJournal`, `newerVersion`, `permission`, `corrupt`.
   /// - Complexity: a look at the heads of as many segments as the logarithm of their number, and the
-  ///   headers of one segment; of several where they hold no such record.
+  ///   headers of one segment, or of its decisions when it was parted; of several where they hold no such
+  ///   record.
   public static func open(
-    folder path: String, at moment: JournalMoment, kinds: [RecordKind]
+    folder path: String, at moment: JournalMoment, kinds: [RecordKind],
+    through limit: JournalMoment? = nil
   ) throws(JournalFault) -> JournalReader? {
-    try open(JournalFolder(path), at: moment, kinds: kinds)
+    try open(JournalFolder(path), at: moment, kinds: kinds, through: limit)
   }
 
   /// The same of a journal that lies anywhere.
   public static func open(
-    _ store: any SegmentStore, at moment: JournalMoment, kinds: [RecordKind]
+    _ store: any SegmentStore, at moment: JournalMoment, kinds: [RecordKind],
+    through limit: JournalMoment? = nil
   ) throws(JournalFault) -> JournalReader? {
     var index = try lastSegment(of: store, at: moment)
     while let number = index {
-      if let found = try last(of: kinds, in: number, of: store, at: moment) { return found }
+      if let found = try last(of: kinds, in: number, of: store, at: moment, limit) { return found }
       index = number > 1 ? number - 1 : nil
     }
     return nil
@@ -97,9 +102,21 @@ extension JournalReader {
   }
 
   private static func last(
-    of kinds: [RecordKind], in number: UInt32, of store: any SegmentStore, at moment: JournalMoment
+    of kinds: [RecordKind], in number: UInt32, of store: any SegmentStore, at moment: JournalMoment,
+    _ limit: JournalMoment?
   ) throws(JournalFault) -> JournalReader? {
-    guard var reader = try begin(number, in: store) else { return nil }
+    // While the original is there it counts.
+    if try store.map(number).map({ $0.close() }) == nil,
+      let sought = store.sought(kinds, at: moment, in: number, through: limit)
+    {
+      guard case .found(let merged, let offset, let chain) = sought else { return nil }
+      let loaded = LoadedSegment(mapped: merged.segment, parts: merged.parts)
+      guard var reader = try begin(loaded, in: store, through: limit) else { return nil }
+      reader.skip(to: offset, after: chain)
+      guard try reader.next() != nil else { return nil }
+      return reader
+    }
+    guard var reader = try begin(number, in: store, through: limit) else { return nil }
     guard let found = reader.walk(to: moment, kinds) else { return nil }
     reader.skip(to: found.offset, after: found.chain)
     guard try reader.next() != nil else { return nil }

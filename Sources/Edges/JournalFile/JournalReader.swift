@@ -21,6 +21,9 @@ public struct MissingRecords: Equatable, Sendable {
 /// A journal may be read while it is written: at its end `next` gives nil, and records later.
 public struct JournalReader: ~Copyable {
   private let store: any SegmentStore
+  /// It ends with the first record behind it.
+  private let limit: JournalMoment?
+  private var isLimitPassed = false
   private var loaded: LoadedSegment
   private var scanner: RecordScanner<LibraryHashing>
   private var place = 0..<0
@@ -101,13 +104,21 @@ public struct JournalReader: ~Copyable {
 
   /// - Returns: nil when the segment was never begun.
   static func begin(
-    _ number: UInt32, in store: any SegmentStore
+    _ number: UInt32, in store: any SegmentStore, through limit: JournalMoment? = nil
   ) throws(JournalFault) -> JournalReader? {
     guard let loaded = try LoadedSegment.load(number, in: store) else { return nil }
+    return try begin(loaded, in: store, through: limit)
+  }
+
+  /// The same of a segment that was loaded, which is closed when nothing comes of it.
+  static func begin(
+    _ loaded: LoadedSegment, in store: any SegmentStore, through limit: JournalMoment?
+  ) throws(JournalFault) -> JournalReader? {
+    let number = loaded.mapped.number
     let claim = RecordScanner<LibraryHashing>.claim(of: loaded.mapped.span)
     var scanner = RecordScanner(hashing: LibraryHashing(), after: claim ?? RecordChain())
     switch scanner.begin(segment: number, in: loaded.mapped.span) {
-    case .begun(let header): return JournalReader(store, loaded, scanner, header)
+    case .begun(let header): return JournalReader(store, loaded, scanner, header, limit)
     case .unused, .torn:
       loaded.close()
       return nil
@@ -121,9 +132,10 @@ public struct JournalReader: ~Copyable {
 
   private init(
     _ store: any SegmentStore, _ loaded: LoadedSegment, _ scanner: RecordScanner<LibraryHashing>,
-    _ segment: SegmentHeader
+    _ segment: SegmentHeader, _ limit: JournalMoment? = nil
   ) {
     self.store = store
+    self.limit = limit
     self.loaded = loaded
     self.scanner = scanner
     self.segment = segment
@@ -142,7 +154,7 @@ public struct JournalReader: ~Copyable {
   ///
   /// - Bounds: the rest of this segment and the whole of the next one.
   public mutating func proveAhead() {
-    guard ahead == nil, let started = ProofAhead.start(store) else { return }
+    guard ahead == nil, let started = ProofAhead.start(store, through: limit) else { return }
     ahead = started
     proof = started.begin(loaded, at: scanner.offset, after: scanner.chain)
   }
@@ -211,14 +223,17 @@ public struct JournalReader: ~Copyable {
 
   /// Moves to the next record.
   ///
-  /// - Returns: nil at the end, and at a torn tail, which `tornTail` then tells.
+  /// - Returns: nil at the end, behind the first record after a limit, and at a torn tail, which `tornTail`
+  ///   then tells.
   /// - Throws: the first fault of the chain; every later call throws it again.
   public mutating func next() throws(JournalFault) -> RecordHeader? {
+    if let header, limit?.reaches(header) == false { isLimitPassed = true }
     // A gap at the end is one before the next record too.
     if header != nil, !missing.isEmpty { missing.removeAll(keepingCapacity: true) }
     place = 0..<0
     header = nil
     tornTail = nil
+    if isLimitPassed { return nil }
     while true {
       if scanner.offset == gapOffset { passGap() }
       switch step() {
@@ -296,7 +311,7 @@ public struct JournalReader: ~Copyable {
     let number = loaded.mapped.number + 1
     let taken = ahead?.take(number)
     var next = taken?.loaded
-    if next == nil { next = try LoadedSegment.load(number, in: store) }
+    if next == nil { next = try LoadedSegment.load(number, in: store, through: limit) }
     guard let candidate = next else {
       // A hole is not the end.
       if try isBegun(number + 1) { throw .segmentMissing(file: store.path(number)) }

@@ -163,6 +163,12 @@ public struct JournalWriter: ~Copyable {
   /// Brings everything appended so far to disk before it returns.
   public mutating func sync() throws(JournalFault) { try supply.sync() }
 
+  /// Waits until every full segment that `JournalOptions.parting` has put away was: for whoever wants to
+  /// read a journal as it lies in the end. Never on a path that trades.
+  ///
+  /// - Throws: why one cannot be.
+  public func awaitParting() throws(JournalFault) { try supply.awaitParting() }
+
   /// Sees that a record with this payload fits at `used`.
   private mutating func makeRoom(
     for payloadBytes: Int, at time: Timestamp

@@ -12,6 +12,8 @@ internal import Synchronization
 /// - Note: the two meet under a lock once in a segment, and never wait for each other within one.
 final class ProofAhead: @unchecked Sendable {
   private let store: any SegmentStore
+  /// Nobody reads further than to the first record behind it.
+  private let limit: JournalMoment?
   private let monitor = Monitor()
   private var thread: pthread_t?
 
@@ -27,9 +29,9 @@ final class ProofAhead: @unchecked Sendable {
   private var isStopping = false
 
   /// - Returns: nil where no thread can be had, or only one processor.
-  static func start(_ store: any SegmentStore) -> ProofAhead? {
+  static func start(_ store: any SegmentStore, through limit: JournalMoment?) -> ProofAhead? {
     guard cmartlet_processor_count() > 1 else { return nil }
-    let ahead = ProofAhead(store)
+    let ahead = ProofAhead(store, limit)
     var thread = pthread_t()
     // Retained for the thread, which takes it over as its first act.
     let body = unsafe Unmanaged.passRetained(ahead).toOpaque()
@@ -50,7 +52,10 @@ final class ProofAhead: @unchecked Sendable {
     return ahead
   }
 
-  private init(_ store: any SegmentStore) { self.store = store }
+  private init(_ store: any SegmentStore, _ limit: JournalMoment?) {
+    self.store = store
+    self.limit = limit
+  }
 
   /// Begins anew with the segment that is read now, at its record `chain.nextSequence`.
   ///
@@ -122,7 +127,13 @@ extension ProofAhead {
 
   /// - Returns: nil where the reader must look for itself.
   private func load(_ number: UInt32) -> ProvenSegment? {
-    guard let loaded = try? LoadedSegment.load(number, in: store) else { return nil }
+    if let limit {
+      // One that nobody comes to is not put together.
+      guard let head = try? store.head(number), limit.reaches(head) else { return nil }
+    }
+    guard let loaded = try? LoadedSegment.load(number, in: store, through: limit) else {
+      return nil
+    }
     let span = loaded.mapped.span
     if let chain = RecordScanner<LibraryHashing>.claim(of: span) {
       // At its own word: the reader holds it against the segment before.

@@ -17,6 +17,15 @@ struct SegmentMerge: ~Copyable {
   /// Up to where anything was ever put.
   private var touched = 0
   private var gaps: [PlacedGap] = []
+  private let piece: SegmentPiece
+  /// Where the record that the piece begins with was laid.
+  private var start: (offset: Int, chain: RecordChain)?
+  /// A record behind the limit was laid.
+  private var isDone = false
+  private var laid: UInt64 = 0
+  private var unpackedBytes: UInt64 {
+    mutating get { decisions.unpackedBytes + (market?.unpackedBytes ?? 0) }
+  }
 
   /// - Parameters:
   ///   - market: the market file or its receipt; nil when there is no file of its name, or none that reads.
@@ -24,9 +33,10 @@ struct SegmentMerge: ~Copyable {
   ///   - marketFile: the name it has or should have.
   ///   - mayBeDamaged: of a market file that is not what was written, those records are taken that prove
   ///     themselves, and the others are missing; otherwise it is a fault.
+  ///   - piece: what is laid; what is not is zeros.
   static func run(
     _ decisions: consuming PartReader, _ market: consuming PartReader?, _ damage: PartDamage?,
-    marketFile: String, mayBeDamaged: Bool
+    marketFile: String, mayBeDamaged: Bool, piece: SegmentPiece = SegmentPiece()
   ) throws(JournalFault) -> MergedSegment {
     let head = decisions.head
     let (file, digest, bytes) = (decisions.file, decisions.digest, decisions.bytes)
@@ -52,7 +62,8 @@ struct SegmentMerge: ~Copyable {
       damage = nil
     }
     let segment = try MappedSegment.blank(head.number, bytes: Int(head.segmentBytes))
-    var merge = SegmentMerge(decisions, isRead ? market : nil, damage, segment, mayBeDamaged)
+    var merge = SegmentMerge(
+      decisions, isRead ? market : nil, damage, segment, mayBeDamaged, piece)
     do throws(Damaged) { try merge.run() } catch {
       segment.close()
       switch error {
@@ -68,8 +79,8 @@ struct SegmentMerge: ~Copyable {
         DamagedMarket(
           fault: PartFault(file: marketFile, damage: $0), unreadable: missing,
           records: head.marketRecords)
-      }, gaps: merge.gaps)
-    return MergedSegment(segment: segment, parts: parts)
+      }, unpackedBytes: merge.unpackedBytes, laid: merge.laid, gaps: merge.gaps)
+    return MergedSegment(segment: segment, parts: parts, start: merge.start)
   }
 
   /// Whether a market file, or a receipt, says that it belongs to a decisions file.
@@ -90,7 +101,7 @@ struct SegmentMerge: ~Copyable {
 
   private init(
     _ decisions: consuming PartReader, _ market: consuming PartReader?, _ damage: PartDamage?,
-    _ segment: MappedSegment, _ mayBeDamaged: Bool
+    _ segment: MappedSegment, _ mayBeDamaged: Bool, _ piece: SegmentPiece
   ) {
     chain = decisions.head.begin
     self.decisions = decisions
@@ -98,6 +109,7 @@ struct SegmentMerge: ~Copyable {
     self.damage = damage
     self.segment = segment
     self.mayBeDamaged = mayBeDamaged
+    self.piece = piece
   }
 
   /// In which of the two something is wrong.
@@ -114,7 +126,12 @@ struct SegmentMerge: ~Copyable {
     guard decisions.head.role == .decisions else {
       throw .decisions(.head(field: "kind", expected: "decisions", found: "market records"))
     }
-    while !decisions.isAtEnd {
+    if let start = piece.start {
+      // The segment's own first record.
+      try place(try words(isMarket: false), isMarket: false)
+      if start.anchor.offset > decisions.offset { try go(to: start.anchor) }
+    }
+    while !decisions.isAtEnd, !isDone {
       let words = try words(isMarket: false)
       if PartGap.begins(UInt32(truncatingIfNeeded: UInt64(littleEndian: words[0]))) {
         try pass(try gap(words))
@@ -122,12 +139,23 @@ struct SegmentMerge: ~Copyable {
         try place(words, isMarket: false)
       }
     }
+    if isDone { return }
     do throws(PartDamage) { try decisions.finish() } catch { throw .decisions(error) }
     do throws(PartDamage) { try market?.finish() } catch { try lose(error) }
     guard chain == decisions.head.end else {
       throw .decisions(
         .record(fault(.link(expected: decisions.head.end.link, found: chain.link))))
     }
+  }
+
+  /// Goes on at an anchor.
+  private mutating func go(to anchor: PartSearch.Anchor) throws(Damaged) {
+    decisions.move(to: anchor.offset)
+    offset = anchor.decisionsBytes
+    chain = anchor.chain
+    do throws(PartDamage) {
+      offset += try market?.skip(records: anchor.market) ?? 0
+    } catch { throw .market(error) }
   }
 
   /// Passes over market records that are not there, or takes them from their own file.
@@ -155,7 +183,11 @@ struct SegmentMerge: ~Copyable {
 
   /// Takes a run of records from the market file, whose last link proves each of them.
   private mutating func take(_ gap: PartGap) throws(Damaged) {
-    for _ in 0..<gap.count { try place(try words(isMarket: true), isMarket: true) }
+    for _ in 0..<gap.count {
+      try place(try words(isMarket: true), isMarket: true)
+      // The file's digest is what proves the rest of the run.
+      if isDone { return }
+    }
     guard gap.after == chain.link else {
       throw .market(.record(fault(.link(expected: gap.after, found: chain.link))))
     }
@@ -172,12 +204,15 @@ struct SegmentMerge: ~Copyable {
   private mutating func place(
     _ words: InlineArray<4, UInt64>, isMarket: Bool
   ) throws(Damaged) {
-    let length: Int
+    let header: RecordHeader
     do throws(RecordDamage) {
-      let header = try RecordHeader(checking: words)
+      header = try RecordHeader(checking: words)
       try take(header, isMarket: isMarket)
-      length = Int(header.payloadBytes)
     } catch { throw Damaged(.record(fault(error)), isMarket: isMarket) }
+    let length = Int(header.payloadBytes)
+    if header.kind != .segment, header.sequence == piece.start?.sequence {
+      self.start = (offset, chain)
+    }
     let start = offset + RecordFraming.headerBytes
     touched = max(touched, offset + RecordFraming.recordBytes(payloadBytes: length))
     do throws(PartDamage) {
@@ -191,6 +226,8 @@ struct SegmentMerge: ~Copyable {
     segment.lay(
       words, link, at: offset, linkAt: offset + RecordFraming.linkOffset(payloadBytes: length))
     offset += RecordFraming.recordBytes(payloadBytes: length)
+    laid += 1
+    if header.kind != .segment, piece.limit?.reaches(header) == false { isDone = true }
   }
 
   /// Sees that a record has room in the segment and belongs into the file that it came from.
@@ -219,30 +256,13 @@ struct SegmentMerge: ~Copyable {
   }
 
   private mutating func words(isMarket: Bool) throws(Damaged) -> InlineArray<4, UInt64> {
-    var words: InlineArray<4, UInt64> = [0, 0, 0, 0]
     do throws(PartDamage) {
-      // Four words are as long as a header.
-      try unsafe withUnsafeMutableBytes(of: &words) { (bytes) throws(PartDamage) in
-        try unsafe read(
-          bytes.count, to: bytes.baseAddress.unsafelyUnwrapped, isMarket: isMarket)
-      }
+      if isMarket, let words = try market?.words() { return words }
+      return try decisions.words()
     } catch { throw Damaged(error, isMarket: isMarket) }
-    return words
   }
 
-  /// The rest of a gap that begins with these words.
   private mutating func gap(_ start: InlineArray<4, UInt64>) throws(Damaged) -> PartGap {
-    var words = InlineArray<11, UInt64>(repeating: 0)
-    for index in 0..<4 { words[index] = start[index] }
-    var rest = InlineArray<7, UInt64>(repeating: 0)
-    do throws(PartDamage) {
-      try unsafe withUnsafeMutableBytes(of: &rest) { (bytes) throws(PartDamage) in
-        // Seven words are what a gap has behind the length of a header.
-        try unsafe decisions.read(bytes.count, to: bytes.baseAddress.unsafelyUnwrapped)
-      }
-    } catch { throw .decisions(error) }
-    for index in 0..<7 { words[4 + index] = rest[index] }
-    guard let gap = PartGap(words) else { throw .decisions(.packed) }
-    return gap
+    do throws(PartDamage) { return try decisions.gap(start) } catch { throw .decisions(error) }
   }
 }

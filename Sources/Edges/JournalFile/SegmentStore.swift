@@ -36,6 +36,20 @@ public protocol SegmentStore: Sendable {
   /// - Returns: nil when it was not.
   func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment?
 
+  /// The same up to the first record behind a moment, or further.
+  func merged(
+    _ number: UInt32, through limit: JournalMoment
+  ) throws(JournalFault) -> MergedSegment?
+
+  /// Finds the last record of these kinds at or before a moment in a segment that was parted, and puts
+  /// together what follows, up to the first record behind `limit`.
+  ///
+  /// - Returns: nil when it was not parted, and where all of it is to be put together to say what is there.
+  func sought(
+    _ kinds: [RecordKind], at moment: JournalMoment, in number: UInt32,
+    through limit: JournalMoment?
+  ) -> SoughtSegment?
+
   func remove(_ number: UInt32) throws(JournalFault)
 
   /// Removes what a dead writer was writing beside the segments.
@@ -67,6 +81,13 @@ extension SegmentStore {
 
   /// Where segments are not parted.
   public func merged(_ number: UInt32) throws(JournalFault) -> MergedSegment? { nil }
+  public func merged(
+    _ number: UInt32, through limit: JournalMoment
+  ) throws(JournalFault) -> MergedSegment? { try merged(number) }
+  public func sought(
+    _ kinds: [RecordKind], at moment: JournalMoment, in number: UInt32,
+    through limit: JournalMoment?
+  ) -> SoughtSegment? { nil }
   public func removeLeftovers() throws(JournalFault) {}
 
   /// Who puts full segments away; nil where they stay.

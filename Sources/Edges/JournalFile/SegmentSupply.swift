@@ -42,6 +42,8 @@ final class SegmentSupply: @unchecked Sendable {
   private var keptHead: JournalHead?
   /// Why a full segment could not be put away, or an old file not let go.
   private var partFault: JournalFault?
+  /// Up to which segment the thread that puts them away has come.
+  private var partedThrough: UInt32 = 0
   /// What is wrong with a segment before `current`.
   private var foundDamage: JournalFault?
 
@@ -352,12 +354,10 @@ final class SegmentSupply: @unchecked Sendable {
     // Whoever trades goes first.
     _ = cmartlet_wait_when_woken()
     parter.begin()
-    var done: UInt32 = 0
     monitor.lock()
     while !isStopping {
-      let newest = current.number
-      let last = newest - min(newest, parting.fullSegments + 1)
-      guard last > done else {
+      let last = lastToPart(parting)
+      guard last > partedThrough else {
         monitor.wait()
         continue
       }
@@ -365,15 +365,31 @@ final class SegmentSupply: @unchecked Sendable {
       parter.work(upTo: last)
       monitor.lock()
       partFault = parter.fault
+      if partFault != nil { monitor.wakeAll() }
       if foundDamage == nil { foundDamage = parter.damage }
       if parter.mayGoBetter && !isStopping {
         // A full disk may have room by then.
         monitor.wait(nanoseconds: SegmentSupply.partRetry.nanoseconds)
       } else {
-        done = last
+        partedThrough = last
+        monitor.wakeAll()
       }
     }
     monitor.unlock()
+  }
+
+  /// The newest full segment that does not stay as it is; 0 for none. With the lock of `monitor`.
+  private func lastToPart(_ parting: JournalParting) -> UInt32 {
+    current.number - min(current.number, parting.fullSegments + 1)
+  }
+
+  /// Waits until every full segment that is to be put away was.
+  func awaitParting() throws(JournalFault) {
+    guard parter != nil, let parting = options.parting else { return }
+    monitor.lock()
+    defer { monitor.unlock() }
+    while partFault == nil, partedThrough < lastToPart(parting) { monitor.wait() }
+    if let fault = partFault ?? foundDamage { throw fault }
   }
 
   /// Proves what an earlier writer left.

@@ -114,14 +114,17 @@ extension BenchSuite {
 
   /// Writes a journal of `records` records: a bot trades until its memories are full, a tenth of the
   /// way at most, and then is told last prices, with its state in between as the live program has it.
+  /// Its full segments are put away as the live program's are, all but the newest.
   ///
-  /// - Parameter path: a folder that must not exist; `removeJournal` takes it away again.
-  public func makeJournal(records: UInt64, at path: String) throws {
+  /// - Parameters:
+  ///   - path: a folder that must not exist; `removeJournal` takes it away again.
+  ///   - segmentBytes: nil for the usual length.
+  public func makeJournal(records: UInt64, at path: String, segmentBytes: Int? = nil) throws {
     let day = try recordedDay()
     let cadence = records / 200 < StateCadence.records ? records / 20 : nil
-    var bot = try TradingBot.begin(day, journal: path)
+    var bot = try TradingBot.begin(day, journal: path, segmentBytes: segmentBytes)
     bot.keepsNotes = true
-    var venue = FillingVenue(day)
+    var venue = FillingVenue(day, isTimeless: true)
     var written = 0
     while bot.nextSequence < records / 10 {
       try venue.fill(&bot)
@@ -150,6 +153,7 @@ extension BenchSuite {
       written = try bot.keepStateIfDue(of: day, each: cadence) ?? written
     }
     guard written > 0 else { throw Fault("no state was due in \(records) records") }
+    try bot.awaitParting()
   }
 
   /// Removes what `makeJournal` made.

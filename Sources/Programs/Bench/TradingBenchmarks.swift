@@ -162,9 +162,18 @@ struct FillingVenue: ~Copyable {
   private var swing = 0
   private var armedUntil = Timestamp.zero
 
-  init(_ day: RecordedDay) {
-    depthFrames = day.depthFrames
+  /// - Parameter isTimeless: books do not tell when they left the venue. Told again long after, they would be
+  ///   late to whoever folds them with nothing but the plan.
+  init(_ day: RecordedDay, isTimeless: Bool = false) {
+    depthFrames = isTimeless ? day.depthFrames.map(Self.timeless) : day.depthFrames
     views.reserveCapacity(64)
+  }
+
+  private static func timeless(_ frame: [UInt8]) -> [UInt8] {
+    guard let start = frame.firstRange(of: Array(", \"event_time\":".utf8))?.lowerBound,
+      let end = frame[start...].firstIndex(of: UInt8(ascii: "}"))
+    else { return frame }
+    return Array(frame[..<start] + frame[end...])
   }
 
   /// Writes the whole fill of the order next to the market, and lets some time pass.

@@ -62,12 +62,20 @@ struct TradingBot: ~Copyable {
   }
 
   /// The same with a journal as the live program has one, from its first record on, in segments of the
-  /// usual length.
-  static func begin(_ day: RecordedDay, journal path: String) throws -> TradingBot {
+  /// usual length, of which the full ones are put away behind it.
+  ///
+  /// - Parameter segmentBytes: nil for the usual length.
+  static func begin(
+    _ day: RecordedDay, journal path: String, segmentBytes: Int? = nil
+  ) throws -> TradingBot {
     var options = JournalOptions(build: "bench")
+    if let segmentBytes { options.segmentBytes = segmentBytes }
     options.sync = .atClose
+    var parting = JournalParting()
+    parting.snapshot = RecordKind(JournalKind.snapshot)
+    options.parting = parting
     return try TradingBot.open(
-      day.plan.makeKernel { $0.bookLag = RecordedDay.noLag }, after: day.entries[..<day.opening],
+      day.plan.makeKernel(), after: day.entries[..<day.opening],
       journal: path, options,
       first: day.plan.record())
   }
@@ -145,6 +153,9 @@ struct TradingBot: ~Copyable {
   mutating func recordNotes() throws(BotFault) {
     do throws(JournalFault) { try driver.recordNotes(at: now) } catch { throw .journal(error) }
   }
+
+  /// Waits until the journal lies as it is read later on, its full segments put away.
+  func awaitParting() throws(JournalFault) { try driver.sink.writer.awaitParting() }
 
   /// The sequence of the next record.
   var nextSequence: UInt64 { driver.sink.writer.nextSequence }

@@ -128,11 +128,20 @@ public struct JournalFold: ~Copyable {
   public static func seeking(
     _ folder: String, to moment: JournalMoment, build: String? = nil
   ) throws -> JournalFold? {
+    try seeking(JournalFolder(folder), to: moment, build: build)
+  }
+
+  /// The same of a journal that lies anywhere.
+  public static func seeking(
+    _ store: any SegmentStore, to moment: JournalMoment, build: String? = nil
+  ) throws -> JournalFold? {
     let kinds = [RecordKind(JournalKind.snapshot), RecordKind(JournalKind.start)]
-    guard let reader = try JournalReader.open(folder: folder, at: moment, kinds: kinds) else {
-      return try whole(folder, to: moment, build: build)
+    guard
+      let reader = try JournalReader.open(store, at: moment, kinds: kinds, through: moment)
+    else {
+      return try fold(try JournalReader.open(store), in: store.path, to: moment, build: build)
     }
-    return try fold(reader, in: folder, to: moment, build: build)
+    return try fold(reader, in: store.path, to: moment, build: build)
   }
 
   private static func fold(
