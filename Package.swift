@@ -37,9 +37,16 @@ let path = [
   "MartletPortfolio",
 ]
 
+// Arrow's headers and libraries, where the set-up of `./martlet` puts them.
+let arrow = Context.packageDirectory + "/.deps/arrow"
+
 let package = Package(
   name: "Martlet",
-  products: [.executable(name: "martlet", targets: ["MartletCommandLine"])],
+  products: [
+    .executable(name: "martlet", targets: ["MartletCommandLine"]),
+    // Opened when it is needed, and linked by nobody: loading Arrow takes longer than most commands.
+    .library(name: "MartletParquet", type: .dynamic, targets: ["CMartletParquetLibrary"]),
+  ],
   targets: [
     // Base: words; nothing here knows what a venue is.
     room("MartletBase", at: "Base/MartletBase"),
@@ -89,7 +96,8 @@ let package = Package(
     room(
       "MartletJournalFile", at: "Edges/JournalFile",
       needs: ["CMartletCrypto", "CMartletLinux", "CMartletZstd", "MartletRecord"] + base),
-    room("MartletHistory", at: "Edges/History", needs: ["CMartletZstd"] + model),
+    room(
+      "MartletHistory", at: "Edges/History", needs: ["CMartletParquet", "CMartletZstd"] + model),
     room("MartletConfiguration", at: "Edges/Configuration", needs: ["CMartletTOML"] + base),
     room(
       "MartletAlerts", at: "Edges/Alerts", needs: ["MartletTransport", "MartletJSON"] + model),
@@ -116,6 +124,19 @@ let package = Package(
     .target(
       name: "CMartletZstd", path: "Sources/C/CMartletZstd", linkerSettings: [.linkedLibrary("zstd")]
     ),
+    // Opens the library below, found beside the program or where the set-up puts Arrow.
+    .target(
+      name: "CMartletParquet", path: "Sources/C/CMartletParquet",
+      linkerSettings: [
+        .linkedLibrary("dl"),
+        .unsafeFlags([
+          "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/lib", "-Xlinker", "-rpath", "-Xlinker",
+          arrow + "/lib",
+        ]),
+      ]),
+    .target(
+      name: "CMartletParquetLibrary", path: "Sources/C/CMartletParquetLibrary",
+      cxxSettings: [.unsafeFlags(["-isystem", arrow + "/include"])]),
 
     // Programs: the whole, put together.
     room(

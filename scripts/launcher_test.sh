@@ -88,10 +88,25 @@ expect "a Python that cannot is completed, and nothing else is installed" 0 \
   "install -y -q --no-install-recommends python3 python3-venv" "!chromium"
 rm "$fakes/python3"
 
+# Arrow's libraries: known by the list, fetched once.
+arrow=$fakes/arrow
+mkdir -p "$arrow/scripts" "$arrow/.deps/arrow" "$arrow/Sources/C/CMartletParquetLibrary"
+touch "$arrow/Sources/C/CMartletParquetLibrary/a.cpp"
+cp "$here/scripts/requirements-build.txt" "$arrow/scripts/"
+trial() { PATH=$fakes:/usr/bin:/bin ready "$arrow" require_arrow; }
+fake python3 'echo "ran python3 $*"; exit 1'
+expect "libraries that cannot be fetched say so, exit 1" 1 "could not be fetched" "nothing was built" "ran python3 -m venv"
+cp "$here/scripts/requirements-build.txt" "$arrow/.deps/arrow/.requirements"
+expect "libraries that are there are left alone" 0 "!ran" "!martlet:"
+echo "# another" >>"$arrow/scripts/requirements-build.txt"
+expect "another list fetches anew" 1 "fetching Arrow" "ran python3 -m venv"
+rm "$fakes/python3"
+
 # Staleness, in a checkout of three files.
 tree=$fakes/tree
-mkdir -p "$tree/.build/release" "$tree/Sources/A" "$tree/scripts"
+mkdir -p "$tree/.build/release" "$tree/Sources/A" "$tree/scripts" "$tree/.deps/arrow"
 touch "$tree/Package.swift" "$tree/scripts/packages.txt" "$tree/Sources/A/a.swift" "$tree/Sources/A/b.swift"
+touch "$tree/scripts/requirements-build.txt" "$tree/.deps/arrow/.requirements"
 trial() { ready "$tree" is_stale; }
 expect "stale without a binary" 0
 touch "$tree/.build/release/martlet" && chmod +x "$tree/.build/release/martlet"
@@ -106,6 +121,9 @@ touch "$tree/.build/.martlet-release"
 touch -d '1 minute' "$tree/Sources/A/a.swift"
 expect "stale when a source is newer" 0
 touch -d '2 days ago' "$tree/Sources/A/a.swift"
+rm "$tree/.deps/arrow/.requirements"
+expect "stale without Arrow's libraries" 0
+touch -d '2 days ago' "$tree/.deps/arrow/.requirements"
 rm "$tree/Sources/A/b.swift" && touch -d '1 minute' "$tree/Sources/A"
 expect "stale when a source is gone" 0
 

@@ -3,6 +3,8 @@
 
 stamp=$root/.build/.martlet-release
 packages_list=$root/scripts/packages.txt
+arrow_list=$root/scripts/requirements-build.txt
+arrow_mark=$root/.deps/arrow/.requirements
 swift_wanted=6.3
 import_check=(--explicit-target-dependency-import-check error)
 release_flags=(-c release -Xswiftc -cross-module-optimization "${import_check[@]}")
@@ -14,7 +16,8 @@ say() { printf 'martlet: %s\n' "$*" >&2; }
 is_stale() {
   [ -x "$root/.build/release/martlet" ] && [ -e "$stamp" ] || return 0
   [ /var/lib/dpkg/status -nt "$stamp" ] && return 0
-  [ -n "$(find "$root/Sources" "$root/Package.swift" "$packages_list" -newer "$stamp" -print -quit)" ]
+  [ -e "$arrow_mark" ] || return 0
+  [ -n "$(find "$root/Sources" "$root/Package.swift" "$packages_list" "$arrow_list" -newer "$stamp" -print -quit)" ]
 }
 
 require_swift() {
@@ -89,11 +92,54 @@ make_venv() (
   cp "$list" "$mark"
 )
 
+# Arrow's headers and libraries in .deps/arrow, fetched again when the list changes or an attempt was cut
+# short. Whichever Python runs this, it is one wheel for each kind of machine, known by its digest. A
+# subshell: what is missing here ends this step and not the caller.
+require_arrow() (
+  [ -e "$arrow_mark" ] && cmp -s "$arrow_list" "$arrow_mark" && return 0
+  require_python
+  say "fetching Arrow's libraries, once (some 55 MB)"
+  mkdir -p "$root/.deps"
+  work=$(mktemp -d "$root/.deps/arrow.XXXXXX") || return 1
+  trap 'rm -rf "$work"' EXIT
+  if ! { python3 -m venv "$work/python" &&
+    timeout 600 "$work/python/bin/pip" download --quiet --disable-pip-version-check --retries 3 --no-deps \
+      --require-hashes --only-binary=:all: --platform "manylinux_2_28_$(uname -m)" --python-version 3.11 \
+      --implementation cp --abi cp311 --dest "$work" -r "$arrow_list" &&
+    python3 - "$work" <<'PYTHON'
+import glob, os, sys, zipfile
+
+work = sys.argv[1]
+for folder in ("arrow/lib", "arrow/include"):
+    os.makedirs(f"{work}/{folder}")
+with zipfile.ZipFile(glob.glob(f"{work}/*.whl")[0]) as wheel:
+    for name in wheel.namelist():
+        folder, _, rest = name.partition("/")
+        is_library = rest.startswith(("libarrow.so.", "libparquet.so."))
+        if folder != "pyarrow" or not (is_library or rest.startswith("include/")) or name.endswith("/"):
+            continue
+        path = f"{work}/arrow/{'lib/' if is_library else ''}{rest}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(wheel.read(name))
+PYTHON
+  } >&2; then
+    say "Arrow's libraries could not be fetched: see above. $arrow_list names the wheel; nothing was built."
+    exit 1
+  fi
+  rm -rf "$root/.deps/arrow"
+  mv "$work/arrow" "$root/.deps/arrow"
+  # Compiled without its headers before, it must be compiled anew.
+  touch "$root"/Sources/C/CMartletParquetLibrary/*.cpp
+  cp "$arrow_list" "$arrow_mark"
+)
+
 # Brings the release binary up to date; costs a few ms when it is.
 refresh_release() {
   is_stale || return 0
   require_swift
   require_packages build
+  require_arrow || exit
   build_release
 }
 
@@ -104,7 +150,8 @@ build_release() {
   local before=$stamp.$$
   : >"$before"
   say "building the release binary (some minutes the first time)"
-  if ! (cd "$root" && swift build "${release_flags[@]}" --product martlet) >&2; then
+  if ! (cd "$root" && swift build "${release_flags[@]}" --product martlet &&
+    swift build "${release_flags[@]}" --product MartletParquet) >&2; then
     rm -f "$before"
     say "the build failed; see above"
     exit 1

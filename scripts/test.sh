@@ -317,6 +317,7 @@ set_up() (
   require_swift
   require_python
   require_packages build "$(wanted swift && echo test)"
+  require_arrow
 )
 set_up || {
   code=$?

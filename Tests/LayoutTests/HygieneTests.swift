@@ -99,9 +99,11 @@ import Testing
     let debian = try SourceTree.text("scripts/packages.txt").split(separator: "\n")
       .filter { !$0.hasPrefix("#") }
       .compactMap { $0.split(separator: " ", omittingEmptySubsequences: true).dropFirst().first }
-    let python = try SourceTree.text("scripts/requirements-test.txt").split(separator: "\n")
-      .filter { !$0.hasPrefix("#") }.compactMap { $0.split(separator: "=").first }
-    #expect(debian.count >= 4 && python.count >= 1)
+    let python = try ["build", "test"].flatMap { use in
+      try SourceTree.text("scripts/requirements-\(use).txt").split(separator: "\n")
+        .filter { $0.first?.isLetter == true }.compactMap { $0.split(separator: "=").first }
+    }
+    #expect(debian.count >= 4 && python.count >= 4)
     for name in debian + python {
       let row = page.split(separator: "\n").first { $0.hasPrefix("| `\(name)`") }
       #expect(row != nil, "Docs/Dependencies.md has no row for \(name)")

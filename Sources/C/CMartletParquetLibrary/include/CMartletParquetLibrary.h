@@ -1,0 +1,2 @@
+#pragma once
+/* Nothing to call by name: `CMartletParquet` opens the library and asks for its doors. */
