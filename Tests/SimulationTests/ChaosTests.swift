@@ -183,6 +183,33 @@ import WhiteBITSession
   }
 
   @Test(
+    "M26: a strategy that a timer wakes places nothing on a book that the process slept through",
+    arguments: [Int64(5), 8])
+  func aTimerAfterSleep(seconds: Int64) throws {
+    let scenario = WhiteBITScenario.grid(levels: 3)
+    var world = try scenario.running()
+    world.run(for: .seconds(2))
+    let placed = world.trace.count(of: Path.new)
+    // Taken off by hand: its slot asks again after 15 s, in the midst of the sleep.
+    let id = try #require(scenario.ownResting(world).first)
+    let (status, _) = world.askByHand(
+      Path.cancel, "\"market\":\"DBTC_DUSDT\",\"clientOrderId\":\"\(id)\",")
+    #expect(status == 200)
+    world.run(for: .seconds(14))
+    #expect(world.states(of: id).last == .canceled && world.trace.count(of: Path.new) == placed)
+    func losses() -> Int {
+      world.countNotes { if case .bookTrust(_, false) = $0 { true } else { false } }
+    }
+    let before = losses()
+    world.hang(for: .seconds(seconds))
+    let isLaid = world.run(for: .seconds(seconds + 5)) { $0.trace.count(of: Path.new) > placed }
+    #expect(isLaid)
+    // Not before the book had been given up and told anew.
+    #expect(losses() == before + 1)
+    scenario.expectSoundEnd(&world, "\(seconds) s")
+  }
+
+  @Test(
     "M86: whoever answers a placement without the venue's words proves nothing, whatever the status",
     arguments: [400, 403, 404, 422, 429, 451, 453])
   func strangersWords(status: Int) throws {

@@ -134,6 +134,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     notes.removeAll(keepingCapacity: true)
     events.removeAll()
 
+    if case .venue = input {} else if session.nextDeadline <= now { passTime() }
     switch input {
     case .venue(let venueInput):
       if case .frame = venueInput { counts.frames += 1 }
@@ -141,9 +142,6 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
       session.receive(venueInput, bytes: bytes, at: now, events: &events, effects: &effects)
       if venueInput == .deadManLost { retreat() }
     case .timer:
-      if session.nextDeadline <= now {
-        session.receive(.timer, bytes: bytes, at: now, events: &events, effects: &effects)
-      }
       orders.advance(to: now, effects: &orderEffects)
       drain()
       wakeStrategies()
@@ -162,6 +160,18 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     if flattening != nil { flattenOn() }
     if !stops.isEmpty { pursueStops() }
     session.flush(at: now, effects: &effects)
+  }
+
+  /// What time alone has made of the venue is known before anything is decided on it: a book that was
+  /// silent for too long is not traded on by a strategy that the same moment wakes.
+  private mutating func passTime() {
+    session.receive(.timer, bytes: Span(), at: now, events: &events, effects: &effects)
+    var index = 0
+    while index < events.list.count {
+      handle(events.list[index])
+      index += 1
+    }
+    events.removeAll()
   }
 
   mutating func note(_ note: KernelNote) { self.note(note, of: trace) }

@@ -81,7 +81,7 @@ extension ChaosDay {
         digest.fold(body)
       case .sent(_, let frame): digest.fold(frame)
       case .told(_, let frame): digest.fold(frame)
-      case .started, .killed, .arrived, .answered, .failed, .opened, .closed: break
+      case .started, .killed, .slept, .arrived, .answered, .failed, .opened, .closed: break
       }
     }
     digest.fold(world.journal.digest.value)

@@ -42,6 +42,7 @@ enum ChaosKeeping {
     return switch event {
     case .started: "begins"
     case .killed: "ends"
+    case .slept(let span): "does nothing for \(span.milliseconds) ms"
     case .requested(let number, let party, let target, let body):
       "request \(number) leaves (\(party)) \(target) \(text(body))"
     case .arrived(let number): "request \(number) arrives"

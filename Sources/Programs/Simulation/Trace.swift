@@ -11,6 +11,8 @@ public struct TraceEntry: Sendable {
     case started
     /// It died.
     case killed
+    /// Its kernel's thread does nothing from here on, for so long at least.
+    case slept(TimeSpan)
     /// A request left the client, signed.
     case requested(UInt64, by: Party, target: String, body: [UInt8])
     /// It reached the venue.
@@ -59,7 +61,7 @@ public struct Trace: Sendable {
         orders += JournalAudit.clientOrderIDs(in: String(decoding: body, as: UTF8.self)).count
       }
     case .replied, .sent, .told: messages += 1
-    case .started, .killed, .arrived, .answered, .failed, .opened, .closed: break
+    case .started, .killed, .slept, .arrived, .answered, .failed, .opened, .closed: break
     }
     guard entries.count < capacity else {
       dropped += 1

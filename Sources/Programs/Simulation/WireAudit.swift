@@ -56,6 +56,10 @@ struct WireAudit {
   private var isOdd = false
   /// How long before it was read the last depth frame, or fill, had left the venue.
   private var lag = TimeSpan.zero
+  /// By when the client's last sleep was over.
+  private var awakeAt = Timestamp.zero
+  /// Within so long behind a sleep its books are asked for anew.
+  private static let wakes = TimeSpan.seconds(2)
   /// Longer than a client whose clock is off by as much as it may be trades on, and shorter than one
   /// whose clock is off the other way gives a book up for.
   private static let lags = (most: TimeSpan.seconds(10), least: TimeSpan.milliseconds(400))
@@ -94,6 +98,7 @@ struct WireAudit {
     case .closed: loseStream()
     case .sent(_, let frame): readSent(frame, at: entry.time)
     case .told(_, let frame): readTold(frame, at: entry.time)
+    case .slept(let span): awakeAt = max(awakeAt, entry.time + span)
     case .arrived, .failed: break
     }
   }
@@ -214,7 +219,10 @@ struct WireAudit {
     case "depth_unsubscribe":
       // A silent book is a dead one, and one that says nonsense is not to be trusted either.
       let isSilent = time - heardAt >= WireAudit.silence
-      if !isBroken && !isSilent && !isOdd && lag < WireAudit.lags.least {
+      // Behind a sleep a book is not what it was, whether or not anything was missed; the sleep may be over
+      // sooner, when the day heals.
+      let hasSlept = time < awakeAt + WireAudit.wakes
+      if !isBroken && !isSilent && !isOdd && !hasSlept && lag < WireAudit.lags.least {
         complain("unsubscribed from a book whose chain holds", at: time)
       }
       if isUnsubscribed { complain("unsubscribed twice", at: time) }

@@ -297,7 +297,10 @@ public struct World<
   }
 
   /// The kernel's thread does nothing for this long; its dead-man's does.
-  public mutating func hang(for span: TimeSpan) { life.hungUntil = max(life.hungUntil, now + span) }
+  public mutating func hang(for span: TimeSpan) {
+    trace.append(.slept(span), life: life.number, at: now)
+    life.hungUntil = max(life.hungUntil, now + span)
+  }
 
   /// Every stream breaks now, and both ends hear of it.
   public mutating func cut() {

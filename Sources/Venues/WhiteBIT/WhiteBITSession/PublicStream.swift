@@ -129,6 +129,14 @@ extension WhiteBITSession {
     }
   }
 
+  /// This process slept for so long that no book of before is to be traded on, whatever is read first.
+  mutating func giveBooksUp(at now: Timestamp, events: inout VenueEvents) {
+    for index in 0..<markets.count where markets[index].isTrusted {
+      events.append(.anomaly(.bookLate))
+      distrust(index, at: now, events: &events)
+    }
+  }
+
   func staleAt(_ index: Int) -> Timestamp {
     switch configuration.feed {
     case .stream:

@@ -137,6 +137,9 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
 
   /// Between two inputs of a process that runs less time passes, or none of its timers was due.
   static var nap: TimeSpan { .milliseconds(100) }
+  /// How often a session with a book that may be traded on looks at the time when nothing else happens: a
+  /// longer silence between two inputs was a sleep.
+  static var pulse: TimeSpan { .seconds(1) }
 
   public mutating func receive(
     _ input: VenueInput, bytes: Span<UInt8>, at now: Timestamp, events: inout VenueEvents,
@@ -148,7 +151,12 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     deferred.removeAll(keepingCapacity: true)
     // What time alone has made of a book is known before the news: whatever follows from them in this step
     // must not be placed on it.
-    if slept >= WhiteBITSession.nap, phase == .running { checkStaleness(at: now, events: &events) }
+    if slept >= WhiteBITSession.nap, phase == .running {
+      checkStaleness(at: now, events: &events)
+      if slept > WhiteBITSession.pulse + configuration.bookLag {
+        giveBooksUp(at: now, events: &events)
+      }
+    }
     switch input {
     case .start: start(at: now, events: &events)
     case .streamOpened(let stream):
@@ -393,6 +401,7 @@ public struct WhiteBITSession: VenueSession, ~Copyable {
     if step == .fates { next = min(next, fatesBy) }
     for index in 0..<markets.count {
       next = min(next, staleAt(index))
+      if markets[index].isTrusted { next = min(next, clock + WhiteBITSession.pulse) }
       if link.stage == .live { next = min(next, markets[index].resubscribeAt) }
     }
     guard isActive else { return next }
