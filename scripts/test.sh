@@ -246,7 +246,10 @@ step_docs() {
 }
 
 # Measures and floods have the machine to themselves; the others mostly wait for timers, and do that at the same time.
-alone_scripts="bench_allocations burst chaos soak steady"
+# With --long so do the soaks and the days of chaos: what takes an hour or two takes it once.
+alone_scripts="bench_allocations burst"
+first_scripts="soak steady chaos"
+[ "${MARTLET_LONG-0}" == 1 ] || alone_scripts="$alone_scripts chaos soak steady" first_scripts=""
 step_conformance() {
   local script any=""
   for script in Tests/Conformance/*.sh; do [ -x "$script" ] && any=1; done
@@ -258,33 +261,49 @@ step_conformance() {
     return
   fi
   local alone=() beside=()
+  for script in $first_scripts; do beside+=("Tests/Conformance/$script.sh"); done
   for script in Tests/Conformance/*.sh; do
     [ -x "$script" ] || continue
     rm -rf "$(script_log "$script").taken"
-    case " $alone_scripts " in
-      *" $(basename "$script" .sh) "*) alone+=("$script") ;;
+    case " $alone_scripts $first_scripts " in
+      *" $(basename "$script" .sh) "*) ;;
       *) beside+=("$script") ;;
     esac
+    case " $alone_scripts " in *" $(basename "$script" .sh) "*) alone+=("$script") ;; esac
   done
   run_lanes 1 "${alone[@]}"
-  run_lanes 3 "${beside[@]}"
+  run_lanes $((${MARTLET_LONG-0} == 1 ? 5 : 3)) "${beside[@]}"
 }
 # run_lanes COUNT SCRIPT...: runs conformance scripts, so many at a time, and adds what they count.
 run_lanes() {
   local count=$1 script log code took
   shift
-  # With --long the soak takes two hours, a hundred cuts of one bot a quarter of one.
+  # With --long the soak takes two hours, days and deaths of chaos the half of one on an idle machine.
   local seconds=$((${MARTLET_LONG-0} == 1 ? 10800 : 600))
   # In process groups of their own: what a shell has beside it without one is deaf to SIGINT.
   set -m
   while [ ${#lanes[@]} -lt "$count" ]; do lane "$seconds" "$@" & lanes+=($!); done
   set +m
-  for script in "$@"; do
-    log=$(script_log "$script")
-    while [ ! -e "$log.taken/ended" ] && kill -0 "${lanes[@]}" 2>/dev/null; do sleep 0.5; done
-    code=1 took=0
-    [ -e "$log.taken/ended" ] && read -r code took <"$log.taken/ended"
-    summed "conformance: $(basename "$script" .sh)" "$log" "$code" "$took"
+  # Told as each ends: what takes longest may have begun first.
+  local left=("$@") still
+  while [ ${#left[@]} -gt 0 ]; do
+    still=()
+    for script in "${left[@]}"; do
+      log=$(script_log "$script")
+      if [ -e "$log.taken/ended" ]; then
+        read -r code took <"$log.taken/ended"
+        summed "conformance: $(basename "$script" .sh)" "$log" "$code" "$took"
+      elif kill -0 "${lanes[@]}" 2>/dev/null; then
+        still+=("$script")
+      else
+        # No lane is left to end it, unless one just has.
+        code=1 took=0
+        [ -e "$log.taken/ended" ] && read -r code took <"$log.taken/ended"
+        summed "conformance: $(basename "$script" .sh)" "$log" "$code" "$took"
+      fi
+    done
+    left=("${still[@]}")
+    [ ${#left[@]} -eq 0 ] || sleep 0.5
   done
   wait "${lanes[@]}"
   lanes=()
