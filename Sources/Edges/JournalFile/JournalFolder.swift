@@ -22,10 +22,18 @@ public struct JournalFolder: SegmentStore {
     var raw: [UInt32] = []
     /// Put away, in order; one may be among `raw` too, which then counts.
     var parted: [UInt32] = []
+    /// Of which market records or a receipt are there, in no order.
+    var market: [UInt32] = []
     /// Names that end in `.new`.
     var leftovers: [String] = []
     /// The first name, in order, that no journal has.
     var foreign: String?
+
+    /// The file that a segment was last in, of which neither is there: they are put away in order.
+    func lostPath(_ number: UInt32, in folder: JournalFolder) -> String {
+      let wasParted = market.contains(number) || parted.last.map { $0 > number } ?? false
+      return wasParted ? folder.path(number, .decisions) : folder.path(number)
+    }
   }
 
   func content() throws(JournalFault) -> Content {
@@ -48,8 +56,8 @@ public struct JournalFolder: SegmentStore {
         content.raw.append(number)
       } else if let number = number(of: name, JournalFolder.suffix(.decisions)) {
         content.parted.append(number)
-      } else if number(of: name, JournalFolder.suffix(.market)) != nil {
-        continue
+      } else if let number = number(of: name, JournalFolder.suffix(.market)) {
+        content.market.append(number)
       } else if isLeftover(name) {
         content.leftovers.append(name)
       } else {
@@ -94,7 +102,7 @@ public struct JournalFolder: SegmentStore {
     for number in content.parted where !content.raw.contains(number) { numbers.append(number) }
     numbers.sort()
     for (index, number) in numbers.enumerated() where number != UInt32(index + 1) {
-      throw .segmentMissing(file: path(UInt32(index + 1)))
+      throw .segmentMissing(file: content.lostPath(UInt32(index + 1), in: self))
     }
     if numbers.isEmpty, let foreign = content.foreign {
       throw .notAJournal(folder: path, found: foreign)

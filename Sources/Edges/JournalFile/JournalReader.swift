@@ -12,6 +12,16 @@ public struct MissingRecords: Equatable, Sendable {
   }
 }
 
+/// Segments that were put away as two packed files.
+struct PutAway {
+  var segments: UInt32 = 0
+  /// What they were long, and what the files in their place are.
+  var bytes = 0
+  var packedBytes = 0
+  /// Market records that retention removed.
+  var goneRecords: UInt64 = 0
+}
+
 /// Reads a journal from its first record, proving every one; one segment is mapped at a time, or put
 /// together in memory when it was parted.
 ///
@@ -42,6 +52,8 @@ public struct JournalReader: ~Copyable {
   ///
   /// - Bounds: one a segment.
   public private(set) var damaged: [DamagedMarket] = []
+  /// Of the segments read so far, those that were put away, whether a record of theirs is left or not.
+  private(set) var putAway = PutAway()
   /// The record after the last whole one, when its writer died over it.
   public private(set) var tornTail: SegmentFault?
 
@@ -140,7 +152,7 @@ public struct JournalReader: ~Copyable {
     self.scanner = scanner
     self.segment = segment
     findGap(from: 0)
-    noteDamage()
+    noteParts()
   }
 
   deinit {
@@ -197,8 +209,6 @@ public struct JournalReader: ~Copyable {
   public var file: String { loaded.file(in: store) }
   /// What is known of the segment being read when it was parted; nil when it was not.
   public var parts: SegmentParts? { loaded.parts }
-  /// What its file is long, or was before it was parted.
-  var segmentBytes: Int { loaded.mapped.bytes }
   /// Where in that file the next record is due.
   public var offset: Int { scanner.offset }
 
@@ -276,8 +286,14 @@ public struct JournalReader: ~Copyable {
     proof?.reached.store(provenTo, ordering: .releasing)
   }
 
-  private mutating func noteDamage() {
-    if let damage = loaded.parts?.damage { damaged.append(damage) }
+  /// To be called once for each segment.
+  private mutating func noteParts() {
+    guard let parts = loaded.parts else { return }
+    putAway.segments += 1
+    putAway.bytes += loaded.mapped.bytes
+    putAway.packedBytes += parts.decisionsBytes + parts.marketBytes
+    if parts.receipt != nil { putAway.goneRecords += parts.head.marketRecords }
+    if let damage = parts.damage { damaged.append(damage) }
   }
 
   /// Goes on behind market records that are not there, at the word of the links around them.
@@ -343,7 +359,7 @@ public struct JournalReader: ~Copyable {
       scanner = fresh
       segment = header
       findGap(from: 0)
-      noteDamage()
+      noteParts()
       return true
     case .unused:
       leave()

@@ -64,10 +64,8 @@ extension JournalReader {
     var reader = try open(folder: folder)
     var result = JournalVerification(
       journalID: reader.segment.journalID, build: reader.segment.build, head: reader.chain.link)
-    result.begin(reader)
     do throws(JournalFault) {
       while let header = try reader.next() {
-        if result.segments != reader.segment.number { result.begin(reader) }
         if result.records == 0 { result.firstSequence = header.sequence }
         result.records += 1
         if header.lane == .market { result.marketRecords += 1 }
@@ -82,22 +80,16 @@ extension JournalReader {
       result.fault = error
     }
     result.segments = reader.segment.number
+    result.parted = reader.putAway.segments
+    result.partedBytes = reader.putAway.bytes
+    result.packedBytes = reader.putAway.packedBytes
+    result.goneRecords = reader.putAway.goneRecords
     result.damaged = reader.damaged
     return result
   }
 }
 
 extension JournalVerification {
-  /// Another segment is being read.
-  fileprivate mutating func begin(_ reader: borrowing JournalReader) {
-    segments = reader.segment.number
-    guard let parts = reader.parts else { return }
-    parted += 1
-    partedBytes += reader.segmentBytes
-    packedBytes += parts.decisionsBytes + parts.marketBytes
-    if parts.receipt != nil { goneRecords += parts.head.marketRecords }
-  }
-
   fileprivate mutating func take(_ missing: [MissingRecords]) {
     for piece in missing where piece.damagedFile == nil {
       gone = (gone?.lowerBound ?? piece.sequences.lowerBound)...piece.sequences.upperBound

@@ -90,7 +90,7 @@ import Testing
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if name != ".", name != "..", name != "lock" { names.append(name) }
+      if name != ".", name != "..", name != "lock", name != "boot" { names.append(name) }
     }
     return names.sorted()
   }
@@ -225,6 +225,55 @@ import Testing
     #expect(receipt.count == PartHead.bytes + PartHead.digestBytes)
     let result = try JournalReader.verify(folder: folder.path)
     #expect(result.isSound && result.goneRecords > 0)
+  }
+
+  @Test("M140: segments of which nothing is left but receipts are counted with the others")
+  func segmentsWithoutARecordCount() throws {
+    let folder = TemporaryFolder()
+    var writer = try JournalWriter.open(
+      folder: folder.path, options: Self.options(), at: Timestamp(milliseconds: 0))
+    for index in 0..<600 {
+      // Several files in the middle hold frames alone.
+      let lane: RecordLane = index < 20 || index > 580 ? .decisions : .market
+      _ = try writer.append(
+        kind: Self.decision, lane: lane, time: Timestamp(milliseconds: Int64(index)),
+        payload: [UInt8](repeating: 7, count: 800).span)
+    }
+    try writer.close()
+    var parting = JournalParting()
+    parting.keepMarketBytes = 0
+    #expect(try Self.part(folder.path, parting) == nil)
+    let names = Self.files(folder.path).filter { $0.hasSuffix(".mjd") || $0.hasSuffix(".mjm") }
+    let result = try JournalReader.verify(folder: folder.path)
+    #expect(result.isSound && result.parted > 5 && Int(result.parted) == names.count / 2)
+    #expect(result.goneRecords + result.records == 600)
+    #expect(
+      result.gone.map { $0.upperBound - $0.lowerBound + 1 } == result.goneRecords,
+      "one run of frames: \(result)")
+    #expect(result.partedBytes == Int(result.parted) << 16)
+    let packed = names.reduce(0) { $0 + (readFile(folder.path + "/" + $1)?.count ?? 0) }
+    #expect(result.packedBytes == packed)
+  }
+
+  @Test("a file of decisions that is lost is named as what it was")
+  func aLostPartIsNamed() throws {
+    let folder = TemporaryFolder()
+    _ = try Self.write(600, seed: 3, to: folder.path)
+    try Self.part(folder.path)
+    for isMarketLost in [false, true] {
+      let lost = folder.path + "/00000002.mjd"
+      let saved = try #require(readFile(lost))
+      unlink(lost)
+      let market = folder.path + "/00000002.mjm"
+      let frames = try #require(readFile(market))
+      if isMarketLost { unlink(market) }
+      #expect(throws: JournalFault.segmentMissing(file: lost)) {
+        try JournalReader.verify(folder: folder.path)
+      }
+      writeFile(lost, saved)
+      writeFile(market, frames)
+    }
+    #expect(try JournalReader.verify(folder: folder.path).isSound)
   }
 
   @Test("M140: a decisions file cannot be exchanged for another of the same segment")
