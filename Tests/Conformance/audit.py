@@ -80,6 +80,7 @@ class Journal:
         self.answers = {}  # By order: the trade that was booked in the same turn before it was wished.
         self.frames = collections.Counter()  # By the whole second.
         self.adjusted, self.refused, self.halts = [], [], []
+        self.sizes = []  # Of its whole states: when each was written, and its bytes.
         self.count = 0
         with subprocess.Popen([MARTLET, "journal", "print", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
             self._read(process.stdout)
@@ -103,6 +104,9 @@ class Journal:
                             self.told[order] = cause, text
                 elif " HTTP 429" in text[:60]:
                     self.refused.append(text[:300])
+                continue
+            if match := re.match(r"snapshot +(\d+) bytes", text):
+                self.sizes.append((float(moment), int(match[1])))
                 continue
             if text.startswith("effect ") and (match := re.match(r"effect +request (\d+) ", text)):
                 if "mt" in text:

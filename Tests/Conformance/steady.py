@@ -21,6 +21,8 @@ LEVELS, AMOUNT = 40, "0.001"
 # What memory may grow by from the end of the warm-up on, by a line through it, and what may wait in one socket.
 SLACK, WARM_UP, WAITING = 4096, 0.25, 1 << 20
 LONG_RUN = 600
+# The writer's buffer, up to twice what it holds, and what is handed to the journal.
+COPIES = 3
 
 
 def grids(markets, levels=LEVELS):
@@ -162,9 +164,13 @@ def steady(checks, minutes, rate):
         if written:
             checks.tell(f"frames a second in the journal, by the minute: {min(written):.0f} to {max(written):.0f}, {statistics.fmean(written):.0f} in the mean")
         checks.check("and its journal has them all", not written or min(written) >= rate, written and min(written))
+        # A bot remembers fills by right, until it has as many as it keeps; its state, which tells them, is held in as many copies while it is written.
+        warm = began + WARM_UP * (ended - began)
+        state = [max((bytes for moment, bytes in journal.sizes if moment <= until), default=0) for until in (warm, ended)]
+        checks.tell(f"its state: {state[0] / 1e6:.2f} MB after the warm-up, {state[1] / 1e6:.2f} MB in the end")
         for gauge in gauges:
-            # The exchange remembers finished orders and fills by right, until it has as many as it keeps.
-            right = RECORD * (kept[-1] - kept[int(len(kept) * WARM_UP)]) if gauge is gauges[1] else 0
+            # The exchange remembers finished orders and fills by right too.
+            right = RECORD * (kept[-1] - kept[int(len(kept) * WARM_UP)]) if gauge is gauges[1] else COPIES * (state[1] - state[0]) / 1024
             grown = [gauge.growth(values) for values in (gauge.anonymous, gauge.mapped)]
             files = gauge.growth(gauge.files)
             checks.tell(f"{gauge.name}: from {gauge.anonymous[int(len(gauge.anonymous) * WARM_UP)] / 1024:.1f} MB own and {gauge.mapped[int(len(gauge.mapped) * WARM_UP)] / 1024:.1f} MB mapped "
