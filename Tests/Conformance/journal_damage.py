@@ -1,5 +1,5 @@
 """A bot's journal in which a byte was changed, while no process had it: before the last whole state, where the bot trades on and a person is
-told, and behind it, where the bot does not start."""
+told, and behind it, where the bot does not start, unless the machine went down before it had brought that to disk."""
 import glob
 import os
 import shutil
@@ -114,8 +114,67 @@ def behind(checks, bot, exchange):
     checks.check("and it ends in order: 0", code == 0 and last.get("reconciled") is True, (code, last))
 
 
+def unsynced(checks):
+    """A byte changed in what no sync had brought to disk, before a person's halt: damage as long as the machine runs on, else what a power cut leaves."""
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        bot = Bot(folder, exchange)
+        change(bot, ('spacing = "10"', NEAR), ("[journal]\n", '[journal]\nsync = "close"\n'))
+        begin(bot)
+        until(lambda: bot.is_trading(20), 30)
+        time.sleep(4)
+        code, _, err = bot.say("halt", "--reason", "a person's word")
+        until(lambda: bot.status().get("state") == "halted" and not own(exchange), 20)
+        kill(bot)
+        name = path(bot, 1)
+        rows = [row for row in records(name) if row[0]]
+        with open(name, "rb") as file:
+            whole = file.read()
+        halt = next(row for row in reversed(rows) if b"a person's word" in whole[row[2]:row[2] + 400])
+        # Behind the last state, and before the word.
+        state = [row for row in rows if row[0] == STATE and row[1] < halt[1]][-1]
+        row = next(row for row in rows if row[1] == max(state[1] + 3, halt[1] - 60))
+        flip(name, row[2] + 36)
+        with open(name, "rb") as file:
+            flipped = file.read()
+        verified, _, words = run("journal", "verify", bot.journal)
+        checks.check("M140 with sync = close, a byte before a halt changed: verify names the record: 1", code == 0 and verified == 1 and f"record {row[1]}:" in words, (err, verified, words))
+        for turn in range(2):
+            words = begin(bot)
+            code = bot.process.wait(timeout=20)
+            bot.errors.close()
+            with open(name, "rb") as file:
+                same = file.read() == flipped
+            checks.check(f"M140 kill -9 loses nothing that was written, so the bot does not start and leaves the file as it is: 3 ({turn + 1})",
+                         code == 3 and same and str(row[1]) in words and "00000001.mjl" in words and not own(exchange)
+                         and not glob.glob(os.path.join(bot.journal, "*.cut")), (code, same, words))
+        with open(os.path.join(bot.journal, "boot"), "w") as file:
+            file.write("00000000-0000-0000-0000-000000000000\n")
+        left = len([other for other in rows if other[1] > row[1]])
+        said = begin(bot)
+        back = until(bot.is_back, 30)
+        told = until(lambda: bot.told("journal-cut"), 20) or [{}]
+        cut = os.path.join(bot.journal, "00000001.cut")
+        checks.check("M140 behind a machine that went down it goes on with what proves itself, and says how much went",
+                     back and f"goes on behind record {row[1] - 1} " in said and f"{left} whole-looking records" in said and "00000001.cut" in said, (said, left))
+        checks.check("M140 that is an alert too, once", told[0].get("severity") == "critical" and f"{left} whole-looking records" in told[0].get("what", "")
+                     and len(bot.told("journal-cut")) == 1, told)
+        with open(cut, "rb") as file:
+            kept = file.read().split(b"\n", 1)[1]
+        checks.check("M140 and what went is kept, the person's word in it", kept == flipped[row[2]:].rstrip(b"\0") and b"a person's word" in kept, len(kept))
+        _, out, _ = run("doctor", "--json", bot.path)
+        checks.check("doctor names the file", "00000001.cut" in out, out)
+        code, _ = finish(bot)
+        verified, out, err = run("journal", "verify", bot.journal)
+        checks.check("M140 verify proves what is there and names the file: 0", code == 0 and verified == 0 and "00000001.cut" in out, (code, verified, out, err))
+        begin(bot)
+        until(bot.is_back, 30)
+        code, _ = finish(bot)
+        checks.check("M140 the next start has nothing to tell", code == 0 and len(bot.told("journal-cut")) == 1, (code, bot.told("journal-cut")))
+
+
 def main():
     checks = Checks()
+    unsynced(checks)
     with Exchange("--speed", "100", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
         bot = Bot(folder, exchange)
         change(bot, ('spacing = "10"', NEAR), ("[journal]\n", f"[journal]\nsegment_bytes = {SEGMENT}\n"))

@@ -348,4 +348,41 @@ import WhiteBITSession
     }
     #expect(lost > 1_000)
   }
+
+  @Test("M140: what a changed record takes with it depends on whether the machine went down")
+  func changedInOneBoot() throws {
+    for isPowerLost in [false, true] {
+      var random = SeededRandom(seed: 5)
+      let disk = SimulatedDisk()
+      var options = JournalOptions(build: "test")
+      options.segmentBytes = 65_536
+      options.sync = .atClose
+      options.hasThreads = false
+      var store = disk.mount()
+      var places: [(segment: UInt32, offset: Int)] = []
+      var writer = try JournalWriter.open(store, options: options, at: .zero)
+      for _ in 0..<40 {
+        places.append(writer.place)
+        _ = try writer.append(
+          kind: RecordKind(2), time: .zero, payload: [UInt8](repeating: 3, count: 600).span)
+      }
+      try writer.close()
+      // Nothing of it is lost; a record in the midst is no record any more.
+      disk.tear(places[30], &random)
+      if isPowerLost { disk.losePower(&random) }
+      store = disk.mount()
+      options.syncedSequence = 20
+      if isPowerLost {
+        let writer = try JournalWriter.open(store, options: options, at: .zero)
+        #expect(writer.recovery.lastSequence == 30)
+        #expect(writer.recovery.cutOff?.isMore == true && disk.keptBytes > 0)
+        #expect((writer.recovery.cutOff?.records ?? 0) >= 1)
+      } else {
+        #expect(throws: JournalFault.self) {
+          _ = try JournalWriter.open(store, options: options, at: .zero)
+        }
+        #expect(disk.keptBytes == 0)
+      }
+    }
+  }
 }

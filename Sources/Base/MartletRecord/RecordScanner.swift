@@ -338,6 +338,50 @@ extension RecordScanner {
     return false
   }
 
+  /// Records that are whole by their own checksums somewhere at or behind an offset, the heads of segments not
+  /// counted: what is lost with a cut there.
+  ///
+  /// - Parameter next: the sequence that is due there; what has a lower one was there before.
+  /// - Bounds: some thousand false beginnings, so that a file made of them keeps nobody for hours.
+  public static func wholeRecords(
+    in segment: Span<UInt8>, from offset: Int, next: UInt64, using hashing: Hashing
+  ) -> UInt64 {
+    // Bytes have no padding.
+    let bytes = unsafe segment.bytes
+    let scanner = RecordScanner(hashing: hashing)
+    var count: UInt64 = 0
+    var misses = 0
+    var start = offset
+    while start + RecordFraming.headerBytes + RecordFraming.linkBytes <= bytes.byteCount,
+      misses < 1_000
+    {
+      let words = scanner.header(in: bytes, at: start)
+      let first = UInt32(truncatingIfNeeded: UInt64(littleEndian: words[0]))
+      guard first == RecordFraming.magicAndVersion else {
+        start += RecordFraming.alignment
+        continue
+      }
+      let header = RecordHeader(words: words)
+      let length = Int(header.payloadBytes)
+      guard header.sequence >= next, length <= RecordFraming.maximumPayloadBytes,
+        RecordFraming.recordBytes(payloadBytes: length) <= bytes.byteCount - start
+      else {
+        start += RecordFraming.alignment
+        continue
+      }
+      let from = start + RecordFraming.headerBytes
+      let payload = bytes.extracting(from..<from + length)
+      if RecordChain.checksum(of: words, payload: payload, using: hashing) == header.checksum {
+        if header.kind != .segment { count += 1 }
+        start += RecordFraming.recordBytes(payloadBytes: length)
+      } else {
+        misses += 1
+        start += RecordFraming.alignment
+      }
+    }
+    return count
+  }
+
   /// Whether a whole record of this journal follows somewhere behind the offset.
   func hasLaterRecord(in bytes: RawSpan) -> Bool {
     // Bounded, so that a file made of false beginnings cannot keep us for hours.

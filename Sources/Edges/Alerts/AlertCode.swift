@@ -16,6 +16,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
   case journalHead = "journal-head"
   case journalPacking = "journal-packing"
   case journalDamaged = "journal-damaged"
+  case journalCut = "journal-cut"
   case keyRefused = "key-refused"
   case deadManLost = "dead-man-lost"
   case deadManRefresh = "dead-man-refresh"
@@ -62,7 +63,7 @@ public enum AlertCode: String, CaseIterable, Sendable {
 
   public var severity: AlertSeverity {
     switch self {
-    case .halted, .journal, .journalRoom, .journalDamaged, .keyRefused, .deadManLost,
+    case .halted, .journal, .journalRoom, .journalDamaged, .journalCut, .keyRefused, .deadManLost,
       .deadManAbandoned, .bookSilent,
       .privateSilent, .orderStuck, .venueContradiction, .ledgerDiffers, .fillUnproven,
       .quotaBreaker, .retriesExhausted, .clockSkew, .tlsRefused, .flattenIncomplete, .stopInert,
@@ -90,7 +91,8 @@ public enum AlertCode: String, CaseIterable, Sendable {
       .retriesExhausted, .clockSkew, .tlsRefused, .marketClosed, .strategyIdle, .stopInert,
       .stopUnfilled, .alertSink:
       true
-    case .journal, .journalDamaged, .keyRefused, .deadManMissing, .orderStuck, .orderRefused,
+    case .journal, .journalDamaged, .journalCut, .keyRefused, .deadManMissing, .orderStuck,
+      .orderRefused,
       .riskRefused,
       .tradeBalanceShort,
       .orderNeverArrived,
@@ -147,6 +149,12 @@ public enum AlertCode: String, CaseIterable, Sendable {
         "a record before the state that this run began with is not what was written: a disk that changes bytes, or somebody's hand",
         "goes on trading, since what it trades on was proven; leaves the file as it is; tells the first such place, once a run",
         "`./martlet journal verify`; put the file named back from a copy, keep the damaged one, and look at the disk"
+      )
+    case .journalCut:
+      (
+        "this start found records behind the last one that proves itself, not known to have been on disk when the machine went down, and cut them off",
+        "goes on with what proves itself, and asks the venue what became of orders; keeps what was cut off beside the journal, in the file named",
+        "see whether a halt, a pause or a setting given shortly before the machine went down still holds, and give it again if not; keep the file"
       )
     case .keyRefused:
       (

@@ -2,19 +2,28 @@ internal import CMartletLinux
 internal import Glibc
 public import MartletRecord
 
-/// A journal's folder: `00000001.mjl`, `00000002.mjl`, …, and `lock`. Segments that were put away lie
-/// there as `00000001.mjd`, their decisions, and `00000001.mjm`, their market records or a receipt; what
-/// ends in `.new` was being written when its writer died.
+/// A journal's folder: `00000001.mjl`, `00000002.mjl`, …, `lock`, and `boot`, the boot of the machine in
+/// which it was opened last. Segments that were put away lie there as `00000001.mjd`, their decisions, and
+/// `00000001.mjm`, their market records or a receipt; `00000001.cut` is what a start cut off; what ends in
+/// `.new` was being written when its writer died.
 public struct JournalFolder: SegmentStore {
   public let path: String
-  public init(_ path: String) { self.path = path }
+  private let bootID: String
+
+  /// - Parameter bootID: a file whose text is another one after each boot of the machine.
+  public init(_ path: String, bootID: String = "/proc/sys/kernel/random/boot_id") {
+    self.path = path
+    self.bootID = bootID
+  }
 
   private static let suffix = ".mjl"
   private static let newSuffix = ".new"
   private static func suffix(_ role: PartHead.Role) -> String {
     role == .decisions ? ".mjd" : ".mjm"
   }
+  private static let cutSuffix = ".cut"
   private var lockPath: String { path + "/lock" }
+  private var bootPath: String { path + "/boot" }
 
   /// What the folder holds.
   struct Content {
@@ -24,6 +33,8 @@ public struct JournalFolder: SegmentStore {
     var parted: [UInt32] = []
     /// Of which market records or a receipt are there, in no order.
     var market: [UInt32] = []
+    /// Of which something was cut off, in order.
+    var cut: [UInt32] = []
     /// Names that end in `.new`.
     var leftovers: [String] = []
     /// The first name, in order, that no journal has.
@@ -51,13 +62,15 @@ public struct JournalFolder: SegmentStore {
           unsafe String(cString: $0)
         }
       }
-      if name == "." || name == ".." || name == "lock" { continue }
+      if name == "." || name == ".." || name == "lock" || name == "boot" { continue }
       if let number = number(of: name, JournalFolder.suffix) {
         content.raw.append(number)
       } else if let number = number(of: name, JournalFolder.suffix(.decisions)) {
         content.parted.append(number)
       } else if let number = number(of: name, JournalFolder.suffix(.market)) {
         content.market.append(number)
+      } else if let number = number(of: name, JournalFolder.cutSuffix) {
+        content.cut.append(number)
       } else if isLeftover(name) {
         content.leftovers.append(name)
       } else {
@@ -66,6 +79,7 @@ public struct JournalFolder: SegmentStore {
     }
     content.raw.sort()
     content.parted.sort()
+    content.cut.sort()
     content.foreign = foreign.min()
     return content
   }
@@ -273,6 +287,89 @@ public struct JournalFolder: SegmentStore {
   }
 
   public func syncNames() { Paths.syncFolder(path) }
+
+  // MARK: What a machine that went down left
+
+  /// The text of a small file, without what ends its line; nil when there is none.
+  private func line(of path: String) -> [UInt8]? {
+    let descriptor = Paths.open(path, O_RDONLY)
+    guard descriptor >= 0 else { return nil }
+    defer { Glibc.close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let count = unsafe read(descriptor, &bytes, bytes.count)
+    let text = Array(bytes[..<max(count, 0)].prefix { $0 > 32 })
+    return text.isEmpty ? nil : text
+  }
+
+  public func isSameBoot() -> Bool {
+    guard let now = line(of: bootID) else { return false }
+    return line(of: bootPath) == now
+  }
+
+  /// Nothing is said when that cannot be: the next start then takes it for another boot.
+  public func noteBoot() {
+    guard let now = line(of: bootID), line(of: bootPath) != now else { return }
+    let descriptor = Paths.open(bootPath, O_WRONLY | O_CREAT | O_TRUNC)
+    guard descriptor >= 0 else { return }
+    _ = unsafe write(descriptor, now, now.count)
+    Glibc.close(descriptor)
+  }
+
+  /// What a file of what was cut off takes at most, and how many of them are kept: the oldest goes first.
+  static let cutLimit = 16 << 20
+  static let cutFiles = 8
+
+  public func keep(
+    _ bytes: Span<UInt8>, of number: UInt32, under line: String
+  ) throws(JournalFault) -> String {
+    let name = cutFile(number)
+    let path = path + "/" + name
+    let others = try content().cut.filter { $0 != number }
+    for old in others.dropLast(JournalFolder.cutFiles - 1) {
+      _ = Paths.remove(self.path + "/" + cutFile(old))
+    }
+    let descriptor = Paths.open(path, O_WRONLY | O_CREAT | O_APPEND)
+    guard descriptor >= 0 else { throw .failed("open", path, errno: errno) }
+    defer { Glibc.close(descriptor) }
+    let former = Int(lseek(descriptor, 0, SEEK_END))
+    let head = Array(line.utf8)
+    guard former >= 0, former + head.count + bytes.count <= JournalFolder.cutLimit else {
+      throw .failed("write", path, errno: EFBIG)
+    }
+    var failure = JournalFolder.writeAll(head.span, to: descriptor)
+    if failure == 0 { failure = JournalFolder.writeAll(bytes, to: descriptor) }
+    // Before it is taken out of the segment.
+    if failure == 0 { failure = -min(cmartlet_fdatasync(descriptor), 0) }
+    guard failure == 0 else {
+      ftruncate(descriptor, former)
+      if former == 0 { _ = Paths.remove(path) }
+      throw .failed("write", path, errno: failure, neededBytes: bytes.count)
+    }
+    Paths.syncFolder(self.path)
+    return name
+  }
+
+  /// - Returns: 0, or why not all of it could be written.
+  private static func writeAll(_ bytes: Span<UInt8>, to descriptor: Int32) -> Int32 {
+    var done = 0
+    while done < bytes.count {
+      // The bytes live through the call.
+      let count = unsafe bytes.extracting(done..<bytes.count).withUnsafeBytes {
+        unsafe Glibc.write(descriptor, $0.baseAddress.unsafelyUnwrapped, $0.count)
+      }
+      guard count > 0 else { return count < 0 ? errno : EIO }
+      done += count
+    }
+    return 0
+  }
+
+  /// The files of what was cut off, in order.
+  public func cuts() -> [CutFile] {
+    guard let content = try? content() else { return [] }
+    return content.cut.map {
+      CutFile(name: cutFile($0), bytes: Paths.bytes(path + "/" + cutFile($0)))
+    }
+  }
 
   /// The system lets the lock go with the process, however it ends.
   public func lock() throws(JournalFault) -> Int32 {

@@ -26,9 +26,9 @@ public struct JournalOptions: Sendable {
   public var hasThreads = true
   /// How full segments are put away; nil leaves them as they are, as no threads do.
   public var parting: JournalParting?
-  /// Up to this record the journal is known to have been brought to disk. Damage behind it is what a
-  /// machine leaves that lost its power, in whatever order its disk wrote, and is cut off; nil when
-  /// nothing is known, and only what a dying process leaves is.
+  /// Up to this record the journal is known to have been brought to disk. In another boot of the machine damage
+  /// behind it is what a machine leaves that lost its power, in whatever order its disk wrote, and is cut off.
+  /// In the same boot, and when this is nil because nothing is known, only what a dying process leaves is.
   public var syncedSequence: UInt64?
   /// Whether a thread proves what stands before the segment that is gone on in, and tells what is wrong
   /// with it by `JournalWriter.damage`.

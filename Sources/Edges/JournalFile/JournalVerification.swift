@@ -31,6 +31,8 @@ public struct JournalVerification: Equatable, Sendable {
   public var head: RecordLink
   /// A record that was being written when its writer died; what stands before it is sound.
   public var tornTail: SegmentFault?
+  /// What starts cut off, as it is kept beside the segments.
+  public var cuts: [CutFile] = []
   /// The first fault: what stands behind it proves nothing.
   public var fault: JournalFault?
 
@@ -85,6 +87,7 @@ extension JournalReader {
     result.packedBytes = reader.putAway.packedBytes
     result.goneRecords = reader.putAway.goneRecords
     result.damaged = reader.damaged
+    result.cuts = JournalFolder(folder).cuts()
     return result
   }
 }

@@ -7,7 +7,6 @@ extension JournalWriter {
     var journalID: JournalID
     var used = 0
     var chain = RecordChain()
-    var tornTail: SegmentFault?
   }
 
   /// Finds the last whole record of the journal, cuts off what a dying writer, or a machine that lost
@@ -16,20 +15,18 @@ extension JournalWriter {
   /// A process that dies leaves at most the last record torn, so that only the last segment is walked:
   /// the seams before it are `JournalReader`'s to prove. A machine loses any part of what was not
   /// synced, in any segment: all from `options.syncedSequence` on is walked, and ends where its chain does.
+  /// In one boot of the machine nothing is lost that was stored, so that whatever else is wrong was changed.
   ///
+  /// - Parameter cutOff: what had to go.
   /// - Returns: nil when there is no record at all.
   static func recover(
-    _ store: any SegmentStore, _ options: JournalOptions
+    _ store: any SegmentStore, _ options: JournalOptions, cutting cutOff: inout CutOff?
   ) throws(JournalFault) -> Tail? {
     var numbers = try store.segments()
-    let synced = options.syncedSequence
-    var dropped: SegmentFault?
-    if let synced { dropped = try dropUnproven(&numbers, in: store, synced: synced) }
+    let synced = store.isSameBoot() ? nil : options.syncedSequence
+    if let synced { try dropUnproven(&numbers, in: store, synced: synced, &cutOff) }
     while let number = numbers.popLast() {
-      if var tail = try recover(number, in: store, synced: synced) {
-        tail.tornTail = tail.tornTail ?? dropped
-        return tail
-      }
+      if let tail = try recover(number, in: store, synced: synced, &cutOff) { return tail }
       if let tail = try goOn(behind: number, in: store, options) { return tail }
       try store.remove(number)
     }
@@ -51,11 +48,9 @@ extension JournalWriter {
 
   /// Removes the segments whose head does not follow from the end of the one before it, where that end
   /// lies behind what was synced: their records hang in the air.
-  ///
-  /// - Returns: where a record was due that is not there, when one of them had been begun.
   private static func dropUnproven(
-    _ numbers: inout [UInt32], in store: any SegmentStore, synced: UInt64
-  ) throws(JournalFault) -> SegmentFault? {
+    _ numbers: inout [UInt32], in store: any SegmentStore, synced: UInt64, _ cutOff: inout CutOff?
+  ) throws(JournalFault) {
     // The first that may hold records that were not synced.
     var first = numbers.count - 1
     while first > 0 {
@@ -68,7 +63,7 @@ extension JournalWriter {
     // Where the chain stood before the segment that is looked at.
     var before = RecordChain()
     for index in max(first, 0)..<max(numbers.count, 0) {
-      guard let mapped = try store.map(numbers[index]) else { return nil }
+      guard let mapped = try store.map(numbers[index]) else { return }
       let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
       mapped.close()
       if index == first, index > 0, let claim { before = claim }
@@ -77,19 +72,24 @@ extension JournalWriter {
         continue
       }
       // What was synced and is gone is for a person to see.
-      guard before.nextSequence > synced else { return nil }
-      let file = store.file(numbers[index])
-      for number in numbers[index...].reversed() { try store.remove(number) }
-      numbers.removeSubrange(index...)
-      // One that was made ready ahead and never begun is not missed.
-      guard let claim else { return nil }
+      guard before.nextSequence > synced else { return }
       let damage = RecordDamage.sequence(
-        expected: before.nextSequence, found: claim.nextSequence)
-      return SegmentFault(
-        file: file,
+        expected: before.nextSequence, found: claim?.nextSequence ?? 0)
+      let fault = SegmentFault(
+        file: store.file(numbers[index]),
         fault: RecordFault(offset: 0, sequence: before.nextSequence, damage: damage))
+      for number in numbers[index...].reversed() {
+        // One that was made ready ahead and never begun is not missed.
+        if let mapped = try store.map(number) {
+          defer { mapped.close() }
+          store.cutOff(
+            mapped, from: 0, next: before.nextSequence, for: fault, isTorn: false, into: &cutOff)
+        }
+        try store.remove(number)
+      }
+      numbers.removeSubrange(index...)
+      return
     }
-    return nil
   }
 
   /// Where the chain of a segment ends, whatever stands there; nil when it was never begun.
@@ -106,47 +106,54 @@ extension JournalWriter {
   }
 
   private static func recover(
-    _ number: UInt32, in store: any SegmentStore, synced: UInt64?
+    _ number: UInt32, in store: any SegmentStore, synced: UInt64?, _ cutOff: inout CutOff?
   ) throws(JournalFault) -> Tail? {
     guard let mapped = try store.map(number) else { return nil }
+    defer { mapped.close() }
     let claim = RecordScanner<LibraryHashing>.claim(of: mapped.span)
     var scanner = RecordScanner(hashing: LibraryHashing(), after: claim ?? RecordChain())
+    func cut(_ fault: RecordFault, isTorn: Bool) {
+      store.cutOff(
+        mapped, from: fault.offset, next: fault.sequence,
+        for: SegmentFault(file: store.file(number), fault: fault), isTorn: isTorn, into: &cutOff)
+    }
     let header: SegmentHeader
     switch scanner.begin(segment: number, in: mapped.span) {
     case .begun(let found): header = found
-    case .unused, .torn:
-      mapped.close()
+    case .unused: return nil
+    case .torn(let fault):
+      cut(fault, isTorn: true)
       return nil
     case .corrupt(let fault):
-      let damage = JournalFault.damaged(store.file(number), fault).naming(buildIn: mapped.span)
-      mapped.close()
-      if let synced, fault.sequence > synced { return nil }
-      throw damage
+      guard let synced, fault.sequence > synced else {
+        throw JournalFault.damaged(store.file(number), fault).naming(buildIn: mapped.span)
+      }
+      cut(fault, isTorn: false)
+      return nil
     }
-    var tornTail: SegmentFault?
+    var isCut = false
     walk: while true {
       switch scanner.next(in: mapped.span) {
       case .record: continue
       case .end: break walk
       case .torn(let fault):
-        tornTail = SegmentFault(file: store.file(number), fault: fault)
+        cut(fault, isTorn: true)
+        isCut = true
         break walk
       case .corrupt(let fault):
-        if let synced, fault.sequence > synced {
-          tornTail = SegmentFault(file: store.file(number), fault: fault)
-          break walk
+        guard let synced, fault.sequence > synced else {
+          throw .damaged(store.file(number), fault)
         }
-        mapped.close()
-        throw .damaged(store.file(number), fault)
+        cut(fault, isTorn: false)
+        isCut = true
+        break walk
       }
     }
-    mapped.close()
     // A file that was cut short is made whole again before anything is written to it.
     let segment = try store.prepare(number, bytes: Int(header.segmentBytes), isNew: false)
     // The next records need zeros behind them.
-    if tornTail != nil { segment.clear(from: scanner.offset) }
+    if isCut { segment.clear(from: scanner.offset) }
     return Tail(
-      segment: segment, journalID: header.journalID, used: scanner.offset, chain: scanner.chain,
-      tornTail: tornTail)
+      segment: segment, journalID: header.journalID, used: scanner.offset, chain: scanner.chain)
   }
 }

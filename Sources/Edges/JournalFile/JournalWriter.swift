@@ -11,8 +11,8 @@ public struct JournalRecovery: Equatable, Sendable {
   public let isNew: Bool
   /// The sequence of the last whole record; 0 when there is none.
   public let lastSequence: UInt64
-  /// The record that was being written when its writer died, cut off now.
-  public let tornTail: SegmentFault?
+  /// What was cut off now behind that record; nil when nothing was.
+  public let cutOff: CutOff?
 }
 
 /// Appends records to a journal: one owner, one thread.
@@ -33,8 +33,9 @@ public struct JournalWriter: ~Copyable {
   private var chain: RecordChain
 
   /// Opens the journal in `folder` and continues after its last whole record, or begins one when
-  /// the folder is empty or missing (its parent must exist). A torn tail is cut off and told in
-  /// `recovery`; anything else that is wrong with the last segment is a fault.
+  /// the folder is empty or missing (its parent must exist). A torn tail, and in another boot of the
+  /// machine what its end left behind `JournalOptions.syncedSequence`, is cut off and told in `recovery`;
+  /// anything else that is wrong with the last segment is a fault.
   ///
   /// - Parameter now: stamps the head of a new segment.
   public static func open(
@@ -55,11 +56,13 @@ public struct JournalWriter: ~Copyable {
     let lock = try store.lock()
     do throws(JournalFault) {
       try store.removeLeftovers()
-      var tail = try recover(store, options)
+      var cutOff: CutOff?
+      var tail = try recover(store, options, cutting: &cutOff)
       let isNew = tail == nil
       if isNew { tail = try begin(store, options) }
       guard let tail else { throw .notAJournal(folder: store.path, found: "nothing") }
-      var writer = JournalWriter(store, options, tail, lock, isNew: isNew)
+      store.noteBoot()
+      var writer = JournalWriter(store, options, tail, cutOff, lock, isNew: isNew)
       // New, or behind one that was put away.
       if tail.used == 0 { writer.begin(at: now) }
       return writer
@@ -70,7 +73,8 @@ public struct JournalWriter: ~Copyable {
   }
 
   private init(
-    _ store: any SegmentStore, _ options: JournalOptions, _ tail: Tail, _ lock: Int32, isNew: Bool
+    _ store: any SegmentStore, _ options: JournalOptions, _ tail: Tail, _ cutOff: CutOff?,
+    _ lock: Int32, isNew: Bool
   ) {
     let room = min(options.segmentBytes, tail.segment.bytes) - JournalWriter.headReserve
     // Not on a property: Swift 6.3 destroys the others, not yet set, when one is read here and
@@ -83,7 +87,7 @@ public struct JournalWriter: ~Copyable {
     chain = tail.chain
     recovery = JournalRecovery(
       journalID: tail.journalID, isNew: isNew, lastSequence: tail.chain.nextSequence - 1,
-      tornTail: tail.tornTail)
+      cutOff: cutOff)
     supply = SegmentSupply(
       store, options: options, current: tail.segment, lock: lock, journalID: tail.journalID,
       lastSequence: tail.chain.nextSequence - 1)

@@ -61,6 +61,23 @@ public protocol SegmentStore: Sendable {
   /// Brings to disk which segments there are, as far as the place does that at all.
   func syncNames()
 
+  /// Whether the machine has run on since `noteBoot` was called: all that was stored is there then, on disk or
+  /// not.
+  ///
+  /// - Returns: false too when it is not known.
+  func isSameBoot() -> Bool
+
+  /// Remembers in which of the machine's boots this is. To be called once nothing is left of what an
+  /// earlier one lost.
+  func noteBoot()
+
+  /// Keeps bytes that are cut off a segment beside the segments, behind a line that says what they are.
+  ///
+  /// - Returns: the name that they have there.
+  func keep(
+    _ bytes: Span<UInt8>, of number: UInt32, under line: String
+  ) throws(JournalFault) -> String
+
   /// Takes the one writer's lock.
   ///
   /// - Throws: `inUse`.
@@ -94,6 +111,9 @@ extension SegmentStore {
   func parter(_ options: JournalParting) -> SegmentParter? {
     (self as? JournalFolder).map { SegmentParter($0, options) }
   }
+
+  /// What is cut off a segment, such as `00000001.cut`.
+  func cutFile(_ number: UInt32) -> String { file(number).dropLast(4) + ".cut" }
 
   /// A segment's name, such as `00000001.mjl`.
   func file(_ number: UInt32) -> String {

@@ -79,6 +79,7 @@ enum JournalCommand {
             + "\"gone\":\(found.goneRecords),\"gone_first\":\(found.gone?.lowerBound ?? 0),"
             + "\"gone_last\":\(found.gone?.upperBound ?? 0),\"unreadable\":\(found.unreadable),"
             + "\"damaged\":[\(found.damaged.map(damage).joined(separator: ","))],"
+            + "\"cuts\":[\(found.cuts.map(cut).joined(separator: ","))],"
             + "\"standing\":\"\(found.standing.word)\",\"missing\":\(found.standing.missing)}\n")
       } else {
         Console.out(
@@ -87,6 +88,9 @@ enum JournalCommand {
         Console.out(packing(found))
         if let torn = found.tornTail {
           Console.out("torn tail, which a killed process leaves: \(torn)\n")
+        }
+        for file in found.cuts {
+          Console.out("\(file.name): \(file.bytes) bytes, what a start cut off, kept beside it\n")
         }
         if found.isSound {
           let gone = found.goneRecords == 0 ? "" : " of what is there, and of what joins it"
@@ -114,6 +118,10 @@ enum JournalCommand {
     let found = "\(market.fault.damage)".filter { $0 != "\"" && $0 != "\\" }
     return "{\"file\":\"\(market.fault.file)\",\"found\":\"\(found)\","
       + "\"records\":\(market.records),\"unreadable\":\(market.unreadable)}"
+  }
+
+  private static func cut(_ file: CutFile) -> String {
+    "{\"file\":\"\(file.name)\",\"bytes\":\(file.bytes)}"
   }
 
   /// How much of a journal is of which lane, packed or gone.

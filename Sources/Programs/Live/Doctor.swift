@@ -44,6 +44,7 @@ public final class Doctor {
     guard let plan = configuration(path) else { return }
     lookAtDisk(plan.configuration.journalFolder, for: "the journal")
     lookAtRoom(plan.configuration)
+    lookAtCuts(plan.configuration.journalFolder)
     let credentials = key(of: plan, path)
     guard let venue = address(of: plan) else { return }
     lookAtVenue(plan, venue)
@@ -116,6 +117,18 @@ public final class Doctor {
     if let words = RetentionWords.words(configuration, in: space, segmentBytes: bytes) {
       tell("retention", .warn, words.found, words.todo)
     }
+  }
+
+  /// What starts cut off the journal's end, behind a machine that went down.
+  private func lookAtCuts(_ folder: String) {
+    let cuts = JournalFolder(folder).cuts()
+    guard !cuts.isEmpty else { return }
+    let files = cuts.map { "\($0.name) (\($0.bytes) bytes)" }.joined(separator: ", ")
+    tell(
+      "journal", .warn,
+      "an earlier start cut off what did not prove itself, kept in \(folder): \(files)",
+      "see whether a halt, a pause or a setting of that time still holds; then move the files elsewhere"
+    )
   }
 
   // MARK: The configuration

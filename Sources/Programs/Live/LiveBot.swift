@@ -101,6 +101,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
   private var stateCadence: StateCadence
   private var isEndedByJournal = false
   private var isDamageTold = false
+  private var isCutTold = false
   /// Where the journal is looked at next, by the writer's position.
   private var journalLookAt: UInt64 = 0
   /// Bytes that the journal takes between two chores, on the mean of late.
@@ -264,6 +265,7 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     }
     lookAtHead(at: now)
     lookAtPacking(at: now)
+    lookAtCut(at: now)
     lookAtDamage(at: now)
     guard journalState == .failed || (journalState == .short && driver.sink.writer.room < reserve)
     else { return }
@@ -289,6 +291,17 @@ final class LiveBot: RESTClientDelegate, WebSocketClientDelegate {
     } else {
       alerts.clear(.journalPacking, "journal", "full files are packed again", at: now)
     }
+  }
+
+  /// Once, what this start found and could not go on with.
+  private func lookAtCut(at now: Timestamp) {
+    guard !isCutTold else { return }
+    isCutTold = true
+    guard let cutOff = driver.sink.writer.recovery.cutOff, cutOff.isMore else { return }
+    alerts.raise(
+      .journalCut, "journal",
+      "cut off behind record \(driver.sink.writer.recovery.lastSequence): \(cutOff); \(cutOff.fault)",
+      at: now)
   }
 
   /// Nor does it on what stands before the state that it began with.

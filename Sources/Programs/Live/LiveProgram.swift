@@ -171,6 +171,7 @@ public final class LiveProgram {
     let words =
       consent.map { "consent: \($0)" }
       + (wrong.map { ["fresh: the journal before is \($0)"] } ?? [])
+      + (sink.writer.recovery.cutOff.map { ["cut off: \($0); \($0.fault)"] } ?? [])
     for line in words {
       var empty = ByteBuffer(capacity: 16)
       empty.removeAll()
@@ -346,6 +347,13 @@ public final class LiveProgram {
     return bytes
   }
 
+  /// What a start cut off, behind “record 5 of an earlier run”.
+  private static func words(for cutOff: CutOff?) -> String {
+    guard let cutOff else { return "" }
+    if !cutOff.isMore { return ", whose last record was torn and is cut off (\(cutOff))" }
+    return ", behind which nothing proves itself: cut off are \(cutOff)"
+  }
+
   /// Begins a journal, or opens what earlier runs left.
   private func openJournal(of plan: BotPlan, _ heads: HeadBook) throws -> JournalFileSink {
     var journal = JournalOptions(build: options.build)
@@ -363,7 +371,7 @@ public final class LiveProgram {
     journal.parting = parting
     journal.heads = heads.keeper(of: plan.configuration.journalFolder)
     journal.provesBehind = true
-    // A power cut may have taken any part of what came behind it.
+    // In another boot of the machine: a power cut may have taken any part of what came behind it.
     if case .reached(let kept) = try heads.standing(of: plan.configuration.journalFolder) {
       journal.syncedSequence = kept.head.sequence
     }
@@ -385,8 +393,11 @@ public final class LiveProgram {
   ) throws -> LedgerStart? {
     let folder = plan.configuration.journalFolder
     let recovery = sink.writer.recovery
-    guard recovery.lastSequence > 0 else { return nil }
-    let torn = recovery.tornTail == nil ? "" : ", whose last record was torn and is cut off"
+    let torn = LiveProgram.words(for: recovery.cutOff)
+    guard recovery.lastSequence > 0 else {
+      if recovery.cutOff != nil { complain("\(folder): begins without a record\(torn)") }
+      return nil
+    }
     func beginAnew(_ why: String) {
       complain(
         "\(folder): begins anew behind record \(recovery.lastSequence) of an earlier run\(torn): \(why);"

@@ -25,12 +25,17 @@ public import MartletJournalFile
   public var losesSyncs = false
   public let capacity: Int
   public private(set) var syncs = 0
+  /// Bytes that starts cut off.
+  public private(set) var keptBytes = 0
 
   private var cells: [Cell] = []
   /// Of segments that are gone, for whoever still has them open.
   private var removed: [Cell] = []
   private var generation: Int32 = 0
   private var isLocked = false
+  /// How often the machine began, and when a journal was last opened whole.
+  private var boots = 1
+  private var notedBoot = 0
 
   /// The sector that a disk writes whole or not at all.
   private static let sector = 512
@@ -147,6 +152,7 @@ public import MartletJournalFile
   /// brought to disk by name may be gone.
   public func losePower(_ random: inout SeededRandom) {
     generation += 1
+    boots += 1
     isLocked = false
     trouble = .none
     for cell in cells { cell.forget(&random) }
@@ -221,6 +227,19 @@ public import MartletJournalFile
     }
 
     func syncNames() {}
+
+    func isSameBoot() -> Bool { disk.notedBoot == disk.boots }
+
+    func noteBoot() { if !isOver { disk.notedBoot = disk.boots } }
+
+    func keep(
+      _ bytes: Span<UInt8>, of number: UInt32, under line: String
+    ) throws(JournalFault) -> String {
+      if disk.trouble == .readOnly { throw .permission(path: path) }
+      if disk.trouble == .full { throw .diskFull(path: path, neededBytes: bytes.count) }
+      disk.keptBytes += bytes.count
+      return "\(number).cut"
+    }
 
     func lock() throws(JournalFault) -> Int32 {
       if disk.isLocked { throw .inUse(folder: path, processID: nil) }

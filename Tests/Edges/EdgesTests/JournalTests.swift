@@ -162,7 +162,7 @@ import Testing
           folder: folder.path, options: Self.options(segmentBytes: 8192), at: Self.time)
         #expect(writer.recovery.isNew == (journalID == nil), "seed \(seed)")
         #expect(writer.recovery.lastSequence == UInt64(expected.count), "seed \(seed)")
-        #expect(writer.recovery.tornTail == nil, "seed \(seed)")
+        #expect(writer.recovery.cutOff == nil, "seed \(seed)")
         journalID = writer.recovery.journalID
         for payload in Self.payloads(.random(in: 0...30, using: &random), seed: random.next()) {
           expected.append(payload)
@@ -373,7 +373,7 @@ import Testing
     #expect(before.tornTail?.fault.offset == ends[2] && before.tornTail?.fault.sequence == 3)
     let writer = try JournalWriter.open(
       folder: folder.path, options: Self.options(segmentBytes: 4096), at: Self.time)
-    #expect(writer.recovery.tornTail?.fault.offset == ends[2])
+    #expect(writer.recovery.cutOff?.fault.fault.offset == ends[2])
     #expect(writer.recovery.lastSequence == 2)
     try writer.close()
     #expect(try JournalReader.verify(folder: folder.path).tornTail == nil)
