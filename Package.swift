@@ -97,7 +97,8 @@ let package = Package(
       "MartletJournalFile", at: "Edges/JournalFile",
       needs: ["CMartletCrypto", "CMartletLinux", "CMartletZstd", "MartletRecord"] + base),
     room(
-      "MartletHistory", at: "Edges/History", needs: ["CMartletParquet", "CMartletZstd"] + model),
+      "MartletHistory", at: "Edges/History",
+      needs: ["CMartletParquet", "CMartletZlib", "CMartletZstd"] + model),
     room("MartletConfiguration", at: "Edges/Configuration", needs: ["CMartletTOML"] + base),
     room(
       "MartletAlerts", at: "Edges/Alerts", needs: ["MartletTransport", "MartletJSON"] + model),
@@ -124,6 +125,8 @@ let package = Package(
     .target(
       name: "CMartletZstd", path: "Sources/C/CMartletZstd", linkerSettings: [.linkedLibrary("zstd")]
     ),
+    .target(
+      name: "CMartletZlib", path: "Sources/C/CMartletZlib", linkerSettings: [.linkedLibrary("z")]),
     // Opens the library below, found beside the program or where the set-up puts Arrow.
     .target(
       name: "CMartletParquet", path: "Sources/C/CMartletParquet",

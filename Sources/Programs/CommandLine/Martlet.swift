@@ -6,7 +6,7 @@ import Glibc
     [
       DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
       JournalCommand.command, ExplainCommand.command, ConfigCommand.command, DoctorCommand.command,
-      KeysCommand.command, ChaosCommand.command,
+      KeysCommand.command, ChaosCommand.command, DataCommand.command,
       AlertCommand.command,
       PanicCommand.command, ReconcileCommand.command, BenchCommand.command,
     ] + ControlCommand.commands

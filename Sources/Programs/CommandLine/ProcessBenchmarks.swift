@@ -12,6 +12,7 @@ import MartletRecord
 enum ProcessBenchmarks {
   static let names = [
     "guide-python", "demo-first-order", "live-memory", "wire-order", "wire-return", "journal-seek",
+    "parquet-rows",
   ]
 
   static func purpose(of name: String) -> String {
@@ -23,6 +24,7 @@ enum ProcessBenchmarks {
     case "wire-order": "a fill leaves the exchange, to the bot's order there, beside a bare echo"
     case "wire-return": "every connection cut, to the whole book asked for anew"
     case "journal-seek": "the state at a record of ten million, from the start of the process on"
+    case "parquet-rows": "a row of a book out of a Parquet file, beside pyarrow"
     default: ""
     }
   }
@@ -39,6 +41,7 @@ enum ProcessBenchmarks {
     case "wire-order": try wireOrder(suite, folder: folder)
     case "wire-return": try wireReturn(suite, folder: folder)
     case "journal-seek": try journalSeek(suite, folder: folder)
+    case "parquet-rows": try parquetRows(folder: folder, root: root)
     default: throw Fault(description: "no benchmark \(name)")
     }
   }
