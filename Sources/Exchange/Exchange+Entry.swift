@@ -5,9 +5,9 @@ internal import MartletModel
 extension Exchange {
   /// Checks an order against the instrument's rules and the account's money, and makes its record.
   ///
-  /// - Parameter freeing: what the order that this one replaces will release.
+  /// - Parameters: what the order that this one replaces will release, and which one that is.
   mutating func prepare(
-    _ order: NewOrder, freeing: Amount, at now: Timestamp
+    _ order: NewOrder, freeing: Amount, replacing: ExchangeOrderID? = nil, at now: Timestamp
   ) throws(OrderRefusal) -> OrderRecord {
     guard Int(order.instrument.index) < markets.count,
       markets[Int(order.instrument.index)].rules.isTrading
@@ -15,6 +15,12 @@ extension Exchange {
     let index = Int(order.instrument.index)
     let scale = markets[index].scale
     try checkShape(order, markets[index].rules, scale)
+    if markets[index].contract != nil {
+      return try prepareContract(order, but: replacing, at: now)
+    }
+    guard !order.isReduceOnly, order.positionSide == .net, order.triggerSource == .last else {
+      throw .invalidCombination
+    }
 
     var quantity = Quantity.zero
     var budget = Amount.zero
@@ -51,7 +57,8 @@ extension Exchange {
     return OrderRecord(
       id: ExchangeOrderID(0), account: order.account, instrument: order.instrument,
       side: order.side, kind: order.kind, isPostOnly: order.isPostOnly,
-      isImmediate: order.isImmediate, selfTrade: order.selfTrade, condition: order.condition,
+      isImmediate: order.isImmediate, isReduceOnly: false, positionSide: .net,
+      triggerSource: .last, selfTrade: order.selfTrade, condition: order.condition,
       status: order.kind.isStop ? .waiting : .open, reason: .none, isTriggered: false,
       isSizedInQuote: quantity == .zero, label: order.label, mark: order.mark, price: order.price,
       trigger: order.trigger, quantity: quantity, leaves: quantity, budget: budget,
@@ -79,16 +86,23 @@ extension Exchange {
       }
     }
     var value: Amount?
+    let kind = markets[Int(order.instrument.index)].listing.instrument.kind
     switch order.size {
     case .base(let size):
-      // What a stop will cost at the market of its moment nobody knows now.
-      guard order.kind != .stopMarket || order.side == .sell else { throw .invalidCombination }
+      // What a stop will cost at the market of its moment nobody knows now; of a contract that is asked
+      // when the moment has come.
+      guard order.kind != .stopMarket || order.side == .sell || kind != .spot else {
+        throw .invalidCombination
+      }
       guard size > .zero else { throw .quantityNotPositive }
       guard size.quanta % rules.lotStep == 0 else {
         throw .quantityOffLot(lot: Quantity(quanta: rules.lotStep))
       }
       guard size >= rules.minQuantity else { throw .belowMinQuantity(rules.minQuantity) }
-      if order.kind.hasPrice {
+      if kind == .inverse {
+        // Its quantity is its value in quote.
+        value = scale.amount(of: size)
+      } else if order.kind.hasPrice {
         value = scale.notional(of: size, at: order.price)
       } else if order.kind == .market,
         let best = markets[Int(order.instrument.index)].best(order.side.opposite)
@@ -102,14 +116,16 @@ extension Exchange {
       value = size
     }
     if let value {
-      guard value >= rules.minNotional else { throw .belowMinNotional(rules.minNotional) }
+      guard value >= rules.minNotional || order.isReduceOnly else {
+        throw .belowMinNotional(rules.minNotional)
+      }
       guard rules.maxNotional == .zero || value <= rules.maxNotional else {
         throw .aboveMaxNotional(rules.maxNotional)
       }
     }
   }
 
-  private func wouldTake(_ order: NewOrder, _ market: Int) -> Bool {
+  func wouldTake(_ order: NewOrder, _ market: Int) -> Bool {
     let other = order.side.opposite
     guard let best = markets[market].best(other) else { return false }
     return best >= OutsideSide.key(of: order.price, on: other)
@@ -135,13 +151,19 @@ extension Exchange {
     var record = prepared
     record.id = ExchangeOrderID(nextOrder)
     nextOrder += 1
-    ledger.freeze(record.reserved, of: reservedAsset(record), in: record.account)
+    let market = Int(record.instrument.index)
+    if markets[market].contract == nil {
+      ledger.freeze(record.reserved, of: reservedAsset(record), in: record.account)
+    }
     events.append(.accepted(record))
     guard !record.kind.isStop else {
       events.append(.waiting(record))
       let slot = insert(record)
-      markets[Int(record.instrument.index)].stops.insert(
-        WaitingStops.Stop(trigger: record.trigger, slot: slot, id: record.id), record.condition)
+      let stop = WaitingStops.Stop(trigger: record.trigger, slot: slot, id: record.id)
+      switch record.triggerSource {
+      case .last: markets[market].stops.insert(stop, record.condition)
+      case .mark: markets[market].markStops.insert(stop, record.condition)
+      }
       return record
     }
     play(&record, at: now)
@@ -216,7 +238,10 @@ extension Exchange {
     let record = order.record
     let market = Int(record.instrument.index)
     if record.status == .waiting {
-      markets[market].stops.remove(record.id, record.condition)
+      switch record.triggerSource {
+      case .last: markets[market].stops.remove(record.id, record.condition)
+      case .mark: markets[market].markStops.remove(record.id, record.condition)
+      }
     } else {
       let side = Int(record.side.rawValue)
       let key = OutsideSide.key(of: record.price, on: record.side)
@@ -272,6 +297,7 @@ extension Exchange {
   }
 
   mutating func release(_ record: inout OrderRecord) {
+    if markets[Int(record.instrument.index)].contract != nil { return }
     ledger.release(record.reserved, of: reservedAsset(record), in: record.account)
     record.reserved = .zero
   }
@@ -289,7 +315,9 @@ extension Exchange {
   mutating func settleCommand(_ instrument: InstrumentID, at now: Timestamp) {
     let market = Int(instrument.index)
     runStops(market, at: now)
+    if !margin.moved.isEmpty { trimReducing(at: now) }
     ledger.tellChanges(to: &events)
+    margin.tellChanges(to: &events)
     if markets[market].isBookChanged {
       markets[market].isBookChanged = false
       markets[market].version += 1

@@ -19,7 +19,10 @@ extension Exchange {
 
   /// The quanta that a taker wants and can pay at `price`, in whole lots.
   private func affordable(_ taker: OrderRecord, at price: Price) -> Int64 {
-    guard taker.side == .buy && !taker.kind.hasPrice else { return taker.leaves.quanta }
+    if taker.isReduceOnly { return tradable(taker) }
+    guard taker.side == .buy && !taker.kind.hasPrice,
+      markets[Int(taker.instrument.index)].contract == nil
+    else { return taker.leaves.quanta }
     let market = markets[Int(taker.instrument.index)]
     let lot = market.rules.lotStep
     let cost = market.scale.notional(of: Quantity(quanta: lot), at: price)
@@ -62,7 +65,12 @@ extension Exchange {
         slot = next
         continue
       }
-      let size = min(rest, slab[slot].record.leaves.quanta)
+      let size = min(rest, tradable(slab[slot].record))
+      if size == 0 {
+        _ = end(slot, .reduceOnly, at: now)
+        slot = next
+        continue
+      }
       fill(&taker, .taker, at: price, size, from: slot, now)
       rest -= size
       slot = next
@@ -118,6 +126,8 @@ extension Exchange {
       }
       markets[market].markBook()
       if maker.status == .filled { finish(withdraw(slot)) }
+    } else if markets[market].contract != nil {
+      creditOutsideContract(order.side, size, at: price, market)
     } else {
       let sign: Int128 = order.side == .buy ? -1 : 1
       let base = scale.amount(of: size)
@@ -138,6 +148,9 @@ extension Exchange {
     _ order: inout OrderRecord, _ role: LiquidityRole, _ trade: TradeID,
     _ counter: ExchangeOrderID, at price: Price, _ size: Quantity, _ now: Timestamp
   ) {
+    if markets[Int(order.instrument.index)].contract != nil {
+      return bookContract(&order, role, trade, counter, at: price, size, now)
+    }
     let market = markets[Int(order.instrument.index)].listing
     let quote = markets[Int(order.instrument.index)].quote
     let base = markets[Int(order.instrument.index)].base
@@ -180,7 +193,8 @@ extension Exchange {
     let execution = Execution(
       tradeID: trade, order: order.id, counterOrder: counter, account: order.account,
       instrument: order.instrument, side: order.side, role: role, price: price, quantity: size,
-      value: value, fee: fee, feeAsset: order.feeAsset, label: order.label, time: now)
+      value: value, fee: fee, feeAsset: order.feeAsset, label: order.label, time: now,
+      positionSide: .net)
     accounts[Int(order.account.index)].executions.append(execution)
     events.append(.fill(execution, order))
   }

@@ -63,7 +63,12 @@ extension Exchange {
     let key = OutsideSide.key(of: row.price, on: makerSide)
     var toClients: Int64 = 0
     while let best = markets[market].clients[side].best, best.key > key {
-      toClients += takeResting(best.head, slab[best.head].record.leaves.quanta, now)
+      let size = tradable(slab[best.head].record)
+      if size == 0 {
+        _ = end(best.head, .reduceOnly, at: now)
+        continue
+      }
+      toClients += takeResting(best.head, size, now)
     }
     if let best = markets[market].clients[side].best, best.key == key {
       var rest = row.quantity.quanta
@@ -76,7 +81,7 @@ extension Exchange {
           rest -= before
         }
         let next = slab[slot].next
-        let size = min(rest, slab[slot].record.leaves.quanta)
+        let size = min(rest, tradable(slab[slot].record))
         if size > 0 {
           rest -= size
           toClients += takeResting(slot, size, now)
@@ -123,7 +128,11 @@ extension Exchange {
       while let across = markets[market].crossing(side),
         let best = markets[market].clients[side].best
       {
-        let size = min(across.shown, slab[best.head].record.leaves.quanta)
+        let size = min(across.shown, tradable(slab[best.head].record))
+        if size == 0 {
+          _ = end(best.head, .reduceOnly, at: now)
+          continue
+        }
         _ = takeResting(best.head, size, now)
         markets[market].outside[1 - side].set(across.key, across.shown - size)
       }
@@ -132,17 +141,30 @@ extension Exchange {
 
   /// Turns every waiting order that the trades since the last look set off into what it is for.
   mutating func runStops(_ market: Int, at now: Timestamp) {
+    if let marked = markets[market].marked {
+      markets[market].marked = nil
+      while let stop = markets[market].markStops.next(low: marked, high: marked) {
+        trigger(stop, market, at: now)
+      }
+    }
     while let traded = markets[market].traded {
       guard let stop = markets[market].stops.next(low: traded.low, high: traded.high) else {
         markets[market].traded = nil
         return
       }
-      var record = withdraw(stop.slot)
-      record.status = .open
-      record.isTriggered = true
-      record.modifiedAt = now
-      events.append(.triggered(record))
-      play(&record, at: now)
+      trigger(stop, market, at: now)
     }
+  }
+
+  private mutating func trigger(_ stop: WaitingStops.Stop, _ market: Int, at now: Timestamp) {
+    var record = withdraw(stop.slot)
+    record.status = .open
+    record.isTriggered = true
+    record.modifiedAt = now
+    events.append(.triggered(record))
+    if markets[market].contract != nil, let reason = hindrance(of: &record) {
+      return close(&record, reason, at: now)
+    }
+    play(&record, at: now)
   }
 }

@@ -7,10 +7,32 @@ public struct Listing: Sendable {
   public var fees: FeePolicy
   /// The recorded market around our clients; nil where they are alone.
   public var outside: OutsideMarket?
-  public init(instrument: Instrument, fees: FeePolicy, outside: OutsideMarket? = nil) {
+  /// What a contract is beyond its instrument; nil of spot.
+  public var contract: ContractTerms?
+  /// A contract's marks and funding rates in the order of their times; those that are told by command need
+  /// none.
+  public var marks: [MarkRow]
+  public init(
+    instrument: Instrument, fees: FeePolicy, outside: OutsideMarket? = nil,
+    contract: ContractTerms? = nil, marks: [MarkRow] = []
+  ) {
     self.instrument = instrument
     self.fees = fees
     self.outside = outside
+    self.contract = contract
+    self.marks = marks
+  }
+}
+
+/// What is told of a contract at one moment: its mark, the rate of its next funding, or both.
+@frozen public struct MarkRow: Equatable, Sendable, BitwiseCopyable {
+  public var at: Timestamp
+  public var mark: Price?
+  public var fundingRate: Rate?
+  @inlinable public init(at: Timestamp, mark: Price? = nil, fundingRate: Rate? = nil) {
+    self.at = at
+    self.mark = mark
+    self.fundingRate = fundingRate
   }
 }
 
@@ -27,7 +49,10 @@ public struct ExchangeConfiguration: Sendable {
   public init() {}
 }
 
-/// A spot exchange: accounts, orders, price-time matching, and a recorded market around them.
+/// An exchange of spot and of contracts: accounts, orders, price-time matching, margin, and a recorded
+/// market around them.
+///
+/// An account's spot balances and its margin wallets are apart: contracts are covered by the wallets alone.
 ///
 /// It knows no venue and no wire, reads no clock and draws nothing: commands come in with their
 /// time, and what happened leaves as `events`, which the owner takes and clears after each call.
@@ -38,6 +63,7 @@ public struct Exchange: ~Copyable, Sendable {
   public internal(set) var events: [ExchangeEvent] = []
   var markets: [Market] = []
   var ledger: Ledger
+  var margin: MarginBooks
   var slab = OrderSlab()
   var accounts: [ExchangeAccount] = []
   /// Clients' levels that the frame being applied tells anew; kept for its room.
@@ -59,14 +85,19 @@ public struct Exchange: ~Copyable, Sendable {
     for (index, listing) in listings.enumerated() {
       let instrument = listing.instrument
       precondition(
-        Int(instrument.id.index) == index && instrument.kind == .spot,
-        "\(instrument.symbol): listed out of order, or no spot instrument")
+        Int(instrument.id.index) == index
+          && instrument.isContract == (listing.contract != nil)
+          && listing.contract.map({
+            $0.instrument.kind == instrument.kind && $0.instrument.scale == instrument.scale
+          }) != false,
+        "\(instrument.symbol): listed out of order, or with other terms than its own")
       markets.append(
         Market(
           listing, base: asset(instrument.base), quote: asset(instrument.quote),
           ladder: configuration.ladderTicks))
     }
     ledger = Ledger(assets: assets)
+    margin = MarginBooks(assets: assets.count, markets: listings.count)
   }
 
   public mutating func removeAllEvents() { events.removeAll(keepingCapacity: true) }
@@ -85,6 +116,7 @@ public struct Exchange: ~Copyable, Sendable {
   public mutating func addAccount() -> AccountID? {
     guard accounts.count < configuration.maximumAccounts else { return nil }
     accounts.append(ExchangeAccount(history: configuration.historyPerAccount))
+    margin.addAccount()
     return ledger.addAccount()
   }
 
@@ -180,10 +212,12 @@ public struct Exchange: ~Copyable, Sendable {
       size: change.size ?? rest, price: change.price ?? old.price,
       trigger: change.trigger ?? old.trigger, condition: old.condition,
       isPostOnly: old.isPostOnly, isImmediate: old.isImmediate,
-      selfTrade: change.selfTrade ?? old.selfTrade, label: old.label, mark: old.mark)
+      selfTrade: change.selfTrade ?? old.selfTrade, label: old.label, mark: old.mark,
+      isReduceOnly: old.isReduceOnly, positionSide: old.positionSide,
+      triggerSource: old.triggerSource)
     // A stop whose trigger was met is a plain order of its kind.
     if old.isTriggered { order.kind = old.kind == .stopLimit ? .limit : .market }
-    let record = try prepare(order, freeing: old.reserved, at: now)
+    let record = try prepare(order, freeing: old.reserved, replacing: old.id, at: now)
     _ = end(slot, .replaced, at: now)
     let placed = enter(record, at: now)
     settleCommand(old.instrument, at: now)
@@ -196,25 +230,34 @@ public struct Exchange: ~Copyable, Sendable {
   public var nextTime: Timestamp {
     var next = Timestamp.distantFuture
     for market in markets.indices {
+      next = min(next, markets[market].contractDue)
       if let feed = markets[market].feed { next = min(next, feed.nextTime) }
     }
     return next
   }
 
   /// Lets the outside market move up to and including `now`, frame by frame in the order of time;
-  /// frames of one moment in the order of instruments.
+  /// frames of one moment in the order of instruments. A contract's marks, then its funding, come before
+  /// its frame.
   public mutating func advance(to now: Timestamp) {
     while true {
       var chosen = -1
+      var isOfContract = false
       var time = Timestamp.distantFuture
       for market in markets.indices {
+        if markets[market].contractDue < time {
+          time = markets[market].contractDue
+          chosen = market
+          isOfContract = true
+        }
         if let feed = markets[market].feed, feed.nextTime < time {
           time = feed.nextTime
           chosen = market
+          isOfContract = false
         }
       }
       guard chosen >= 0, time <= now else { return }
-      applyFrame(chosen, at: time)
+      if isOfContract { applyContract(chosen, at: time) } else { applyFrame(chosen, at: time) }
     }
   }
 

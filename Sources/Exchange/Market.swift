@@ -13,6 +13,19 @@ struct Market {
   var last: Price?
   /// Counts changes of the published book.
   var version: UInt64 = 0
+  // Of a contract alone.
+  let contract: ContractArithmetic?
+  /// The asset that it is settled in; of spot the quote asset.
+  let settlement: AssetID
+  var mark: Price?
+  /// The mark since stops by the mark were last looked at.
+  var marked: Price?
+  var markStops = WaitingStops()
+  /// The rate of the next funding, if somebody told it, and when that is due.
+  var fundingRate: Rate?
+  var fundingAt = Timestamp.distantFuture
+  let marks: [MarkRow]
+  var nextMark = 0
   /// What trades did since the stops were last looked at.
   var traded: (low: Price, high: Price)?
   /// Whether the book changed since it was last told.
@@ -23,11 +36,19 @@ struct Market {
     self.base = base
     self.quote = quote
     feed = listing.outside
+    contract = listing.contract.map { ContractArithmetic($0) }
+    settlement = listing.instrument.kind == .inverse ? base : quote
+    marks = listing.contract == nil ? [] : listing.marks
     outside = OutsideBook(width: ladder)
   }
 
   var scale: InstrumentScale { listing.instrument.scale }
   var rules: InstrumentRules { listing.instrument.rules }
+
+  /// When a mark is told or funding is due; never on spot.
+  var contractDue: Timestamp {
+    nextMark < marks.count ? min(marks[nextMark].at, fundingAt) : fundingAt
+  }
 
   /// Takes one frame of levels up to its last row.
   ///

@@ -70,6 +70,14 @@ extension ClientLabel: CustomStringConvertible {
   @inlinable public var hasPrice: Bool { self == .limit || self == .stopLimit }
 }
 
+/// Whose price sets a stop order off.
+@frozen public enum TriggerSource: UInt8, Sendable, BitwiseCopyable {
+  /// Trades.
+  case last = 0
+  /// The mark price, of a contract.
+  case mark = 1
+}
+
 /// What happens when an incoming order would meet an order of its own account.
 @frozen public enum SelfTradeMode: UInt8, Sendable, BitwiseCopyable {
   /// They trade.
@@ -115,6 +123,12 @@ extension ClientLabel: CustomStringConvertible {
   case deadMan = 5
   /// A modify took its place.
   case replaced = 6
+  /// It could only reduce a position, and there is none left that it could.
+  case reduceOnly = 7
+  /// Its account was liquidated.
+  case liquidation = 8
+  /// A stop whose trigger was met, and that was not covered then.
+  case margin = 9
 }
 
 /// One order and what became of it so far.
@@ -126,6 +140,12 @@ extension ClientLabel: CustomStringConvertible {
   public var kind: OrderKind
   public var isPostOnly: Bool
   public var isImmediate: Bool
+  // Of contracts.
+  public var isReduceOnly: Bool
+  public var positionSide: PositionSide
+  public var triggerSource: TriggerSource
+  /// Made by the exchange, to close what is not covered.
+  public internal(set) var isLiquidation = false
   public var selfTrade: SelfTradeMode
   public var condition: TriggerCondition
   public var status: ExchangeOrderStatus
@@ -148,7 +168,7 @@ extension ClientLabel: CustomStringConvertible {
   public var budgetLeft: Amount
   /// Filled so far, in base.
   public var cumulative: Quantity
-  /// Filled so far, in quote.
+  /// Filled so far, in quote; of an inverse contract in base.
   public var cumulativeValue: Amount
   /// Paid so far, in `feeAsset`.
   public var fee: Amount
@@ -172,10 +192,12 @@ extension ClientLabel: CustomStringConvertible {
   public var role: LiquidityRole
   public var price: Price
   public var quantity: Quantity
-  /// Price × quantity, in quote.
+  /// Price × quantity, in quote; of an inverse contract quantity ÷ price, in base.
   public var value: Amount
   public var fee: Amount
   public var feeAsset: AssetID
   public var label: ClientLabel
   public var time: Timestamp
+  /// Of a contract, the position that it moved.
+  public var positionSide: PositionSide
 }

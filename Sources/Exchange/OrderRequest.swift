@@ -26,12 +26,21 @@ public import MartletModel
   public var label: ClientLabel
   /// The caller's own mark, given back with the order.
   public var mark: UInt8
+  // Of contracts.
+  /// It may only take from a position: its size is cut to what is there.
+  public var isReduceOnly: Bool
+  /// Of a hedge account, which of its positions.
+  public var positionSide: PositionSide
+  /// Whose price sets a stop off.
+  public var triggerSource: TriggerSource
 
   public init(
     account: AccountID, instrument: InstrumentID, side: Side, kind: OrderKind = .limit, size: Size,
     price: Price = Price(quanta: 0), trigger: Price = Price(quanta: 0),
     condition: TriggerCondition = .atOrAbove, isPostOnly: Bool = false, isImmediate: Bool = false,
-    selfTrade: SelfTradeMode = .allow, label: ClientLabel = ClientLabel(), mark: UInt8 = 0
+    selfTrade: SelfTradeMode = .allow, label: ClientLabel = ClientLabel(), mark: UInt8 = 0,
+    isReduceOnly: Bool = false, positionSide: PositionSide = .net,
+    triggerSource: TriggerSource = .last
   ) {
     self.account = account
     self.instrument = instrument
@@ -46,6 +55,9 @@ public import MartletModel
     self.selfTrade = selfTrade
     self.label = label
     self.mark = mark
+    self.isReduceOnly = isReduceOnly
+    self.positionSide = positionSide
+    self.triggerSource = triggerSource
   }
 }
 
@@ -84,6 +96,18 @@ public import MartletModel
   case belowMinNotional(Amount)
   case aboveMaxNotional(Amount)
   case insufficientBalance(asset: AssetID, needed: Amount, available: Amount)
+  // Of contracts.
+  case insufficientMargin(asset: AssetID, needed: Amount, free: Amount)
+  /// A position that large, or any, may not have the leverage.
+  case leverage(most: Int)
+  /// A reducing order without a position that it could take from.
+  case nothingToReduce
+  /// A hedge account's order names its position, and no other does.
+  case positionSideMismatch
+  /// The contract has no mark price yet.
+  case noMarkPrice
+  /// A setting is not changed while a position or an order depends on it.
+  case positionOrOrderOpen
   /// A post-only order would have traded.
   case postOnlyWouldTake
   /// A market order met an empty book.

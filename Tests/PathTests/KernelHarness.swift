@@ -18,6 +18,7 @@ struct ScriptedSession: VenueSession {
   /// Shared by all sessions of a test; a session of a replay reads the same script.
   let script: [[VenueEvent]]
   let levels: [[BookLevel]]
+  var contracts: [ContractTerms] = []
   var queue: [String] = []
   var sent: UInt64 = 0
 
@@ -34,6 +35,9 @@ struct ScriptedSession: VenueSession {
         if case .book(let id, _, let count, let isSnapshot, let time) = event {
           events.append(
             .book(id, first: first, count: count, isSnapshot: isSnapshot, exchangeTime: time))
+        } else if case .contract(let index) = event {
+          events.append(.contract(UInt32(events.contracts.count)))
+          events.contracts.append(contracts[Int(index)])
         } else {
           events.append(event)
         }

@@ -20,6 +20,8 @@
   case questionRefused = 9
   /// The price passed a stop that is held here.
   case stopTriggered = 10
+  /// The venue liquidated a position of ours.
+  case liquidated = 11
 
   /// What it means, in the same words wherever a person meets it.
   public var means: String {
@@ -34,6 +36,7 @@
     case .lossLimit: "a loss limit was reached"
     case .capacity: "a bounded part is full"
     case .stopTriggered: "the price passed a stop"
+    case .liquidated: "the venue liquidated a position"
     }
   }
 
@@ -43,7 +46,7 @@
     switch self {
     case .unauthorized, .questionRefused, .journalFailed: true
     case .deadManLost, .contradiction, .ledgerMismatch, .operatorRequest, .lossLimit, .capacity,
-      .stopTriggered:
+      .stopTriggered, .liquidated:
       false
     }
   }

@@ -28,13 +28,15 @@ public import MartletBase
   public var timeInForce: TimeInForce
   public var isPostOnly: Bool
   public var isReduceOnly: Bool
+  /// Which of a hedge account's two positions it is for; `net` for all others.
+  public var positionSide: PositionSide
   /// The strategy's own mark, given back with every event of the order.
   public var tag: Int64
 
   @inlinable public init(
     strategy: StrategyID, account: AccountID, instrument: InstrumentID, side: Side, price: Price,
     quantity: Quantity, timeInForce: TimeInForce = .gtc, isPostOnly: Bool = false,
-    isReduceOnly: Bool = false, tag: Int64 = 0
+    isReduceOnly: Bool = false, positionSide: PositionSide = .net, tag: Int64 = 0
   ) {
     self.strategy = strategy
     self.account = account
@@ -45,8 +47,12 @@ public import MartletBase
     self.timeInForce = timeInForce
     self.isPostOnly = isPostOnly
     self.isReduceOnly = isReduceOnly
+    self.positionSide = positionSide
     self.tag = tag
   }
+
+  /// Whether it can only take from a position: asked for as such, or of a hedge account's other side.
+  @inlinable public var onlyReduces: Bool { isReduceOnly || positionSide.isClosed(by: side) }
 }
 
 /// What Risk let through. Only Risk can make one; a layout test allows the `Risk` import there alone.
@@ -97,12 +103,14 @@ extension Approved: Equatable where Value: Equatable {}
   public var role: LiquidityRole
   public var exchangeTime: Timestamp
   public var source: NewsSource
+  /// Which of a hedge account's two positions it moved; `net` for all others.
+  public var positionSide: PositionSide
 
   @inlinable public init(
     account: AccountID, instrument: InstrumentID, clientOrderID: ClientOrderID,
     venueOrderID: VenueOrderID, tradeID: TradeID, side: Side, price: Price, quantity: Quantity,
     fee: Amount, feeAsset: InlineText, role: LiquidityRole, exchangeTime: Timestamp,
-    source: NewsSource
+    source: NewsSource, positionSide: PositionSide = .net
   ) {
     self.account = account
     self.instrument = instrument
@@ -117,6 +125,7 @@ extension Approved: Equatable where Value: Equatable {}
     self.role = role
     self.exchangeTime = exchangeTime
     self.source = source
+    self.positionSide = positionSide
   }
 }
 
@@ -193,4 +202,9 @@ extension Approved: Equatable where Value: Equatable {}
   // What only our own session says.
   /// As many placements wait for the venue's quota as may wait.
   case queueFull = 17
+  // Of contracts.
+  /// The initial margin that it needs is not free.
+  case insufficientMargin = 18
+  /// The position would be larger than its leverage allows.
+  case leverageLimit = 19
 }

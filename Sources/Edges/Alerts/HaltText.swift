@@ -6,7 +6,7 @@ extension HaltReason {
     [
       .unauthorized, .questionRefused, .deadManLost, .contradiction, .ledgerMismatch,
       .journalFailed,
-      .operatorRequest, .lossLimit, .capacity, .stopTriggered,
+      .operatorRequest, .lossLimit, .capacity, .stopTriggered, .liquidated,
     ]
   }
 
@@ -57,6 +57,11 @@ extension HaltReason {
       (
         "has asked for the end of every order of ours; then sells what its fills bought, or buys back what they sold, in orders that end at once, until nothing is left that the venue would take",
         "see what it cost; `./martlet rearm --yes` begins anew around the price of the moment, and halts again at once while that is past the stop: change it first, with `./martlet reload`"
+      )
+    case .liquidated:
+      (
+        "has booked what the venue traded and asked for the end of every order of ours; the kill-switch stays armed",
+        "see why it was not covered; less leverage or more margin, then `./martlet rearm --yes`"
       )
     case .capacity:
       (

@@ -21,6 +21,10 @@ extension Kernel where Session: ~Copyable {
       withMarket(id) { market, _ in market.book.distrust() }
       noteTrust(of: id)
     case .lastPrice(let id, let price): tell(price, of: id)
+    case .contract(let index): learnContract(Int(index))
+    case .mark(let id, let price): portfolio.mark(id, at: price)
+    case .funding(let payment): bookFunding(payment)
+    case .liquidation(let fill): bookLiquidation(fill)
     case .marketTrade(let trade):
       tell(trade.price, of: trade.instrument)
       if !stops.isEmpty { lookAtStops(trade) }
@@ -99,7 +103,9 @@ extension Kernel where Session: ~Copyable {
     let isQuiescent = orders.isQuiescent
     for market in markets.indices {
       guard let instrument = markets[market].instrument else { continue }
-      for asset in [instrument.base, instrument.quote] {
+      for asset in instrument.isContract
+        ? [instrument.settlement] : [instrument.base, instrument.quote]
+      {
         if portfolio.ledger(account, asset)?.isAdopted != true {
           portfolio.adopt(account, asset, at: now)
         } else if isQuiescent, let difference = portfolio.difference(account, asset),
@@ -200,16 +206,23 @@ extension Kernel where Session: ~Copyable {
       switch orderEffects.list[folded] {
       case .bookFill(let fill, _, _):
         let market = Int(fill.instrument.index)
-        if isListed(market) { portfolio.book(fill, of: markets[market].listing[0], at: now) }
+        if isListed(market) {
+          portfolio.book(
+            fill, of: markets[market].listing[0], side: fill.positionSide, at: now)
+        }
       case .orderChanged(let change):
         let market = Int(change.after.instrument.index)
         if isListed(market) {
           portfolio.orderChanged(
-            change.account, markets[market].listing[0], before: change.before, after: change.after)
+            change.account, markets[market].listing[0], before: change.before, after: change.after,
+            positionSide: change.positionSide, onlyReduces: change.onlyReduces)
         }
       case .orphanFill(let fill, isOwn: true):
         let market = Int(fill.instrument.index)
-        if isListed(market) { portfolio.book(fill, of: markets[market].listing[0], at: now) }
+        if isListed(market) {
+          portfolio.book(
+            fill, of: markets[market].listing[0], side: fill.positionSide, at: now)
+        }
       case .orphanFill, .sendCancel, .queryVenue, .adoptable, .alarm: break
       }
       folded += 1
@@ -242,7 +255,11 @@ extension Kernel where Session: ~Copyable {
     counts.fills += 1
     let trace = traceOf(fill.clientOrderID)
     note(.fill(fill), of: trace)
-    let position = portfolio.position(fill.account, fill.instrument)
+    notePosition(of: fill, trace)
+  }
+
+  mutating func notePosition(of fill: Fill, _ trace: TraceID) {
+    let position = portfolio.position(fill.account, fill.instrument, side: fill.positionSide)
     note(
       .position(
         fill.instrument, net: position.net, cost: position.cost, realized: position.realized),

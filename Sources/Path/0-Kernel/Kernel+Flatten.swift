@@ -88,9 +88,8 @@ extension Kernel where Session: ~Copyable {
   ///
   /// - Parameter only: the side that it must be of; any when nil.
   mutating func excess(in market: Int, of only: Side? = nil) -> Excess {
-    guard let instrument = markets[market].instrument, instrument.kind == .spot else {
-      return .none
-    }
+    guard let instrument = markets[market].instrument else { return .none }
+    if instrument.isContract { return contractExcess(in: market, instrument, of: only) }
     let rules = instrument.rules
     let held = portfolio.position(account, instrument.id).held(instrument.scale)
     let side: Side = held > .zero ? .sell : .buy
@@ -99,23 +98,10 @@ extension Kernel where Session: ~Copyable {
     func lots(_ quanta: Int128) -> Int64 { Int64(clamping: quanta) / rules.lotStep * rules.lotStep }
     let whole = lots((held > .zero ? held.units : -held.units) / scale.quantityFactor)
     guard whole > 0, whole >= rules.minQuantity.quanta else { return .none }
-    guard rules.isTrading, let top = markets[market].book.top,
-      let best = side == .sell ? top.bid : top.ask, best.quanta > 0
-    else { return .unknown }
-    // Well within what Risk lets through at all.
-    let band = Int128(best.quanta) * Int128(risk.limits.priceBand.units) / 2
-    let slip = min(
-      best.quanta / Flattening.slip, Int64(clamping: band / powerOfTen(Rate.places)))
-    let raw = side == .sell ? best.quanta - slip : best.quanta + slip
-    // Onto the tick, towards the book's best.
-    let price =
-      side == .sell
-      ? (raw + rules.tickSize - 1) / rules.tickSize * rules.tickSize
-      : raw / rules.tickSize * rules.tickSize
+    guard let price = closingPrice(in: market, rules, side)?.quanta else { return .unknown }
     func value(_ quanta: Int64) -> Amount {
       scale.notional(of: Quantity(quanta: quanta), at: Price(quanta: price))
     }
-    guard price > 0 else { return .unknown }
     guard value(whole) >= rules.minNotional else { return .none }
     var most = Int128(whole)
     if side == .sell {
@@ -134,5 +120,23 @@ extension Kernel where Session: ~Copyable {
         strategy: flattenStrategy, account: account, instrument: instrument.id, side: side,
         price: Price(quanta: price), quantity: Quantity(quanta: quanta), timeInForce: .ioc,
         isReduceOnly: true))
+  }
+
+  /// How far through a market's best price such an order may trade, on the tick; nil when there is none.
+  func closingPrice(in market: Int, _ rules: InstrumentRules, _ side: Side) -> Price? {
+    guard rules.isTrading, let top = markets[market].book.top,
+      let best = side == .sell ? top.bid : top.ask, best.quanta > 0
+    else { return nil }
+    // Well within what Risk lets through at all.
+    let band = Int128(best.quanta) * Int128(risk.limits.priceBand.units) / 2
+    let slip = min(
+      best.quanta / Flattening.slip, Int64(clamping: band / powerOfTen(Rate.places)))
+    let raw = side == .sell ? best.quanta - slip : best.quanta + slip
+    // Onto the tick, towards the book's best.
+    let price =
+      side == .sell
+      ? (raw + rules.tickSize - 1) / rules.tickSize * rules.tickSize
+      : raw / rules.tickSize * rules.tickSize
+    return price > 0 ? Price(quanta: price) : nil
   }
 }

@@ -103,6 +103,7 @@ extension Kernel where Session: ~Copyable {
     let top = markets[market].book.top
     let id = markets[market].listing[0].id
     let working = orders.working(account, id)
+    let isContract = markets[market].listing[0].isContract
     var context = RiskContext(
       now: now, instrument: markets[market].listing[0],
       // On a book that is not trusted no price is a reference, the last one told included.
@@ -110,9 +111,11 @@ extension Kernel where Session: ~Copyable {
         ?? (top == nil ? nil : markets[market].lastPrice.flatMap { ReferencePrice(last: $0) }),
       freeBase: portfolio.free(account, markets[market].listing[0].base),
       freeQuote: portfolio.free(account, markets[market].listing[0].quote),
-      position: portfolio.position(account, id), workingOnInstrument: working.count,
+      position: portfolio.position(account, id, side: intent.positionSide),
+      workingOnInstrument: working.count,
       workingBuyLeaves: working.buyLeaves,
       workingOfStrategy: orders.workingCount(of: intent.strategy))
+    if isContract { context.margin = portfolio.marginContext(for: intent) }
     // Nothing new where nobody looks at what is to protect it.
     context.isOpen =
       isReady && !isPaused && !isHeld && !isStopping && (stops.isEmpty || isGuarded(market))

@@ -53,6 +53,8 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public internal(set) var notes: [TracedNote] = []
 
   public let account: AccountID
+  /// How contracts are to be traded, by instrument; none, or nil, where nothing was declared.
+  public let marginPlans: [MarginPlan?]
   /// Private side connected and reconciled.
   public internal(set) var isReady = false
   public internal(set) var isPaused = false
@@ -93,11 +95,14 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   /// - Parameters:
   ///   - symbols: the instruments by index, as the session numbers them too.
   ///   - bookDepth: levels a side that the session subscribes to.
+  ///   - marginPlans: by index too, for contracts.
   public init(
     account: AccountID, symbols: [InlineText], bookDepth: Int, session: consuming Session,
-    strategies: [StrategySlot], orders: consuming OrderStore, risk: consuming RiskGate
+    strategies: [StrategySlot], orders: consuming OrderStore, risk: consuming RiskGate,
+    marginPlans: [MarginPlan?] = []
   ) {
     self.account = account
+    self.marginPlans = marginPlans
     self.session = session
     self.strategies = strategies
     self.orders = orders

@@ -59,6 +59,38 @@ public import MartletVenueKit
   case stopDone(InstrumentID, Side, orders: UInt32)
   /// How the journal's disk stands from now on.
   case journal(JournalState)
+  /// A contract's terms, as learned or changed, with how it is to be traded; its brackets follow.
+  case contract(ContractNote)
+  case marginBracket(InstrumentID, index: UInt8, MarginBracket)
+  /// What funding brought or took, booked once, and what our own sum of it is.
+  case funding(FundingPayment, own: Amount)
+  /// An execution that the venue made of our position itself, booked once.
+  case liquidated(Fill)
+}
+
+/// A contract's terms without their brackets.
+@frozen public struct ContractNote: Equatable, Sendable, BitwiseCopyable {
+  public let instrument: InstrumentID
+  public let contractSize: Amount
+  public let fundingInterval: TimeSpan
+  public let liquidationFee: Rate
+  /// As declared; zero where no leverage was, so that nothing is placed there.
+  public let leverage: UInt32
+  public let mode: MarginMode
+  public let isHedged: Bool
+
+  public init(
+    instrument: InstrumentID, contractSize: Amount, fundingInterval: TimeSpan, liquidationFee: Rate,
+    leverage: UInt32, mode: MarginMode, isHedged: Bool
+  ) {
+    self.instrument = instrument
+    self.contractSize = contractSize
+    self.fundingInterval = fundingInterval
+    self.liquidationFee = liquidationFee
+    self.leverage = leverage
+    self.mode = mode
+    self.isHedged = isHedged
+  }
 }
 
 /// Notes as journal payloads, version 1: trace, tag, fields as little-endian words.
@@ -116,21 +148,7 @@ public enum NoteCoding {
       payload.append(word: view.tag)
     case .fill(let fill):
       payload.append(7)
-      payload.append(word: fill.account.index)
-      payload.append(counted: fill.clientOrderID.text)
-      payload.append(word: fill.instrument.index)
-      payload.append(word: fill.venueOrderID.high)
-      payload.append(word: fill.venueOrderID.low)
-      payload.append(word: fill.tradeID.high)
-      payload.append(word: fill.tradeID.low)
-      payload.append(fill.side.rawValue)
-      payload.append(word: fill.price.quanta)
-      payload.append(word: fill.quantity.quanta)
-      payload.append(word: fill.fee.units)
-      payload.append(counted: fill.feeAsset)
-      payload.append(fill.role.rawValue)
-      payload.append(word: fill.exchangeTime.nanoseconds)
-      payload.append(fill.source.rawValue)
+      write(fill, into: &payload)
     case .position(let instrument, let net, let cost, let realized):
       payload.append(8)
       payload.append(word: instrument.index)
@@ -213,7 +231,55 @@ public enum NoteCoding {
       payload.append(37)
       write(instrument, side, into: &payload)
       payload.append(word: orders)
+    case .contract(let terms):
+      payload.append(39)
+      payload.append(word: terms.instrument.index)
+      payload.append(word: terms.contractSize.units)
+      payload.append(word: terms.fundingInterval.nanoseconds)
+      payload.append(word: terms.liquidationFee.units)
+      payload.append(word: terms.leverage)
+      payload.append(terms.mode.rawValue)
+      payload.append(terms.isHedged ? 1 : 0)
+    case .marginBracket(let instrument, let index, let bracket):
+      payload.append(40)
+      payload.append(word: instrument.index)
+      payload.append(index)
+      payload.append(word: bracket.upTo.units)
+      payload.append(word: Int64(bracket.maxLeverage))
+      payload.append(word: bracket.maintenance.units)
+    case .funding(let payment, let own):
+      payload.append(41)
+      payload.append(word: payment.account.index)
+      payload.append(word: payment.instrument.index)
+      payload.append(payment.positionSide.rawValue)
+      payload.append(word: payment.amount.units)
+      payload.append(word: payment.rate.units)
+      payload.append(word: payment.mark.quanta)
+      payload.append(word: payment.dueAt.nanoseconds)
+      payload.append(word: own.units)
+    case .liquidated(let fill):
+      payload.append(42)
+      write(fill, into: &payload)
     }
+  }
+
+  private static func write(_ fill: Fill, into payload: inout ByteBuffer) {
+    payload.append(word: fill.account.index)
+    payload.append(counted: fill.clientOrderID.text)
+    payload.append(word: fill.instrument.index)
+    payload.append(word: fill.venueOrderID.high)
+    payload.append(word: fill.venueOrderID.low)
+    payload.append(word: fill.tradeID.high)
+    payload.append(word: fill.tradeID.low)
+    payload.append(fill.side.rawValue)
+    payload.append(word: fill.price.quanta)
+    payload.append(word: fill.quantity.quanta)
+    payload.append(word: fill.fee.units)
+    payload.append(counted: fill.feeAsset)
+    payload.append(fill.role.rawValue)
+    payload.append(word: fill.exchangeTime.nanoseconds)
+    // Which position, of a hedge account alone: the byte of all others is as it ever was.
+    payload.append(fill.source.rawValue | fill.positionSide.rawValue << 4)
   }
 
   private static func write(
@@ -231,7 +297,9 @@ public enum NoteCoding {
     payload.append(word: intent.price.quanta)
     payload.append(word: intent.quantity.quanta)
     payload.append(intent.timeInForce.rawValue)
-    payload.append((intent.isPostOnly ? 1 : 0) | (intent.isReduceOnly ? 2 : 0))
+    payload.append(
+      (intent.isPostOnly ? 1 : 0) | (intent.isReduceOnly ? 2 : 0)
+        | intent.positionSide.rawValue << 2)
     payload.append(word: intent.tag)
   }
 
@@ -295,29 +363,7 @@ public enum NoteCoding {
           clientOrderID: ClientOrderID(order), instrument: InstrumentID(instrument), side: side,
           price: Price(quanta: price), quantity: Quantity(quanta: quantity),
           cumulative: Quantity(quanta: cumulative), state: state, tag: tag))
-    case 7:
-      guard let account = cursor.word(UInt16.self, in: bytes),
-        let order = cursor.text(in: bytes), let instrument = cursor.word(UInt16.self, in: bytes),
-        let orderHigh = cursor.word(UInt64.self, in: bytes),
-        let orderLow = cursor.word(UInt64.self, in: bytes),
-        let tradeHigh = cursor.word(UInt64.self, in: bytes),
-        let tradeLow = cursor.word(UInt64.self, in: bytes),
-        let side = cursor.word(UInt8.self, in: bytes).flatMap({ Side(rawValue: $0) }),
-        let price = cursor.word(Int64.self, in: bytes),
-        let quantity = cursor.word(Int64.self, in: bytes),
-        let fee = cursor.word(Int128.self, in: bytes), let feeAsset = cursor.text(in: bytes),
-        let role = cursor.word(UInt8.self, in: bytes).flatMap({ LiquidityRole(rawValue: $0) }),
-        let time = cursor.word(Int64.self, in: bytes),
-        let source = cursor.word(UInt8.self, in: bytes).flatMap({ NewsSource(rawValue: $0) })
-      else { return nil }
-      return .fill(
-        Fill(
-          account: AccountID(account), instrument: InstrumentID(instrument),
-          clientOrderID: ClientOrderID(order),
-          venueOrderID: VenueOrderID(high: orderHigh, low: orderLow),
-          tradeID: TradeID(high: tradeHigh, low: tradeLow), side: side, price: Price(quanta: price),
-          quantity: Quantity(quanta: quantity), fee: Amount(units: fee), feeAsset: feeAsset,
-          role: role, exchangeTime: Timestamp(nanoseconds: time), source: source))
+    case 7: return fill(&cursor, bytes).map { .fill($0) }
     case 8:
       guard let instrument = cursor.word(UInt16.self, in: bytes),
         let net = cursor.word(Int64.self, in: bytes),
@@ -371,6 +417,10 @@ public enum NoteCoding {
     case 38:
       return cursor.word(UInt8.self, in: bytes).flatMap { JournalState(rawValue: $0) }
         .map { .journal($0) }
+    case 39: return contract(&cursor, bytes).map { .contract($0) }
+    case 40: return bracket(&cursor, bytes)
+    case 41: return funding(&cursor, bytes)
+    case 42: return fill(&cursor, bytes).map { .liquidated($0) }
     default: return nil
     }
   }
@@ -407,13 +457,85 @@ public enum NoteCoding {
       let price = cursor.word(Int64.self, in: bytes),
       let quantity = cursor.word(Int64.self, in: bytes),
       let timeInForce = cursor.word(UInt8.self, in: bytes).flatMap({ TimeInForce(rawValue: $0) }),
-      let flags = cursor.word(UInt8.self, in: bytes), let tag = cursor.word(Int64.self, in: bytes)
+      let flags = cursor.word(UInt8.self, in: bytes),
+      let positionSide = PositionSide(rawValue: flags >> 2),
+      let tag = cursor.word(Int64.self, in: bytes)
     else { return nil }
     return OrderIntent(
       strategy: StrategyID(strategy), account: AccountID(account),
       instrument: InstrumentID(instrument), side: side, price: Price(quanta: price),
       quantity: Quantity(quanta: quantity), timeInForce: timeInForce, isPostOnly: flags & 1 != 0,
-      isReduceOnly: flags & 2 != 0, tag: tag)
+      isReduceOnly: flags & 2 != 0, positionSide: positionSide, tag: tag)
+  }
+
+  private static func fill(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> Fill? {
+    guard let account = cursor.word(UInt16.self, in: bytes),
+      let order = cursor.text(in: bytes), let instrument = cursor.word(UInt16.self, in: bytes),
+      let orderHigh = cursor.word(UInt64.self, in: bytes),
+      let orderLow = cursor.word(UInt64.self, in: bytes),
+      let tradeHigh = cursor.word(UInt64.self, in: bytes),
+      let tradeLow = cursor.word(UInt64.self, in: bytes),
+      let side = cursor.word(UInt8.self, in: bytes).flatMap({ Side(rawValue: $0) }),
+      let price = cursor.word(Int64.self, in: bytes),
+      let quantity = cursor.word(Int64.self, in: bytes),
+      let fee = cursor.word(Int128.self, in: bytes), let feeAsset = cursor.text(in: bytes),
+      let role = cursor.word(UInt8.self, in: bytes).flatMap({ LiquidityRole(rawValue: $0) }),
+      let time = cursor.word(Int64.self, in: bytes), let byte = cursor.word(UInt8.self, in: bytes),
+      let source = NewsSource(rawValue: byte & 15),
+      let positionSide = PositionSide(rawValue: byte >> 4)
+    else { return nil }
+    return Fill(
+      account: AccountID(account), instrument: InstrumentID(instrument),
+      clientOrderID: ClientOrderID(order),
+      venueOrderID: VenueOrderID(high: orderHigh, low: orderLow),
+      tradeID: TradeID(high: tradeHigh, low: tradeLow), side: side, price: Price(quanta: price),
+      quantity: Quantity(quanta: quantity), fee: Amount(units: fee), feeAsset: feeAsset,
+      role: role, exchangeTime: Timestamp(nanoseconds: time), source: source,
+      positionSide: positionSide)
+  }
+
+  private static func contract(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> ContractNote? {
+    guard let instrument = cursor.word(UInt16.self, in: bytes),
+      let size = cursor.word(Int128.self, in: bytes),
+      let interval = cursor.word(Int64.self, in: bytes),
+      let fee = cursor.word(Int64.self, in: bytes),
+      let leverage = cursor.word(UInt32.self, in: bytes),
+      let mode = cursor.word(UInt8.self, in: bytes).flatMap({ MarginMode(rawValue: $0) }),
+      let isHedged = cursor.word(UInt8.self, in: bytes)
+    else { return nil }
+    return ContractNote(
+      instrument: InstrumentID(instrument), contractSize: Amount(units: size),
+      fundingInterval: TimeSpan(nanoseconds: interval), liquidationFee: Rate(units: fee),
+      leverage: leverage, mode: mode, isHedged: isHedged == 1)
+  }
+
+  private static func bracket(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> KernelNote? {
+    guard let instrument = cursor.word(UInt16.self, in: bytes),
+      let index = cursor.word(UInt8.self, in: bytes),
+      let upTo = cursor.word(Int128.self, in: bytes),
+      let leverage = cursor.word(Int64.self, in: bytes),
+      let maintenance = cursor.word(Int64.self, in: bytes)
+    else { return nil }
+    return .marginBracket(
+      InstrumentID(instrument), index: index,
+      MarginBracket(
+        upTo: Amount(units: upTo), maxLeverage: Int(leverage),
+        maintenance: Rate(units: maintenance)))
+  }
+
+  private static func funding(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> KernelNote? {
+    guard let account = cursor.word(UInt16.self, in: bytes),
+      let instrument = cursor.word(UInt16.self, in: bytes),
+      let side = cursor.word(UInt8.self, in: bytes).flatMap({ PositionSide(rawValue: $0) }),
+      let amount = cursor.word(Int128.self, in: bytes),
+      let rate = cursor.word(Int64.self, in: bytes), let mark = cursor.word(Int64.self, in: bytes),
+      let due = cursor.word(Int64.self, in: bytes), let own = cursor.word(Int128.self, in: bytes)
+    else { return nil }
+    return .funding(
+      FundingPayment(
+        account: AccountID(account), instrument: InstrumentID(instrument), positionSide: side,
+        amount: Amount(units: amount), rate: Rate(units: rate), mark: Price(quanta: mark),
+        dueAt: Timestamp(nanoseconds: due)), own: Amount(units: own))
   }
 
   private static func instrument(_ cursor: inout ByteCursor, _ bytes: Span<UInt8>) -> Instrument? {

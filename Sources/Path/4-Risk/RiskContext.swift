@@ -18,6 +18,9 @@ public struct RiskContext: ~Copyable {
   public var freeBase: Amount?
   public var freeQuote: Amount?
   public var position: Position
+  /// Of a contract: what the order would need and make of the account; nil of spot, and while the
+  /// contract's terms or its leverage are not known.
+  public var margin: MarginContext?
   /// Working orders of the account on the instrument, and what of their buys is to fill.
   public var workingOnInstrument: Int
   public var workingBuyLeaves: Quantity

@@ -11,16 +11,8 @@ extension RiskGate {
     // The reduce-only verdict: it may do less than any other order, and is let through when they are
     // not. Every rule after these two holds for it as for all.
     var isReduction = false
-    if intent.isReduceOnly, let instrument = context.instrument {
-      let held = context.position.held(instrument.scale)
-      let most = intent.side == .sell ? held : -held
-      let (units, overflow) = Int128(intent.quantity.quanta).multipliedReportingOverflow(
-        by: instrument.scale.quantityFactor)
-      if overflow || units > most.units {
-        return object(
-          .inventory, .positionLimit, .baseAmount, limit: max(most.units, 0),
-          found: overflow ? Int128.max : units)
-      }
+    if intent.onlyReduces, let instrument = context.instrument {
+      if let found = reductionObjection(intent, instrument, context.position) { return found }
       isReduction = context.mayReduce
     }
     if let halt, !isReduction {
@@ -33,9 +25,16 @@ extension RiskGate {
     else {
       return object(.instrument, .instrumentUnavailable, .none, limit: 0, found: 0)
     }
-    guard instrument.kind == .spot else {
-      // Margin, leverage and liquidation have rules of their own, which are not among these.
-      return object(.product, .instrumentUnavailable, .none, limit: 0, found: 0)
+    if instrument.isContract {
+      // Without terms and a declared leverage nobody can say what it would need.
+      guard let margin = context.margin else {
+        return object(.product, .instrumentUnavailable, .none, limit: 0, found: 0)
+      }
+      if margin.isHedged != (intent.positionSide != .net) {
+        return object(.product, .invalidField, .none, limit: 0, found: 0)
+      }
+    } else if intent.positionSide != .net {
+      return object(.product, .invalidField, .none, limit: 0, found: 0)
     }
     // Each rule takes what it looks at: one that took `context` would be given a copy of it.
     if let found = gridObjection(intent, instrument.rules) { return found }
@@ -45,6 +44,14 @@ extension RiskGate {
       onInstrument: context.workingOnInstrument, ofStrategy: context.workingOfStrategy)
     {
       return found
+    }
+    if instrument.isContract {
+      if let margin = context.margin, !intent.onlyReduces,
+        let found = marginObjection(margin, instrument)
+      {
+        return found
+      }
+      return rateObjection(context.now)
     }
     if let found = inventoryObjection(
       intent, instrument, held: context.position.net, buying: context.workingBuyLeaves)
@@ -85,7 +92,7 @@ extension RiskGate {
     let product = Int128(intent.price.quanta) * Int128(intent.quantity.quanta)
     let (units, overflow) = product.multipliedReportingOverflow(
       by: instrument.scale.notionalFactor)
-    let (_, inventoryOverflow) = Int128(intent.quantity.quanta).multipliedReportingOverflow(
+    let (size, inventoryOverflow) = Int128(intent.quantity.quanta).multipliedReportingOverflow(
       by: instrument.scale.quantityFactor)
     // A quarter of the range leaves room for a fee and for sums.
     guard !overflow && !inventoryOverflow && units <= Int128.max / 4 else {
@@ -93,8 +100,10 @@ extension RiskGate {
         .maxNotional, .aboveMaximum, .quoteAmount, limit: rules.maxNotional.units,
         found: Int128.max)
     }
-    let value = Amount(units: units)
-    if value < rules.minNotional {
+    // An inverse contract's quantity is its value in quote.
+    let value = Amount(units: instrument.kind == .inverse ? size : units)
+    // What closes a position may be as small as the position is.
+    if value < rules.minNotional && !(instrument.isContract && intent.onlyReduces) {
       return object(
         .minNotional, .belowMinimum, .quoteAmount, limit: rules.minNotional.units,
         found: value.units)
@@ -182,6 +191,70 @@ extension RiskGate {
         return object(
           .balance, .insufficientBalance, .baseAmount, limit: free.units, found: needed.units)
       }
+    }
+    return nil
+  }
+
+  /// No more is traded back than is held: of spot what fills less base fees left, of a contract the
+  /// position.
+  private func reductionObjection(
+    _ intent: OrderIntent, _ instrument: Instrument, _ position: Position
+  ) -> Objection? {
+    if instrument.isContract {
+      let net = position.net.quanta
+      let most = intent.side == .sell ? net : -net
+      if intent.quantity.quanta <= most { return nil }
+      return object(
+        .inventory, .positionLimit, .quantityQuanta, limit: Int128(max(most, 0)),
+        found: Int128(intent.quantity.quanta))
+    }
+    let held = position.held(instrument.scale)
+    let most = intent.side == .sell ? held : -held
+    let (units, overflow) = Int128(intent.quantity.quanta).multipliedReportingOverflow(
+      by: instrument.scale.quantityFactor)
+    if !overflow && units <= most.units { return nil }
+    return object(
+      .inventory, .positionLimit, .baseAmount, limit: max(most.units, 0),
+      found: overflow ? Int128.max : units)
+  }
+
+  /// What adds to a contract's position must fit under every limit and be covered. What does not passes:
+  /// an account that is short of margin can still get out.
+  @inline(never) private func marginObjection(_ margin: MarginContext, _ instrument: Instrument)
+    -> Objection?
+  {
+    guard margin.isGrowing else { return nil }
+    if let most = limits.maxLeverage, margin.leverage > most {
+      return object(
+        .leverage, .leverageLimit, .count, limit: Int128(most), found: Int128(margin.leverage))
+    }
+    guard let mostExposure = margin.mostExposure, margin.exposure <= mostExposure else {
+      return object(
+        .leverage, .leverageLimit, .settlementAmount, limit: margin.mostExposure?.units ?? 0,
+        found: margin.exposure.units)
+    }
+    if let most = limits.maxInventory {
+      let held = instrument.scale.amount(of: margin.quantity)
+      if held > most {
+        return object(
+          .inventory, .positionLimit, instrument.kind == .inverse ? .quoteAmount : .baseAmount,
+          limit: most.units, found: held.units)
+      }
+    }
+    if let most = limits.maxPositionNotional, margin.exposure > most {
+      return object(
+        .positionNotional, .positionLimit, .settlementAmount, limit: most.units,
+        found: margin.exposure.units)
+    }
+    if let most = limits.maxPositionContracts, margin.contracts > most {
+      return object(
+        .positionContracts, .positionLimit, .contracts, limit: most.units,
+        found: margin.contracts.units)
+    }
+    guard let free = margin.free, margin.needed <= free else {
+      return object(
+        .margin, .insufficientMargin, .settlementAmount, limit: margin.free?.units ?? 0,
+        found: margin.needed.units)
     }
     return nil
   }

@@ -22,7 +22,7 @@ public struct RiskGate: ~Copyable, Sendable {
   /// Verdicts given, which number them from 1.
   public internal(set) var verdicts: UInt64 = 0
   public internal(set) var approvals: UInt64 = 0
-  var refusals = InlineArray<16, UInt64>(repeating: 0)
+  var refusals = InlineArray<20, UInt64>(repeating: 0)
   var rate: OrderRate
 
   public init(limits: RiskLimits) {

@@ -25,6 +25,11 @@ public import MartletModel
   case inventory = 13
   case balance = 14
   case orderRate = 15
+  // Of contracts; they are asked where spot is asked for its balance.
+  case leverage = 16
+  case positionNotional = 17
+  case positionContracts = 18
+  case margin = 19
 }
 
 /// Which rule refused, with both of its numbers.
@@ -42,6 +47,10 @@ public import MartletModel
     /// 10⁻¹⁰.
     case rate = 5
     case count = 6
+    /// 10⁻²⁰ of the asset that a contract is settled in.
+    case settlementAmount = 7
+    /// 10⁻²⁰ of what the venue calls a contract.
+    case contracts = 8
   }
 
   /// Names the verdict in the journal.
@@ -79,6 +88,9 @@ public import MartletModel
       return instrument.scale.text(Quantity(quanta: narrow))
     case .quoteAmount: return "\(Amount(units: value)) \(instrument?.quote.description ?? "")"
     case .baseAmount: return "\(Amount(units: value)) \(instrument?.base.description ?? "")"
+    case .settlementAmount:
+      return "\(Amount(units: value)) \(instrument?.settlement.description ?? "")"
+    case .contracts: return "\(Amount(units: value)) contracts"
     case .rate:
       guard let narrow = Int64(exactly: value) else { return "\(value) × 10⁻¹⁰" }
       return Rate(units: narrow).description

@@ -30,10 +30,14 @@ public import MartletModel
   public let after: OrderView
   /// Why the venue would not take it, when it would not.
   public let refusal: RefusalReason?
+  public let positionSide: PositionSide
+  /// Whether it can only take from a position.
+  public let onlyReduces: Bool
 
   @inlinable public init(
     account: AccountID, strategy: StrategyID, venueOrderID: VenueOrderID, before: OrderView?,
-    after: OrderView, refusal: RefusalReason? = nil
+    after: OrderView, refusal: RefusalReason? = nil, positionSide: PositionSide = .net,
+    onlyReduces: Bool = false
   ) {
     self.account = account
     self.strategy = strategy
@@ -41,6 +45,8 @@ public import MartletModel
     self.before = before
     self.after = after
     self.refusal = refusal
+    self.positionSide = positionSide
+    self.onlyReduces = onlyReduces
   }
 
   /// Whether the state differs, and not only what is filled.

@@ -108,7 +108,8 @@ extension OrderRecord {
     snapshot.write(intent.quantity)
     snapshot.write(intent.timeInForce.rawValue)
     snapshot.write(intent.isPostOnly)
-    snapshot.write(intent.isReduceOnly)
+    // A byte as a flag ever was; which position, of a hedge account alone.
+    snapshot.write((intent.isReduceOnly ? 1 : 0) | intent.positionSide.rawValue << 1)
     snapshot.write(intent.tag)
     snapshot.write(verdict)
     snapshot.write(trace.sequence)
@@ -133,10 +134,15 @@ extension OrderRecord {
     guard let timeInForce = TimeInForce(rawValue: try snapshot.byte()) else {
       throw .impossible("a time in force", offset: start)
     }
+    let isPostOnly = try snapshot.bool()
+    let flags = try snapshot.byte()
+    guard let positionSide = PositionSide(rawValue: flags >> 1) else {
+      throw .impossible("flags \(flags) of an order", offset: start)
+    }
     let intent = OrderIntent(
       strategy: strategy, account: account, instrument: instrument, side: side, price: price,
-      quantity: quantity, timeInForce: timeInForce, isPostOnly: try snapshot.bool(),
-      isReduceOnly: try snapshot.bool(), tag: try snapshot.read())
+      quantity: quantity, timeInForce: timeInForce, isPostOnly: isPostOnly,
+      isReduceOnly: flags & 1 != 0, positionSide: positionSide, tag: try snapshot.read())
     self.init(
       clientOrderID: clientOrderID, venueOrderID: venueOrderID, intent: intent,
       verdict: try snapshot.read(), trace: TraceID(try snapshot.read()),
@@ -206,7 +212,7 @@ extension Fill {
     snapshot.write(feeAsset)
     snapshot.write(role.rawValue)
     snapshot.write(exchangeTime)
-    snapshot.write(source.rawValue)
+    snapshot.write(source.rawValue | positionSide.rawValue << 4)
   }
 
   init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
@@ -225,13 +231,17 @@ extension Fill {
       throw .impossible("a liquidity role", offset: start)
     }
     let exchangeTime = try snapshot.timestamp()
-    guard let source = NewsSource(rawValue: try snapshot.byte()) else {
+    let byte = try snapshot.byte()
+    guard let source = NewsSource(rawValue: byte & 15),
+      let positionSide = PositionSide(rawValue: byte >> 4)
+    else {
       throw .impossible("a news source", offset: start)
     }
     self.init(
       account: account, instrument: instrument, clientOrderID: clientOrderID,
       venueOrderID: venueOrderID, tradeID: tradeID, side: side, price: price, quantity: quantity,
-      fee: fee, feeAsset: feeAsset, role: role, exchangeTime: exchangeTime, source: source)
+      fee: fee, feeAsset: feeAsset, role: role, exchangeTime: exchangeTime, source: source,
+      positionSide: positionSide)
   }
 }
 

@@ -51,7 +51,9 @@ extension OrderStore {
         OrderChange(
           account: slots[slot].intent.account, strategy: slots[slot].intent.strategy,
           venueOrderID: slots[slot].venueOrderID, before: before, after: after,
-          refusal: after.state == .rejected ? refusal : nil)))
+          refusal: after.state == .rejected ? refusal : nil,
+          positionSide: slots[slot].intent.positionSide,
+          onlyReduces: slots[slot].intent.onlyReduces)))
     let wasWorking = before.map { !$0.state.isTerminal } ?? true
     if wasWorking && after.state.isTerminal {
       retire(slot)

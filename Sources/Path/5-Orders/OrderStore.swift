@@ -207,6 +207,15 @@ public struct OrderStore: ~Copyable, Sendable {
       .fill(fill.quantity, at: fill.price), to: slot, at: now, booking: booked, effects: &effects)
   }
 
+  /// The venue tells of an execution that it made of our position itself, without an order of ours.
+  ///
+  /// - Returns: whether it is told for the first time; then it is to be booked.
+  public mutating func takes(_ fill: Fill) -> Bool {
+    seen.insert(
+      TradeKey(
+        trade: fill.tradeID, account: fill.account, instrument: fill.instrument, side: fill.side))
+  }
+
   /// The venue tells of an execution from before this life: it counts towards its order, now or when
   /// that is adopted, and is not booked.
   public mutating func applyEarlier(

@@ -75,7 +75,7 @@ extension Portfolio {
     return index
   }
 
-  private static func key(
+  static func key(
     _ account: AccountID, _ instrument: InstrumentID, _ side: Position.PositionSide
   ) -> UInt64 {
     UInt64(account.index) << 32 | UInt64(instrument.index) << 8 | UInt64(side.rawValue)

@@ -3,7 +3,9 @@ internal import MartletModel
 
 extension Portfolio: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section("portfolio")
+    // Without contracts it is written as before there were any.
+    let hasContracts = !contracts.isEmpty || !holdings.isEmpty
+    snapshot.section(hasContracts ? "portfolio-2" : "portfolio")
     snapshot.write(balancesIgnored)
     snapshot.write(UInt32(positions.count))
     for index in 0..<positions.count { positions[index].write(to: &snapshot) }
@@ -11,15 +13,23 @@ extension Portfolio: Snapshotting {
     for index in 0..<entries.count { entries[index].write(to: &snapshot) }
     snapshot.write(UInt32(tracks.count))
     for index in 0..<tracks.count { tracks[index].write(to: &snapshot) }
+    guard hasContracts else { return }
+    snapshot.write(UInt32(contracts.count))
+    for index in 0..<contracts.count { contracts[index].write(to: &snapshot) }
+    snapshot.write(UInt32(holdings.count))
+    for index in 0..<holdings.count { holdings[index].write(to: &snapshot) }
   }
 
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    try snapshot.section("portfolio")
+    let hasContracts = snapshot.takeSection("portfolio-2")
+    if !hasContracts { try snapshot.section("portfolio") }
     balancesIgnored = try snapshot.read()
     let start = snapshot.offset
     positions.removeAll(keepingCapacity: true)
     entries.removeAll(keepingCapacity: true)
     tracks.removeAll(keepingCapacity: true)
+    contracts.removeAll()
+    holdings.removeAll()
     for _ in 0..<(try snapshot.count(ofSize: 77)) {
       let position = try Position(from: &snapshot)
       let (index, isPresent) = search(position.account, position.instrument, position.side)
@@ -44,7 +54,10 @@ extension Portfolio: Snapshotting {
       }
       tracks.append(track)
     }
-    guard max(positions.count, entries.count, tracks.count) <= capacity else {
+    if hasContracts { try readContracts(from: &snapshot) }
+    guard
+      max(positions.count, entries.count, tracks.count, contracts.count, holdings.count) <= capacity
+    else {
       throw .impossible("more than \(capacity) of a kind", offset: start)
     }
   }

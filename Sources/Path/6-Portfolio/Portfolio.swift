@@ -15,6 +15,9 @@ public struct Portfolio: ~Copyable, Sendable {
   var positions: [Position] = []
   var entries: [LedgerEntry] = []
   var tracks: [EquityTrack] = []
+  // Of contracts alone: empty for a spot bot.
+  var contracts: [ContractBook] = []
+  var holdings: [ContractHolding] = []
 
   /// - Parameter capacity: positions, and assets, and equity tracks there may be.
   public init(capacity: Int = 2048) {
@@ -29,12 +32,13 @@ public struct Portfolio: ~Copyable, Sendable {
 
   /// Books one execution of ours, told for the first time: position, profit, fees, ledger.
   ///
-  /// Spot moves both assets. A contract moves only what its fee takes; its margin is the venue's
-  /// to tell.
+  /// Spot moves both assets. A contract moves its settlement asset alone: by what was realized and by
+  /// the fee.
   public mutating func book(
     _ fill: Fill, of instrument: Instrument, side: Position.PositionSide = .net, at now: Timestamp
   ) {
     let index = positionIndex(fill.account, fill.instrument, side)
+    if instrument.isContract { return bookContract(fill, index, instrument, at: now) }
     _ = positions[index].book(fill, of: instrument)
     moveLedger(fill, instrument, at: now)
   }
@@ -47,11 +51,18 @@ public struct Portfolio: ~Copyable, Sendable {
 
   /// Moves what a spot order holds of the balance: released as it fills, all of it when it ends.
   ///
-  /// - Parameters: the order before, nil when it has just appeared, and after.
+  /// Of a contract it holds nothing of a balance; what it may add to the position counts towards margin.
+  ///
+  /// - Parameters: the order before, nil when it has just appeared, and after; of a contract which position
+  ///   it is for and whether it can only take from it.
   public mutating func orderChanged(
-    _ account: AccountID, _ instrument: Instrument, before: OrderView?, after: OrderView
+    _ account: AccountID, _ instrument: Instrument, before: OrderView?, after: OrderView,
+    positionSide: PositionSide = .net, onlyReduces: Bool = false
   ) {
-    guard instrument.kind == .spot else { return }
+    guard instrument.kind == .spot else {
+      if !onlyReduces { workChanged(account, instrument, positionSide, before, after) }
+      return
+    }
     let asset = after.side == .buy ? instrument.quote : instrument.base
     guard let index = entryIndex(account, asset) else { return }
     var reserved = entries[index].reserved + Portfolio.reservation(of: after, instrument.scale)
@@ -143,8 +154,10 @@ public struct Portfolio: ~Copyable, Sendable {
   // MARK: Equity
 
   /// Values an account's base and quote of one spot instrument at `mark`, in quote units, the base
-  /// rounded down.
+  /// rounded down. Of a contract: the wallet of its settlement asset with what is unrealized of all
+  /// contracts settled in it, this one at `mark` unless the venue told a mark of its own.
   public func equity(_ account: AccountID, _ instrument: Instrument, at mark: Price) -> Amount {
+    if instrument.isContract { return contractEquity(account, instrument, at: mark) }
     let base = ledger(account, instrument.base)?.expected ?? .zero
     let quote = ledger(account, instrument.quote)?.expected ?? .zero
     return quote + instrument.scale.value(of: base, at: mark, rounded: .down)
@@ -156,9 +169,13 @@ public struct Portfolio: ~Copyable, Sendable {
   @discardableResult public mutating func mark(
     _ account: AccountID, _ instrument: Instrument, at mark: Price, now: Timestamp
   ) -> EquityTrack? {
-    guard ledger(account, instrument.base)?.isAdopted == true,
-      ledger(account, instrument.quote)?.isAdopted == true
-    else { return nil }
+    if instrument.isContract {
+      guard ledger(account, instrument.settlement)?.isAdopted == true else { return nil }
+    } else {
+      guard ledger(account, instrument.base)?.isAdopted == true,
+        ledger(account, instrument.quote)?.isAdopted == true
+      else { return nil }
+    }
     let equity = equity(account, instrument, at: mark)
     let (index, isPresent) = searchTrack(account, instrument.id)
     if isPresent {
@@ -187,7 +204,9 @@ public struct Portfolio: ~Copyable, Sendable {
   ) {
     let (index, isPresent) = searchTrack(account, instrument.id)
     guard isPresent else { return }
-    if asset == instrument.quote {
+    if instrument.isContract {
+      if asset == instrument.settlement { tracks[index].transfer(added) }
+    } else if asset == instrument.quote {
       tracks[index].transfer(added)
     } else if asset == instrument.base {
       tracks[index].transfer(
@@ -204,6 +223,10 @@ public struct Portfolio: ~Copyable, Sendable {
       move(fill.account, instrument.base, by: fill.side == .buy ? base : -base, at: now)
       move(fill.account, instrument.quote, by: fill.side == .buy ? -quote : quote, at: now)
     }
+    payFee(fill, at: now)
+  }
+
+  mutating func payFee(_ fill: Fill, at now: Timestamp) {
     if fill.fee != .zero, let index = entryIndex(fill.account, fill.feeAsset) {
       entries[index].expected = entries[index].expected - fill.fee
       entries[index].fees = entries[index].fees + fill.fee
@@ -211,7 +234,7 @@ public struct Portfolio: ~Copyable, Sendable {
     }
   }
 
-  private mutating func move(
+  mutating func move(
     _ account: AccountID, _ asset: InlineText, by amount: Amount, at now: Timestamp
   ) {
     guard let index = entryIndex(account, asset) else { return }

@@ -1,5 +1,5 @@
 public import MartletBase
-internal import MartletModel
+public import MartletModel
 
 extension Position {
   /// Books one execution by the average-cost method.
@@ -8,25 +8,30 @@ extension Position {
   /// up, so that `realized` is rounded down, against us; what the rounding keeps back comes out when
   /// the position is flat. Going through zero closes all and opens the rest.
   ///
-  /// - Invariant: `cost` − `realized` is the exact signed sum of price × quantity of all fills,
-  ///   and `cost` is zero when `net` is.
+  /// Of an inverse contract values are in base, and a buyer gains when they shrink: profit has the other
+  /// sign, and the share of `cost` is rounded down for the same end.
+  ///
+  /// - Invariant: `cost` − `realized` (of an inverse contract + `realized`) is the exact signed sum of the
+  ///   values of all fills, and `cost` is zero when `net` is.
   /// - Returns: what it added to `realized`.
   mutating func book(_ fill: Fill, of instrument: Instrument) -> Amount {
     let before = realized
     let signed = fill.side == .buy ? fill.quantity : -fill.quantity
+    let isInverse = instrument.kind == .inverse
     let closing =
       net.quanta.signum() * signed.quanta.signum() < 0
       ? Quantity(quanta: min(fill.quantity.quanta, abs(net.quanta))) : .zero
     if closing != .zero {
-      let removed = costShare(of: closing)
-      let value = instrument.scale.notional(of: closing, at: fill.price)
+      let removed = costShare(of: closing, rounded: isInverse ? .down : .up)
+      let value = instrument.value(of: closing, at: fill.price)
       cost = cost - removed
-      realized = realized + (fill.side == .sell ? value : -value) - removed
+      let gain = (fill.side == .sell ? value : -value) - removed
+      realized = realized + (isInverse ? -gain : gain)
       net = Quantity(quanta: net.quanta + closing.quanta * signed.quanta.signum())
     }
     let opening = fill.quantity - closing
     if opening != .zero {
-      let value = instrument.scale.notional(of: opening, at: fill.price)
+      let value = Position.opened(by: fill, of: instrument, closing: closing)
       cost = cost + (fill.side == .buy ? value : -value)
       net = Quantity(quanta: net.quanta + opening.quanta * signed.quanta.signum())
     }
@@ -38,8 +43,15 @@ extension Position {
     return realized - before
   }
 
-  /// `cost` × `closing` ÷ |`net`|, rounded up.
-  private func costShare(of closing: Quantity) -> Amount {
+  /// The value of what a fill opens: of all of it less of what it closes. Of an inverse contract that may be
+  /// a last digit beside its own value, and makes what buyer and seller of one trade book the same.
+  static func opened(by fill: Fill, of instrument: Instrument, closing: Quantity) -> Amount {
+    let whole = instrument.value(of: fill.quantity, at: fill.price)
+    return closing == .zero ? whole : whole - instrument.value(of: closing, at: fill.price)
+  }
+
+  /// `cost` × `closing` ÷ |`net`|, rounded as named.
+  private func costShare(of closing: Quantity, rounded rule: Rounding) -> Amount {
     let whole = Int128(abs(net.quanta))
     let part = Int128(closing.quanta)
     if part == whole { return cost }
@@ -47,12 +59,17 @@ extension Position {
     // sum is no larger than `cost`.
     let each = divide(cost.units, by: whole, rounded: .down)
     let rest = cost.units - each * whole
-    return Amount(units: each * part + divide(rest * part, by: whole, rounded: .up))
+    return Amount(units: each * part + divide(rest * part, by: whole, rounded: rule))
   }
 
   /// What the open part would gain or lose if it were closed at `mark`, before fees, exact.
   public func unrealized(at mark: Price, _ scale: InstrumentScale) -> Amount {
     scale.notional(of: net, at: mark) - cost
+  }
+
+  /// The same of any instrument, in its settlement asset.
+  public func unrealized(at mark: Price, of instrument: Instrument) -> Amount {
+    instrument.unrealized(net, cost: cost, at: mark)
   }
 
   /// Profit after fees at `mark`, in quote units: what is closed and what is open, less fees in

@@ -5,13 +5,7 @@ public import MartletModel
 ///
 /// - Invariant: `net` is the signed sum of all fills, less fees taken in the base asset.
 @frozen public struct Position: Equatable, Sendable, BitwiseCopyable {
-  /// Which of an account's positions in an instrument this is: spot and one-way accounts have one,
-  /// hedge accounts a long and a short.
-  @frozen public enum PositionSide: UInt8, Sendable, BitwiseCopyable {
-    case net = 0
-    case long = 1
-    case short = 2
-  }
+  public typealias PositionSide = MartletModel.PositionSide
 
   public let account: AccountID
   public let instrument: InstrumentID
@@ -20,10 +14,11 @@ public import MartletModel
   public internal(set) var net: Quantity
   /// What fees in the base asset took from it, in base units.
   public internal(set) var baseFees: Amount
-  /// What the open part of `net` cost, in quote units; signed like `net`. Exact.
+  /// What the open part of `net` cost, in units of the settlement asset, which is the quote asset but of
+  /// an inverse contract; signed like `net`. Exact sums of the fills' values.
   public internal(set) var cost: Amount
-  /// Profit of what was closed, before fees, in quote units. Exact up to the named rounding of the
-  /// average cost (down, against us).
+  /// Profit of what was closed, before fees, in units of the settlement asset. Exact up to the named
+  /// rounding of the average cost (down, against us).
   public internal(set) var realized: Amount
   /// Fees in the quote asset so far.
   public internal(set) var quoteFees: Amount

@@ -222,7 +222,7 @@ enum ExplainCommand {
     case .intent, .approved, .refused, .cancel, .ready, .halted, .rearmed, .paused, .bookTrust,
       .settings, .flattened, .journal, .venueRefused, .neverArrived, .stopArmed, .stopInert,
       .stopFired,
-      .stopTrades, .stopDone:
+      .stopTrades, .stopDone, .funding, .liquidated:
       true
     default: false
     }

@@ -167,7 +167,8 @@ struct OrderStory {
       if canceled == id { add(header, .cancel, String(words)) }
     case .halted, .paused, .rearmed, .ready, .bookTrust, .flattened, .settings, .journal,
       .stopArmed,
-      .stopInert, .stopFired, .stopTrades, .stopDone:
+      .stopInert, .stopFired, .stopTrades, .stopDone, .contract, .marginBracket, .funding,
+      .liquidated:
       add(header, .cause, String(words))
     default:
       if text.contains(name) { add(header, .other, String(words)) }

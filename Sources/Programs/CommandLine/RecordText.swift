@@ -136,6 +136,24 @@ struct RecordText {
         + " \(price(seen, id)): trades back what it protects"
     case .stopDone(let id, let side, let orders):
       return "\(side) stop of \(symbol(id)) done, after \(orders) order\(orders == 1 ? "" : "s")"
+    case .contract(let terms):
+      let margin =
+        terms.leverage == 0
+        ? "no leverage declared"
+        : "leverage \(terms.leverage), \(terms.mode)\(terms.isHedged ? ", hedged" : "")"
+      return "contract \(symbol(terms.instrument)): \(terms.contractSize) each, \(margin),"
+        + " funding every \(terms.fundingInterval.milliseconds / 1_000) s,"
+        + " liquidation fee \(terms.liquidationFee)"
+    case .marginBracket(let id, let index, let bracket):
+      return "margin of \(symbol(id)), bracket \(index + 1): up to \(bracket.upTo) at most"
+        + " \(bracket.maxLeverage) times, maintenance \(bracket.maintenance)"
+    case .funding(let payment, let own):
+      return "funding of \(symbol(payment.instrument)) at \(payment.rate): \(payment.amount)"
+        + (own == payment.amount ? "" : ", by our own sum \(own)")
+    case .liquidated(let fill):
+      return "liquidated by the venue: \(fill.side) \(quantity(fill.quantity, fill.instrument))"
+        + " \(symbol(fill.instrument)) @ \(price(fill.price, fill.instrument)),"
+        + " fee \(fill.fee) \(fill.feeAsset)"
     }
   }
 

@@ -78,7 +78,8 @@ extension LiveAlerts {
       armed(LiveAlerts.stop(market(id), side), after: unprotected, at: now)
     case .intent, .approved, .cancel, .position, .paused, .settings, .journal, .stopInert,
       .stopFired,
-      .stopTrades, .stopDone:
+      .stopTrades, .stopDone, .contract, .marginBracket, .funding, .liquidated:
+      // A liquidation halts, and that is told.
       break
     }
   }

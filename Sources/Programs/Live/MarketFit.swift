@@ -176,6 +176,7 @@ enum MarketFit {
     switch fault {
     case .levels: "levels"
     case .notSpot: "market"
+    case .leverage: "leverage"
     case .spacing, .tooWide: "spacing"
     case .stop: "stop_price_above"
     case .amount: "amount"

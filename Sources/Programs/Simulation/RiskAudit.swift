@@ -97,11 +97,12 @@ struct RiskAudit {
     case (.operatorRequest, _), (.journalFailed, _): false
     case (.stopTriggered, _): hasFired
     case (.unauthorized, .venue), (.questionRefused, .venue), (.contradiction, .venue),
-      (.ledgerMismatch, .venue), (.deadManLost, .venue), (.lossLimit, .venue):
+      (.ledgerMismatch, .venue), (.deadManLost, .venue), (.lossLimit, .venue),
+      (.liquidated, .venue):
       true
     case (.questionRefused, .timer), (.lossLimit, .timer), (.capacity, _): true
     case (.unauthorized, _), (.questionRefused, _), (.contradiction, _), (.ledgerMismatch, _),
-      (.deadManLost, _), (.lossLimit, _):
+      (.deadManLost, _), (.lossLimit, _), (.liquidated, _):
       false
     }
   }

@@ -17,17 +17,17 @@ public enum BuiltInSettings: Equatable, Sendable {
   func write(to snapshot: inout SnapshotWriter) {
     switch self {
     case .grid(let grid):
-      snapshot.write(UInt8(grid.hasStops ? 2 : 1))
+      snapshot.write(grid.form.rawValue)
       grid.write(to: &snapshot)
     }
   }
 
   init(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
     let kind = try snapshot.byte()
-    guard kind == 1 || kind == 2 else {
+    guard let form = GridSettings.Form(rawValue: kind) else {
       throw .impossible("kind of strategy", offset: snapshot.offset - 1)
     }
-    self = .grid(try GridSettings(from: &snapshot, hasStops: kind == 2))
+    self = .grid(try GridSettings(from: &snapshot, form: form))
   }
 }
 

@@ -37,8 +37,10 @@ struct GridPast: Equatable, Sendable {
   /// Takes over what a slot earned.
   ///
   /// - Parameter price: at which what it gained counts from now on.
-  mutating func close(_ slot: GridSlot, at price: Price, scale: InstrumentScale) {
-    profit = profit + slot.profit(at: price, scale: scale)
+  mutating func close(
+    _ slot: GridSlot, at price: Price, _ scale: InstrumentScale, _ kind: Instrument.Kind
+  ) {
+    profit = profit + slot.profit(at: price, scale, kind)
     roundTrips += slot.roundTrips
   }
 
@@ -47,7 +49,7 @@ struct GridPast: Equatable, Sendable {
   mutating func book(_ fill: Fill, of instrument: Instrument) {
     var slot = GridSlot()
     slot.book(fill, of: instrument)
-    profit = profit + slot.profit(at: fill.price, scale: instrument.scale)
+    profit = profit + slot.profit(at: fill.price, instrument.scale, instrument.kind)
   }
 }
 

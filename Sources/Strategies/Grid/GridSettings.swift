@@ -10,7 +10,7 @@ public import MartletModel
   public var levelsPerSide: Int
   /// Distance between neighbors, in quote units for one base unit.
   public var spacing: Amount
-  /// What each level buys, in base units.
+  /// What each level buys, in base units; of an inverse contract in quote units, as its quantity counts.
   public var amount: Amount
   /// At a bid of this or less all is over: the grid is taken off, what it bought is sold. In quote units.
   public var stopPrice: Amount?
@@ -18,11 +18,13 @@ public import MartletModel
   public var trailingStop: Amount?
   /// At an ask of this or more all is over: what it sold is bought back. In quote units.
   public var stopPriceAbove: Amount?
+  /// Declared for a contract, where levels above the center sell what nobody has: at least 1. nil on spot.
+  public var leverage: Int?
 
   public init(
     levelsPerSide: Int = 10, spacing: Amount = Amount(units: 50 * powerOfTen(20)),
     amount: Amount = Amount(units: powerOfTen(17)), stopPrice: Amount? = nil,
-    trailingStop: Amount? = nil, stopPriceAbove: Amount? = nil
+    trailingStop: Amount? = nil, stopPriceAbove: Amount? = nil, leverage: Int? = nil
   ) {
     self.levelsPerSide = levelsPerSide
     self.spacing = spacing
@@ -30,12 +32,16 @@ public import MartletModel
     self.stopPrice = stopPrice
     self.trailingStop = trailingStop
     self.stopPriceAbove = stopPriceAbove
+    self.leverage = leverage
   }
 
   /// Why these settings make no grid on this instrument.
   public enum Fault: Error, Equatable, Sendable {
     case levels(found: Int)
+    /// A contract, and no leverage was declared.
     case notSpot(symbol: InlineText)
+    /// A leverage on a spot market, or one that is none.
+    case leverage(found: Int, symbol: InlineText)
     /// The spacing is no positive whole number of ticks.
     case spacing(found: Amount, tick: Amount)
     /// The amount is no positive whole number of lots, or under the least quantity.
@@ -56,7 +62,13 @@ public import MartletModel
     guard levelsPerSide >= 1, levelsPerSide <= GridSettings.mostLevels else {
       throw .levels(found: levelsPerSide)
     }
-    guard instrument.kind == .spot else { throw .notSpot(symbol: instrument.symbol) }
+    if let leverage {
+      guard instrument.isContract, leverage >= 1 else {
+        throw .leverage(found: leverage, symbol: instrument.symbol)
+      }
+    } else if instrument.isContract {
+      throw .notSpot(symbol: instrument.symbol)
+    }
     let scale = instrument.scale
     let rules = instrument.rules
     let tick = scale.amount(of: Price(quanta: rules.tickSize))
@@ -102,23 +114,41 @@ extension GridSettings {
   /// Whether it names a stop: settings that do not are written as before there were any.
   public var hasStops: Bool { stopPrice != nil || trailingStop != nil || stopPriceAbove != nil }
 
-  /// Bytes of settings that name no stop, as they are written.
-  static var plainSize: Int { 36 }
+  /// How settings are written: what they do not name leaves no trace, so that they are written as before
+  /// there was such a thing.
+  @frozen public enum Form: UInt8, Sendable {
+    case plain = 1
+    case withStops = 2
+    case onContract = 3
+
+    /// The form of settings of this many bytes; nil when none has so many.
+    init?(size: Int) {
+      switch size {
+      case 36: self = .plain
+      case 87: self = .withStops
+      case 91: self = .onContract
+      default: return nil
+      }
+    }
+  }
+
+  public var form: Form { leverage != nil ? .onContract : hasStops ? .withStops : .plain }
 
   public func write(to snapshot: inout SnapshotWriter) {
     snapshot.write(UInt32(levelsPerSide))
     snapshot.write(spacing)
     snapshot.write(amount)
-    guard hasStops else { return }
+    guard hasStops || leverage != nil else { return }
     for stop in [stopPrice, trailingStop, stopPriceAbove] {
       snapshot.write(stop != nil)
       snapshot.write(stop ?? .zero)
     }
+    if let leverage { snapshot.write(UInt32(leverage)) }
   }
 
-  /// - Parameter hasStops: whether it was written of settings that name one.
+  /// - Parameter form: in which they were written.
   public init(
-    from snapshot: inout SnapshotReader, hasStops: Bool
+    from snapshot: inout SnapshotReader, form: Form
   ) throws(SnapshotReader.Fault) {
     let levels = Int(try snapshot.read(UInt32.self))
     guard (1...GridSettings.mostLevels).contains(levels) else {
@@ -126,10 +156,14 @@ extension GridSettings {
     }
     self.init(
       levelsPerSide: levels, spacing: try snapshot.amount(), amount: try snapshot.amount())
-    guard hasStops else { return }
+    guard form != .plain else { return }
     stopPrice = try GridSettings.stop(from: &snapshot)
     trailingStop = try GridSettings.stop(from: &snapshot)
     stopPriceAbove = try GridSettings.stop(from: &snapshot)
+    guard form == .onContract else { return }
+    let leverage = try snapshot.read(UInt32.self)
+    guard leverage >= 1 else { throw .impossible("leverage of 0", offset: snapshot.offset - 4) }
+    self.leverage = Int(leverage)
   }
 
   private static func stop(
@@ -147,7 +181,9 @@ extension GridSettings.Fault: CustomStringConvertible {
     case .levels(let found):
       "grid: levels is \(found); expected 1 to \(GridSettings.mostLevels) a side"
     case .notSpot(let symbol):
-      "grid: \(symbol) is a contract; expected a spot market: choose one, or another strategy"
+      "grid: \(symbol) is a contract, and no leverage is declared for it; expected a spot market"
+    case .leverage(let found, let symbol):
+      "grid: leverage is \(found) on \(symbol); expected one of at least 1, and on a contract alone"
     case .spacing(let found, let tick):
       "grid: spacing is \(text(found)); expected a positive multiple of the tick, \(text(tick))"
     case .amount(let found, let lot, let minimum):

@@ -31,11 +31,12 @@ struct GridSlot: Equatable, Sendable, BitwiseCopyable {
   /// The mark of its present order, or of its last one; 0 before the first. Mostly made of the slot's
   /// own numbers, but an order may be taken over from a grid with other settings.
   var tag: Int64 = 0
-  /// Base units it may sell: lent at the start, plus bought, less sold, less fees in the base asset.
+  /// Base units it may sell: lent at the start, plus bought, less sold, less fees in the base asset. Of a
+  /// contract in the units that its quantity counts, and a loan is what it may be short.
   var inventory = Amount.zero
   /// What it was lent from the account when the grid was laid out: a first sell needs something.
   var lent = Amount.zero
-  /// Sold less bought less fees, in quote units.
+  /// Sold less bought less fees, in quote units; of an inverse contract bought less sold, in base units.
   var cash = Amount.zero
   /// Back where it began, so often.
   var roundTrips: Int64 = 0
@@ -82,17 +83,14 @@ extension GridSlot {
   /// Books one execution of an order of this slot, old or present.
   mutating func book(_ fill: Fill, of instrument: Instrument) {
     let amount = instrument.scale.amount(of: fill.quantity)
-    let value = instrument.scale.notional(of: fill.quantity, at: fill.price)
-    switch fill.side {
-    case .buy:
-      inventory = inventory + amount
-      cash = cash - value
-    case .sell:
-      inventory = inventory - amount
-      cash = cash + value
-    }
+    let value = GridSlot.proceeds(
+      of: fill.quantity, at: fill.price, fill.side, instrument.scale, instrument.kind)
+    inventory = fill.side == .buy ? inventory + amount : inventory - amount
+    cash = cash + value
     // A fee in a third asset moves neither half of this market.
-    if fill.feeAsset == instrument.base {
+    if instrument.isContract {
+      if fill.feeAsset == instrument.settlement { cash = cash - fill.fee }
+    } else if fill.feeAsset == instrument.base {
       inventory = inventory - fill.fee
     } else if fill.feeAsset == instrument.quote {
       cash = cash - fill.fee
@@ -100,10 +98,28 @@ extension GridSlot {
     setbacks = 0
   }
 
+  /// What a trade brings in the settlement asset, negative when it costs: a sale its value, and of an
+  /// inverse contract a purchase, whose worth shrinks as the price rises.
+  static func proceeds(
+    of quantity: Quantity, at price: Price, _ side: Side, _ scale: InstrumentScale,
+    _ kind: Instrument.Kind
+  ) -> Amount {
+    let value = kind.value(of: quantity, at: price, scale)
+    return (side == .sell) == (kind != .inverse) ? value : -value
+  }
+
   /// Profit of what is closed; what is open counts at the level where it was bought or lent.
   ///
   /// - Parameter price: of the lower level when something was gained, of the upper one when not.
-  func profit(at price: Price, scale: InstrumentScale) -> Amount {
+  func profit(
+    at price: Price, _ scale: InstrumentScale, _ kind: Instrument.Kind
+  ) -> Amount {
+    if kind == .inverse {
+      // Whole quanta: no fee is ever taken from them.
+      let quantity = scale.quantity(of: gained.magnitude, rounded: .down)
+      return cash
+        + GridSlot.proceeds(of: quantity, at: price, gained > .zero ? .sell : .buy, scale, kind)
+    }
     // A fee may leave more decimals than the quantity grid has. Split, so that a fine price grid
     // does not overflow; rounded down, against us.
     let one = powerOfTen(Swift.max(Int(scale.price.count), 0))

@@ -9,9 +9,10 @@ extension GridStrategy {
   ) -> Bool {
     var reader = SnapshotReader(settings.indices.map { settings[$0] })
     do {
-      let wanted = try GridSettings(
-        from: &reader, hasStops: settings.count > GridSettings.plainSize)
-      guard reader.isAtEnd else { return false }
+      guard let form = GridSettings.Form(size: settings.count) else { return false }
+      let wanted = try GridSettings(from: &reader, form: form)
+      // What a contract is traded with is the venue's setting as well: not changed while orders rest.
+      guard reader.isAtEnd, wanted.leverage == self.settings.leverage else { return false }
       try change(to: wanted, context, intents: &intents)
       return true
     } catch {
@@ -74,7 +75,7 @@ extension GridStrategy {
 
   mutating func closeAll(at mark: Price) {
     for slot in slots where slot.phase != .absent {
-      past.close(slot, at: mark, scale: scale)
+      past.close(slot, at: mark, scale, kind)
       past.generation = max(past.generation, slot.generation)
     }
   }
@@ -93,7 +94,7 @@ extension GridStrategy {
       if slots.indices.contains(place) {
         slots[place] = before[index]
       } else if before[index].phase != .absent {
-        past.close(before[index], at: mark, scale: scale)
+        past.close(before[index], at: mark, scale, kind)
         if before[index].phase == .working {
           for order in context.working where order.tag == before[index].tag {
             leave(order, intents: &intents)

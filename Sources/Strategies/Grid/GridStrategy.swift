@@ -17,6 +17,7 @@ public import MartletStrategy
 public struct GridStrategy: TradingStrategy, Sendable {
   public internal(set) var settings: GridSettings
   let scale: InstrumentScale
+  let kind: Instrument.Kind
   /// Distance of neighboring levels, in price quanta.
   var spacing: Int64
   /// What a level buys.
@@ -39,6 +40,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
     let onGrid = try settings.onGrid(of: instrument)
     self.settings = settings
     scale = instrument.scale
+    kind = instrument.kind
     spacing = onGrid.spacing
     quantity = onGrid.quantity
     slots = Array(repeating: GridSlot(), count: 2 * settings.levelsPerSide)
@@ -311,7 +313,7 @@ public struct GridStrategy: TradingStrategy, Sendable {
       slots[index].stepBack(at: context.now)
       return
     }
-    if side == .sell && slots[index].setbacks > 0 && slots[index].gained <= .zero {
+    if kind == .spot && side == .sell && slots[index].setbacks > 0 && slots[index].gained <= .zero {
       // It was refused before and owns nothing itself: it must not take what another slot bought.
       let needed = instrument.scale.amount(of: orderQuantity)
       guard lendable >= needed else {
@@ -361,7 +363,13 @@ public struct GridStrategy: TradingStrategy, Sendable {
     _ quantity: Quantity, at price: Price, _ instrument: Instrument
   ) -> Bool {
     quantity > .zero && quantity >= instrument.rules.minQuantity
-      && instrument.scale.notional(of: quantity, at: price) >= instrument.rules.minNotional
+      && notional(quantity, at: price, instrument) >= instrument.rules.minNotional
+  }
+
+  /// In quote units, which is what an inverse contract's quantity counts itself.
+  private func notional(_ quantity: Quantity, at price: Price, _ instrument: Instrument) -> Amount {
+    instrument.kind == .inverse
+      ? instrument.scale.amount(of: quantity) : instrument.scale.notional(of: quantity, at: price)
   }
 
   private func wouldMeetOwnOrder(_ side: Side, at price: Price) -> Bool {
@@ -435,19 +443,19 @@ public struct GridStrategy: TradingStrategy, Sendable {
     _ order: OrderView, generation: Int64, slot index: Int, _ instrument: Instrument
   ) {
     let scale = instrument.scale
-    let value = scale.notional(of: order.cumulative, at: order.price)
     var slot = GridSlot()
+    slot.cash = GridSlot.proceeds(
+      of: order.cumulative, at: order.price, order.side, scale, kind)
     switch order.side {
     case .buy:
       // Its fees are not known here; the dearer rate makes sure that no more is sold than was got.
       let filled = scale.amount(of: order.cumulative)
       let rate = max(instrument.rules.makerFee, instrument.rules.takerFee, .zero)
-      slot.inventory = filled - rate.of(filled, rounded: .up)
-      slot.cash = -value
+      // A contract's are not taken from what it bought.
+      slot.inventory = kind == .spot ? filled - rate.of(filled, rounded: .up) : filled
     case .sell:
       slot.lent = scale.amount(of: order.quantity)
       slot.inventory = scale.amount(of: order.leaves)
-      slot.cash = value
     }
     slot.phase = .working
     slot.generation = max(generation, slots[index].generation)
@@ -498,7 +506,7 @@ extension GridStrategy {
       summary.inventory = summary.inventory + slot.gained
       let gap = Int64(index - settings.levelsPerSide) + (slot.gained > .zero ? 0 : 1)
       let level = Price(quanta: center.quanta + gap * spacing)
-      summary.profit = summary.profit + slot.profit(at: level, scale: scale)
+      summary.profit = summary.profit + slot.profit(at: level, scale, kind)
     }
     return summary
   }
@@ -506,7 +514,11 @@ extension GridStrategy {
 
 extension GridStrategy: Snapshotting {
   public borrowing func write(to snapshot: inout SnapshotWriter) {
-    snapshot.section(settings.hasStops ? "grid-3" : "grid-2")
+    switch settings.form {
+    case .plain: snapshot.section("grid-2")
+    case .withStops: snapshot.section("grid-3")
+    case .onContract: snapshot.section("grid-4")
+    }
     settings.write(to: &snapshot)
     snapshot.write(spacing)
     snapshot.write(quantity)
@@ -520,9 +532,15 @@ extension GridStrategy: Snapshotting {
 
   /// Takes the snapshot's settings too: they may have been changed since the grid was made.
   public mutating func read(from snapshot: inout SnapshotReader) throws(SnapshotReader.Fault) {
-    let hasStops = snapshot.takeSection("grid-3")
-    if !hasStops { try snapshot.section("grid-2") }
-    settings = try GridSettings(from: &snapshot, hasStops: hasStops)
+    var form = GridSettings.Form.plain
+    if snapshot.takeSection("grid-4") {
+      form = .onContract
+    } else if snapshot.takeSection("grid-3") {
+      form = .withStops
+    } else {
+      try snapshot.section("grid-2")
+    }
+    settings = try GridSettings(from: &snapshot, form: form)
     spacing = try snapshot.read(Int64.self)
     quantity = try snapshot.quantity()
     guard spacing > 0, quantity > .zero else {

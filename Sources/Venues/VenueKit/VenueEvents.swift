@@ -34,6 +34,14 @@ public import MartletModel
   /// Open orders, fills and balances as told so far are of one moment: every fill told is in the
   /// balances, and every later one is not.
   case reconciled
+  /// What a contract is beyond its instrument, which was told before: an index into `contracts`.
+  case contract(UInt32)
+  /// The price that positions are valued, funded and liquidated at.
+  case mark(InstrumentID, Price)
+  case funding(FundingPayment)
+  /// An execution that the venue itself made of a position of ours: it was not covered any more, or had
+  /// to stand in for another that was not.
+  case liquidation(Fill)
   /// Private streams are on and state is reconciled: orders may be placed.
   case ready
   /// The private stream is gone: hold placements.
@@ -73,6 +81,8 @@ public import MartletModel
 public struct VenueEvents: Sendable {
   public private(set) var list: [VenueEvent] = []
   public var levels: [BookLevel] = []
+  /// Rarely any: tables have no place in an event that is copied.
+  public var contracts: [ContractTerms] = []
 
   /// - Parameters: room reserved now; a step that stays within it allocates nothing.
   public init(capacity: Int = 256, levels: Int = 512) {
@@ -86,5 +96,6 @@ public struct VenueEvents: Sendable {
   public mutating func removeAll() {
     list.removeAll(keepingCapacity: true)
     levels.removeAll(keepingCapacity: true)
+    if !contracts.isEmpty { contracts.removeAll() }
   }
 }

@@ -130,7 +130,8 @@ final class SessionWorld {
       session.query(
         id, venueOrderID: .none, of: InstrumentID(0), sentAt: lives[id]?.sentAt ?? now)
     case .instrumentUnavailable, .lastPrice, .marketTrade, .balance, .unauthorized,
-      .questionRefused, .earlierFill, .reconciled, .notice:
+      .questionRefused, .earlierFill, .reconciled, .notice, .contract, .mark, .funding,
+      .liquidation:
       break
     }
   }

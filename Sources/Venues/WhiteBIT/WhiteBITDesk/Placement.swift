@@ -465,7 +465,15 @@ extension WhiteBITDesk {
     case .quantityNotPositive: return .field("amount", code: 32, "Amount should be greater than 0.")
     case .quantityOffLot(let lot):
       return .field("amount", code: 32, "Min amount step = \(instrument.scale.text(lot))")
-    case .invalidCombination, .nothingToChange:
+    case .insufficientMargin: return .engine("amount", code: 17, "Not enough margin.")
+    case .leverage: return .engine("amount", code: 111, "Position is too big.")
+    case .nothingToReduce:
+      return .engine(
+        "reduceOnly", code: 116, "Reduce-only: Position doesn't exist or wrong side")
+    case .positionSideMismatch: return .engine("positionSide", code: 114, "Invalid position side.")
+    case .positionOrOrderOpen:
+      return .engine("leverage", code: 113, "Positions or orders are open.")
+    case .invalidCombination, .nothingToChange, .noMarkPrice:
       return .engine("amount", code: 1, "Invalid argument.")
     }
   }

@@ -252,6 +252,8 @@ extension WhiteBITDesk {
       case .book(let instrument, let time):
         markets[Int(instrument.index)].changedAt = time
         isBookChanged = true
+      // This desk lists no contract.
+      case .liquidation, .position, .wallet, .mark, .funding, .fundingMissing, .insured: break
       }
     }
     batch.removeAll(keepingCapacity: true)

@@ -47,6 +47,9 @@ extension WhiteBITDesk {
       switch record.reason {
       case .selfTrade: return .canceledSTP
       case .noLiquidity: return .canceledTakerBand
+      case .reduceOnly: return .autoCanceledReduceOnly
+      case .liquidation: return .autoCanceledLiquidation
+      case .margin: return .autoCanceledUserMargin
       case .none, .requested, .immediateRest, .deadMan, .replaced: return .canceled
       }
     }
