@@ -72,6 +72,13 @@ final class WatchedJournal: SegmentStore {
   func remove(_ number: UInt32) throws(JournalFault) { try folder.remove(number) }
   func sync(_ segment: MappedSegment) throws(JournalFault) { try folder.sync(segment) }
   func syncNames() { folder.syncNames() }
+  func isSameBoot() -> Bool { folder.isSameBoot() }
+  func noteBoot() { folder.noteBoot() }
+  func keep(
+    _ bytes: Span<UInt8>, of number: UInt32, under line: String
+  ) throws(JournalFault) -> String {
+    try folder.keep(bytes, of: number, under: line)
+  }
   func lock() throws(JournalFault) -> Int32 { try folder.lock() }
   func unlock(_ lock: Int32) { folder.unlock(lock) }
 }
