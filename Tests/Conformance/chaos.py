@@ -47,11 +47,13 @@ def chaos(*words, bot=os.path.join(ROOT, "Docs", "grid.toml")):
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr, spent
 
 
-def held(checks, name, code, objects, said):
-    """One check of a run of days: all of them hold."""
+def held(checks, name, asked, code, objects, said):
+    """One check of a run of days: all that were asked for ran, and each holds."""
     last = objects[-1] if objects else {}
+    ran = len({day["seed"] for day in objects[:-1]})
     failed = [f"seed {day['seed']}: {day['violations'][:3]}" for day in objects[:-1] if day["violations"]]
-    checks.check(name, code == 0 and last.get("failed") == 0, f"exit {code}; {failed[:5]} {said[-600:] if not objects else ''}")
+    checks.check(name, code == 0 and last.get("failed") == 0 and ran == last.get("seeds") == asked,
+                 f"exit {code}; {ran} of {asked} days; {failed[:5]} {said[-600:] if not objects else ''}")
     return last
 
 
@@ -68,12 +70,12 @@ def main():
                  [(day["seed"], day["violations"][:2]) for day in days if day["violations"]])
 
     code, objects, said, spent = chaos("--seeds", str(FIXED), "--from", "1")
-    last = held(checks, "M7 M44 M62 M98 days of fixed seeds: position, ledger, orders, approvals, trust and dead-man hold in each", code, objects, said)
+    last = held(checks, "M7 M44 M62 M98 days of fixed seeds: position, ledger, orders, approvals, trust and dead-man hold in each", FIXED, code, objects, said)
     first = last.get("digest")
 
     began = time.monotonic()
     code, objects, said, spent = chaos("--seeds", str(FRESH))
-    last = held(checks, "M7 M44 M62 M94 M95 M96 M97 M98 days of seeds that nobody has seen before hold", code, objects, said)
+    last = held(checks, "M7 M44 M62 M94 M95 M96 M97 M98 days of seeds that nobody has seen before hold", FRESH, code, objects, said)
     days = objects[:-1]
     checks.tell(f"{len(days)} fresh seeds, such as {' '.join(str(day['seed']) for day in days[:8])}")
     checks.tell(f"{last.get('messages')} wire messages, {last.get('orders')} orders, {last.get('fills')} fills, {last.get('faults')} troubles,"
@@ -95,7 +97,7 @@ def main():
             with open(bot, "w") as file:
                 file.write(grid + more)
             code, objects, said, _ = chaos("--seeds", str(OTHERS), bot=bot)
-            held(checks, f"{name} days of fresh seeds hold too", code, objects, said)
+            held(checks, f"{name} days of fresh seeds hold too", OTHERS, code, objects, said)
             checks.tell(f"from seed {objects[0]['seed'] if objects else None} on: {objects[-1:]}")
 
     for canary in CANARIES:

@@ -403,6 +403,64 @@ def refused_while_running(checks):
             checks.check("M82 refused while it trades, it asks nothing private any more", not later, later[:2])
 
 
+def late_removal(checks):
+    """A removal of the kill-switch is late, and its process killed meanwhile: the next one's orders are guarded all the same, and it waits for nothing else."""
+    with Exchange("--speed", "10", plain=False) as exchange, tempfile.TemporaryDirectory() as folder:
+        relay = Relay(exchange.port, exchange.ca)
+        holds, seen = [b""], []
+
+        def passes(record, kind, data):
+            if kind == "sent" and holds[0] and holds[0] in data:
+                seen.append(time.monotonic())
+                time.sleep(4)  # Within what the exchange takes by its nonce.
+            return True
+
+        relay.passes = passes
+        bot = Bot(folder, exchange, relay)
+        change(bot, (exchange.ca, relay.ca))
+
+        def die(text):
+            """Stops it, and kills it while what holds this text is on its way."""
+            begin(bot)
+            traded = until(lambda: bot.is_trading(20), 30)
+            seen.clear()
+            holds[0] = text
+            bot.process.send_signal(signal.SIGTERM)
+            left = until(lambda: seen, 20)
+            kill(bot)
+            holds[0] = b""
+            return traded and left
+
+        for words in ((), ("--fresh",)):
+            name = " ".join(("a start", *words))
+            left = die(b'"timeout":null')
+            end = seen[0] + 14 if seen else 0
+            where = os.path.getsize(os.path.join(folder, "errors"))
+            begin(bot, *words)
+            bare, rested = [], False
+            while time.monotonic() < end:
+                # Asked in this order, an order that came in between is not taken for one without.
+                orders, timer = own(exchange), exchange.post("/api/v4/order/kill-switch/status", {"market": "DBTC_DUSDT"})
+                rested = rested or bool(orders)
+                if orders and not timer:
+                    bare.append(len(orders))
+                time.sleep(0.1)
+            said = open(os.path.join(folder, "errors")).read()[where:]
+            checks.check(f"M69 {name} waits until a removal of the kill-switch that its exchange has not heard of yet cannot arrive any more",
+                         left and re.search(r"waits [89] s: the run before ended while it removed its kill-switch", said), (left, said))
+            checks.check(f"M69 and no order of {name} ever rests without one", rested and not bare and until(lambda: bot.is_trading(20), 10), (rested, bare, bot.status()))
+            code, last = finish(bot)
+            checks.check("and it ends with an equal ledger", code == 0 and last.get("reconciled") is True, (code, last))
+
+        left = die(b"/api/v4/order/cancel")
+        said = begin(bot)
+        checks.check("one that was killed in its stop before it removed anything is not waited for", left and until(bot.is_back, 30)
+                     and "goes on behind" in said and "removed its" not in said, (left, said, bot.status()))
+        code, last = finish(bot)
+        checks.check("and the next ends with an equal ledger", code == 0 and last.get("reconciled") is True, (code, last))
+        relay.close()
+
+
 class Sides:
     """What a journal holds of signed requests: the kernel's own, and by nonce those beside it with what came of each."""
 
@@ -499,5 +557,6 @@ if __name__ == "__main__":
     torn(checks)
     right_taken_away(checks)
     refused_while_running(checks)
+    late_removal(checks)
     beside_the_kernel(checks)
     checks.end()

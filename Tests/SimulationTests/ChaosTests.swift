@@ -75,6 +75,20 @@ import WhiteBITSession
     }
   }
 
+  @Test(
+    "M71 M69: a session that dies while its stop removes the kill-switch, which the venue hears of late, leaves the next process's orders guarded"
+  )
+  func deathsInAStop() throws {
+    let chaos = try Self.chaos()
+    // In one session of four the removal is late.
+    let (whole, _) = try chaos.session(4)
+    #expect(whole.violations == [] && whole.eventsAtStop > 300)
+    for point in whole.eventsAtStop + 1...whole.eventsAtStop + 4 {
+      let outcome = try chaos.session(4, dyingBehind: point)
+      #expect(outcome.violations == [], "dead behind event \(point)")
+    }
+  }
+
   @Test("M5 M56: limits that are reached all day are kept, whatever happens")
   func tightLimits() throws {
     let chaos = try Self.chaos(
@@ -305,11 +319,100 @@ import WhiteBITSession
     scenario.expectSoundEnd(&world)
   }
 
+  @Test("M34: a clock that was read by a slow answer makes no frame of the book look late")
+  func aSlowReading() throws {
+    let scenario = WhiteBITScenario.grid()
+    var world = try scenario.makeWorld()
+    // The venue reads its clock long after it was asked, and the answer is there at once.
+    world.inflict(.delayRequest(by: .milliseconds(8_500)), on: Path.time)
+    world.start()
+    let isThere = world.untilGrid(of: 6)
+    #expect(isThere)
+    // By more than a frame may be late the clock was thought wrong; the doubt is larger still.
+    #expect(world.kernel.session.clockOffset > .seconds(3))
+    #expect(world.countNotes { $0 == .anomaly(VenueAnomaly.bookLate.rawValue) } == 0)
+    scenario.expectSoundEnd(&world)
+  }
+
+  @Test(
+    "M69: a removal of the kill-switch that arrives late leaves the next process's orders unguarded, unless that one waits for it",
+    arguments: [(true, false), (true, true), (false, false)])
+  func aLateRemoval(waits: Bool, isFresh: Bool) throws {
+    var bot = try DiskBot.make()
+    try bot.begin()
+    let isThere = bot.world.untilGrid(of: 6)
+    #expect(isThere)
+    let sentAt = bot.world.clientTime
+    bot.dieInItsStop(late: .seconds(4))
+    let by = try LateRemoval.arrivesBy(in: bot.disk.mount())
+    #expect(by >= sentAt + .seconds(9) && by <= sentAt + .seconds(19))
+    if waits { bot.world.run(for: by - bot.world.clientTime) }
+    try bot.begin(isFresh: isFresh)
+    let isGuarded = bot.isGuarded(for: .seconds(10))
+    #expect(isGuarded == waits)
+    #expect(bot.scenario.ownResting(bot.world).count == 6)
+  }
+
+  @Test(
+    "M69: a start waits for no removal of the kill-switch that was answered, or that never left, and for each that was sent and was not",
+    arguments: [
+      ([.none], 0), ([.answered], 0), ([.notSent], 0), ([.lost], 9_000), ([.silent], 9_000),
+      ([.lost, .answered], 9_000), ([.notSent, .answered], 0), ([.lost, .lost], 14_000),
+    ] as [([Removal], Int64)])
+  func removals(removals: [Removal], milliseconds: Int64) throws {
+    // In a segment of its own each, and behind a refresh that nobody answered.
+    let disk = SimulatedDisk()
+    var options = JournalOptions(build: "test")
+    options.segmentBytes = 8_192
+    options.sync = .atClose
+    options.hasThreads = false
+    let start = Timestamp(milliseconds: 1_790_000_000_000)
+    var writer = try JournalWriter.open(disk.mount(), options: options, at: start)
+    var nonce: Int64 = 1_790_000_000_000
+    func keep(
+      _ part: SideRecord.Part, at time: Timestamp, in writer: inout JournalWriter
+    ) throws {
+      var payload = ByteBuffer(capacity: 1_024)
+      SideRecord(party: .deadMan, nonce: nonce, at: time, part).write(into: &payload)
+      _ = try writer.append(kind: RecordKind(JournalKind.side), time: time, payload: payload.span)
+    }
+    func request(_ timeout: String) -> SideRecord.Part {
+      let body =
+        #"{"request":"\#(Path.killSwitch)","nonce":1790000000000,"market":"A_B","timeout":\#(timeout)}"#
+      return .request(target: Array(Path.killSwitch.utf8), body: Array(body.utf8), nonceOffset: 50)
+    }
+    try keep(request(#""60""#), at: start, in: &writer)
+    for (index, removal) in removals.enumerated() where removal != .none {
+      nonce += 1
+      let time = start + .seconds(Int64(index) * 5)
+      try keep(request("null"), at: time, in: &writer)
+      for _ in 0..<8 {
+        _ = try writer.append(
+          kind: RecordKind(JournalKind.deadMan), time: time,
+          payload: [UInt8](repeating: 1, count: 1_000).span)
+      }
+      switch removal {
+      case .answered:
+        try keep(.reply(status: 200, body: Array("[]".utf8), length: 2), at: time, in: &writer)
+      case .notSent: try keep(.failed(Array("not sent: no route".utf8)), at: time, in: &writer)
+      case .lost: try keep(.failed(Array("sent, no reply in time".utf8)), at: time, in: &writer)
+      case .silent, .none: break
+      }
+    }
+    try writer.close()
+    let by = try LateRemoval.arrivesBy(in: disk.mount())
+    #expect(by == (milliseconds == 0 ? .zero : start + .milliseconds(milliseconds)))
+  }
+
+  /// What came of one.
+  enum Removal { case none, answered, notSent, lost, silent }
+
   @Test(
     "M140: a machine that loses its power leaves any part of what was not synced; all that was is kept"
   )
   func powerCuts() throws {
     var lost = 0
+    var segmentsLost = 0
     for seed in UInt64(1)...200 {
       var random = SeededRandom(seed: seed)
       let disk = SimulatedDisk()
@@ -345,8 +448,11 @@ import WhiteBITSession
       var count: UInt64 = 0
       while try reader.next() != nil { count += 1 }
       #expect(reader.tornTail == nil && count >= synced, "seed \(seed)")
+      segmentsLost += disk.segmentsLost
     }
     #expect(lost > 1_000)
+    // Each segment's name is brought to disk as it is made.
+    #expect(segmentsLost == 0)
   }
 
   @Test("M140: what a changed record takes with it depends on whether the machine went down")

@@ -133,10 +133,7 @@ public struct JournalFolder: SegmentStore {
   public func prepare(
     _ number: UInt32, bytes: Int, isNew: Bool
   ) throws(JournalFault) -> MappedSegment {
-    let segment = try MappedSegment.prepare(number, at: path(number), bytes: bytes, isNew: isNew)
-    // So that a power cut does not lose the file that the next records will stand in.
-    if isNew { Paths.syncFolder(path) }
-    return segment
+    try MappedSegment.prepare(number, at: path(number), bytes: bytes, isNew: isNew)
   }
 
   public func map(_ number: UInt32) throws(JournalFault) -> MappedSegment? {

@@ -65,7 +65,15 @@ extension JournalReader {
     folder path: String, from moment: JournalMoment, isEnough: () -> Bool,
     _ take: (RecordHeader, Span<UInt8>) -> Void
   ) throws(JournalFault) -> [DamagedMarket] {
-    let store = JournalFolder(path)
+    try lookBack(JournalFolder(path), from: moment, isEnough: isEnough, take)
+  }
+
+  /// The same of a journal that lies anywhere.
+  @discardableResult
+  public static func lookBack(
+    _ store: any SegmentStore, from moment: JournalMoment, isEnough: () -> Bool,
+    _ take: (RecordHeader, Span<UInt8>) -> Void
+  ) throws(JournalFault) -> [DamagedMarket] {
     var damaged: [DamagedMarket] = []
     guard let last = try lastSegment(of: store, at: moment) else { return damaged }
     for number in (1...last).reversed() {

@@ -41,7 +41,7 @@ extension JournalWriter {
   ) throws(JournalFault) -> Tail? {
     guard let merged = try store.merged(number) else { return nil }
     merged.segment.close()
-    let segment = try store.prepare(number + 1, bytes: options.segmentBytes, isNew: true)
+    let segment = try store.begin(number + 1, bytes: options.segmentBytes)
     return Tail(
       segment: segment, journalID: merged.parts.head.journalID, chain: merged.parts.head.end)
   }

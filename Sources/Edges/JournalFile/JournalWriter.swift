@@ -236,7 +236,7 @@ public struct JournalWriter: ~Copyable {
   private static func begin(
     _ store: any SegmentStore, _ options: JournalOptions
   ) throws(JournalFault) -> Tail {
-    let segment = try store.prepare(1, bytes: options.segmentBytes, isNew: true)
+    let segment = try store.begin(1, bytes: options.segmentBytes)
     return Tail(segment: segment, journalID: options.journalID ?? draw())
   }
 

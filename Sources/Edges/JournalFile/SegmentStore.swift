@@ -18,7 +18,7 @@ public protocol SegmentStore: Sendable {
   /// Creates, or extends, a segment with room for all its records, so that no store into it can find
   /// the disk full.
   ///
-  /// - Parameter isNew: it must not be there, and is not when this fails.
+  /// - Parameter isNew: it must not be there, and is not when this fails. Its name is not on disk yet.
   func prepare(_ number: UInt32, bytes: Int, isNew: Bool) throws(JournalFault) -> MappedSegment
 
   /// Opens a segment for reading, as long as it is now.
@@ -94,6 +94,14 @@ extension SegmentStore {
     var walk = RecordWalk()
     guard let (header, _) = walk.next(in: segment.span), header.kind == .segment else { return nil }
     return header
+  }
+
+  /// Creates a segment, and has its name brought to disk before anything stands in it: a power cut must not
+  /// take the file from under records that were synced.
+  func begin(_ number: UInt32, bytes: Int) throws(JournalFault) -> MappedSegment {
+    let segment = try prepare(number, bytes: bytes, isNew: true)
+    syncNames()
+    return segment
   }
 
   /// Where segments are not parted.

@@ -110,7 +110,7 @@ final class SegmentSupply: @unchecked Sendable {
     ready.close()
     do throws(JournalFault) {
       try store.remove(ready.number)
-      return try store.prepare(ready.number, bytes: bytes, isNew: true)
+      return try store.begin(ready.number, bytes: bytes)
     } catch {
       // One as long as the others, for what is shorter.
       isNextWanted = true
@@ -236,7 +236,7 @@ final class SegmentSupply: @unchecked Sendable {
   /// Makes the next segment ready on the caller's time, where no thread does.
   private func prepareNext() {
     do throws(JournalFault) {
-      next = try store.prepare(current.number + 1, bytes: options.segmentBytes, isNew: true)
+      next = try store.begin(current.number + 1, bytes: options.segmentBytes)
       nextFault = nil
     } catch {
       nextFault = error
@@ -262,7 +262,7 @@ final class SegmentSupply: @unchecked Sendable {
       var ready: MappedSegment?
       var failure: JournalFault?
       do throws(JournalFault) {
-        ready = try store.prepare(number, bytes: options.segmentBytes, isNew: true)
+        ready = try store.begin(number, bytes: options.segmentBytes)
       } catch {
         failure = error
       }

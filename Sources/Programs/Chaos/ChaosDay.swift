@@ -180,7 +180,17 @@ struct ChaosDay: ~Copyable {
     while world.now < latest, world.isAlive, !world.kernel.isStopped {
       try live(until: world.now + .seconds(1))
     }
-    if world.isAlive && world.kernel.isStopped { world.disarm() }
+    // In one session of four the venue hears late of what ends the kill-switch.
+    let isLate = outcome.seed % 4 == 0
+    if isLate {
+      world.inflict(
+        .delayRequest(by: .milliseconds(random.integer(in: 500...4_500))),
+        on: "/api/v4/order/kill-switch")
+    }
+    if world.isAlive && world.kernel.isStopped {
+      outcome.eventsAtStop = world.events
+      world.disarm()
+    }
     latest = world.now + .seconds(30)
     while world.now < latest, world.isAlive, world.deadMan.nextDeadline < .distantFuture {
       try live(until: world.now + .milliseconds(100))
@@ -188,6 +198,8 @@ struct ChaosDay: ~Copyable {
     // It ends; one that died in the midst of its stop has begun again, and goes on.
     if world.isAlive && world.kernel.isStopping { world.kill() }
     try live(until: world.now + .seconds(3))
+    // Whether it finds the next process's orders guarded.
+    for _ in 0..<(isLate ? 12 : 0) { try live(until: world.now + .seconds(1)) }
   }
 
   private var hasSeenEnough: Bool {
@@ -300,6 +312,8 @@ struct ChaosDay: ~Copyable {
     if hasLostPower {
       disk.losePower(&random)
       note("power lost behind record \(records)")
+      // No machine is back before what it sent last has arrived, or never will.
+      if settings.isShort { away = max(away, .seconds(10)) }
     } else {
       if random.below(2) == 0, let place = world.journalPlace {
         disk.tear(place, &random)
@@ -350,11 +364,14 @@ struct ChaosDay: ~Copyable {
     var records: [(kind: UInt16, at: Timestamp?, payload: [UInt8])] = []
     do {
       if journal.recovery.lastSequence > 0, var run = try FormerRun.read(store) {
-        let due = max(run.lastTime, run.kernel.now, run.removalArrivesBy)
-        let ahead = due - world.clientTime
-        if ahead > .zero {
+        let ahead = max(run.lastTime, run.kernel.now) - world.clientTime
+        if ahead > LiveProgram.mostClockStep {
+          violate("a calendar is \(ahead.milliseconds) ms behind the last record: days draw less")
+        }
+        let wait = max(ahead, try LateRemoval.arrivesBy(in: store) - world.clientTime)
+        if wait > .zero {
           note("waits for its clock, or for what the one before it asked in its stop")
-          startsAt = world.now + ahead
+          startsAt = world.now + wait
           return
         }
         var reader = SnapshotReader(run.state)
@@ -430,7 +447,11 @@ struct ChaosDay: ~Copyable {
     case .staleNonce(let path): world.desk.habits.plan(.staleNonce, path: path)
     case .clockDrift(let by): world.stepClock(by: by)
     case .calendarSet(let by):
-      world.setCalendar(by: by)
+      // What is further back at a start begins anew in a live process, and a day goes on: two calendars that
+      // processes begin with lie less than that apart, with what clocks drift.
+      let most = TimeSpan.milliseconds(ChaosTrouble.mostCalendar)
+      let lead = world.clientSkew + world.calendarLead
+      world.setCalendar(by: min(max(lead + by, .zero - most), most) - lead)
       endings.append((world.now + .milliseconds(random.integer(in: 2_000...60_000)), .calendar))
     case .hang(let span): world.hang(for: span)
     case .kill(let events, let span):

@@ -36,6 +36,8 @@ public struct ChaosOutcome: Sendable {
   public internal(set) var exposure = Amount.zero
   /// Behind how many things its processes could have died before everything healed.
   public internal(set) var events: UInt64 = 0
+  /// So many of them came before a stop removed the kill-switch; zero for a day without one in its midst.
+  public internal(set) var eventsAtStop: UInt64 = 0
   /// What happened when, for a person who looks into a seed.
   public internal(set) var diary: [String] = []
 

@@ -115,6 +115,11 @@ enum ChaosTrouble {
     .deals, .deals, .ordersPending, .ordersExecuted, .depthDelta, .depthSnapshot, .balance,
   ]
 
+  /// How far a calendar is set from where it belongs at most.
+  ///
+  /// - Unit: milliseconds.
+  static let mostCalendar: Int64 = 7_000
+
   /// Draws one; each kind is about as likely as it is worth.
   static func draw(_ random: inout SeededRandom) -> ChaosTrouble {
     func path() -> String { paths[Int(random.below(UInt64(paths.count)))] }
@@ -155,7 +160,7 @@ enum ChaosTrouble {
     case 35: return .venueTooMany(path())
     case 36: return .staleNonce(path())
     case 37: return .clockDrift(step(300))
-    case 38: return .calendarSet(step(20_000))
+    case 38: return .calendarSet(step(mostCalendar))
     case 39, 40: return .hang(span(100, 75_000))
     case 41, 42, 43, 44, 45:
       return .kill(after: 1 + random.below(400), away: span(0, 2_000))

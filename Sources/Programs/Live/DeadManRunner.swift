@@ -209,6 +209,9 @@ private final class DeadManWorker: @unchecked Sendable {
   /// How long a request waits to stand in the journal. One that does not leaves even so: orders are safe by
   /// a timer that is set, and not by one that is written down.
   private static let journalPatience = TimeSpan.milliseconds(20)
+  /// So long a removal waits to. One that does not stand there stays here: the timer runs out by itself, and
+  /// a next start would not know that it has to wait for it.
+  private static let removalPatience = TimeSpan.seconds(1)
   /// Places among the news that requests and replies leave to the rest.
   private static let spareNews = 64
   private var machine: WhiteBITDeadMan
@@ -303,11 +306,18 @@ private final class DeadManWorker: @unchecked Sendable {
       }
       if case .whitebit(let nonceOffset) = request.signing {
         asked = nonce
-        keep(
+        let isRemoval = DeadManSwitch.isRemoval(body.span)
+        let isKept = keep(
           nonce,
           .request(
             target: Array(bytes[request.target.indices]), body: body.copy(),
-            nonceOffset: nonceOffset), patience: DeadManWorker.journalPatience)
+            nonceOffset: nonceOffset),
+          patience: isRemoval ? DeadManWorker.removalPatience : DeadManWorker.journalPatience)
+        if isRemoval && !isKept {
+          keep(nonce, .failed(Array("not sent: the journal did not take it".utf8)))
+          return machine.failed(
+            request.id, isSent: false, at: clock.now(), effects: &effects, outcomes: &outcomes)
+        }
       }
       signer.sign(
         request.signing, body: ByteRange(start: 0, count: body.count), in: &body, nonce: nonce,
@@ -393,8 +403,13 @@ private final class DeadManWorker: @unchecked Sendable {
   /// A request stands there before it leaves, unless that thread does not take it within `patience`, as one
   /// that hangs or waits for its disk: then it leaves first, and is written when that thread moves again,
   /// with both times. What it never takes, because its process dies first, is not in the journal.
-  private func keep(_ nonce: Int64, _ part: SideRecord.Part, patience: TimeSpan = .zero) {
-    guard let news else { return }
+  ///
+  /// - Returns: whether the other thread took it in time.
+  @discardableResult
+  private func keep(
+    _ nonce: Int64, _ part: SideRecord.Part, patience: TimeSpan = .zero
+  ) -> Bool {
+    guard let news else { return false }
     if unkept > 0,
       news.post(
         .event("\(unkept) requests or replies are not in the journal: too many waited"),
@@ -404,10 +419,11 @@ private final class DeadManWorker: @unchecked Sendable {
     }
     let record = SideRecord(
       party: .deadMan, nonce: nonce, at: SystemClock.monotonic(), part)
-    let (isHanded, _) = carrier.carry(record, patience: patience) {
+    let (isHanded, isTaken) = carrier.carry(record, patience: patience) {
       news.post(.side($0), leaving: DeadManWorker.spareNews)
     }
     if !isHanded { unkept += 1 }
+    return isTaken
   }
 }
 

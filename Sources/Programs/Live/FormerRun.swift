@@ -24,14 +24,6 @@ public struct FormerRun: ~Copyable {
   private(set) var earlier = EarlierFills()
   private(set) var lastSequence: UInt64 = 0
   public private(set) var lastTime = Timestamp.zero
-  /// Its kill-switch was removed, and the venue said so.
-  private var isDisarmed = false
-
-  /// Until when a removal of its kill-switch may still arrive at the venue, and would leave the next
-  /// process's orders unguarded; zero when none is on its way.
-  public var removalArrivesBy: Timestamp {
-    replay.kernel.isStopping && !isDisarmed ? lastTime + WhiteBITDeadMan.latestArrival : .zero
-  }
 
   /// Folds from the latest snapshot or start, and holds what the fold causes against what was recorded:
   /// a state that this build would not have come to is not gone on with.
@@ -68,7 +60,6 @@ public struct FormerRun: ~Copyable {
       switch header.kind.rawValue {
       case JournalKind.start:
         begun = copy(reader.payload)
-        run.isDisarmed = false
       case JournalKind.snapshot:
         let isSame = try run.take(copy(reader.payload), isFirst: begun != nil)
         begun = nil
@@ -138,9 +129,6 @@ public struct FormerRun: ~Copyable {
   private mutating func feed(
     _ header: RecordHeader, _ payload: Span<UInt8>, of folder: String
   ) throws {
-    if header.kind.rawValue == JournalKind.deadMan {
-      isDisarmed = isDisarmed || FormerRun.copy(payload) == Array("disarmed".utf8)
-    }
     do throws(Replay<WhiteBITSession, BuiltInStrategy>.Difference) {
       try replay.feed(
         kind: header.kind.rawValue, sequence: header.sequence, at: header.time, payload: payload)

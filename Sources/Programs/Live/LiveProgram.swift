@@ -161,7 +161,10 @@ public final class LiveProgram {
     var sink = try openJournal(of: plan, heads)
     var kernel = plan.makeKernel()
     let key = "\(credentials.fingerprint)"
+    // Before this run writes anything. What cannot be read cannot tell.
+    let removal = (try? LateRemoval.arrivesBy(in: configuration.journalFolder)) ?? .zero
     let start = try goOn(&kernel, of: plan, key: key, in: &sink)
+    waitForRemoval(until: removal)
     let formerTimer = kernel.session.armedUntil
     // A run that begins anew forgets what the last one knew, but not that somebody has to let it trade.
     let restraint =
@@ -455,13 +458,6 @@ public final class LiveProgram {
             + " set back, has passed the last record")
         SystemClock.sleep(ahead)
       }
-      let arrival = run.removalArrivesBy - SystemClock.realtime()
-      if arrival > .zero && arrival <= WhiteBITDeadMan.latestArrival {
-        complain(
-          "\(folder): waits \((arrival.milliseconds + 999) / 1_000) s: the run before ended while it removed its"
-            + " kill-switch, and the exchange may hear of that late")
-        SystemClock.sleep(arrival)
-      }
       var restored = plan.makeKernel()
       var reader = SnapshotReader(run.state)
       try restored.read(from: &reader)
@@ -489,11 +485,23 @@ public final class LiveProgram {
     }
   }
 
+  /// Every start does, also one that begins anew: what the run before asked of the exchange is behind its orders,
+  /// and before ours.
+  private func waitForRemoval(until arrival: Timestamp) {
+    // Behind a calendar that was set back it still takes no longer than it may.
+    let wait = min(arrival - SystemClock.realtime(), WhiteBITDeadMan.latestArrival)
+    guard wait > .zero else { return }
+    complain(
+      "\(journalFolder): waits \((wait.milliseconds + 999) / 1_000) s: the run before ended while it removed its"
+        + " kill-switch, and the exchange may hear of that late")
+    SystemClock.sleep(wait)
+  }
+
   /// The journal takes nothing more, which is no reason to begin it anew.
   private struct Unwritable: Error { let fault: JournalFault }
 
   /// A calendar that was set back between two runs by no more is waited for.
-  private static let mostClockStep = TimeSpan.seconds(15)
+  public static let mostClockStep = TimeSpan.seconds(15)
 
   /// Writes this run's first records.
   private func begin(

@@ -27,6 +27,8 @@ public import MartletJournalFile
   public private(set) var syncs = 0
   /// Bytes that starts cut off.
   public private(set) var keptBytes = 0
+  /// Segments that power cuts took by name.
+  public private(set) var segmentsLost = 0
 
   private var cells: [Cell] = []
   /// Of segments that are gone, for whoever still has them open.
@@ -36,6 +38,8 @@ public import MartletJournalFile
   /// How often the machine began, and when a journal was last opened whole.
   private var boots = 1
   private var notedBoot = 0
+  /// Names were to be brought to disk and were not: the next sync that is done brings them.
+  private var owesNames = false
 
   /// The sector that a disk writes whole or not at all.
   private static let sector = 512
@@ -52,6 +56,8 @@ public import MartletJournalFile
     var isRewritten = false
     /// A sync of it was said to be done, and was not.
     var isOwed = false
+    /// Its name was brought to disk.
+    var isNamed = false
 
     init(number: UInt32, bytes: Int) {
       self.number = number
@@ -149,13 +155,27 @@ public import MartletJournalFile
   }
 
   /// The machine loses its power: what was not synced is lost in part, and segments that nobody
-  /// brought to disk by name may be gone.
+  /// brought to disk by name may be gone, the latest first.
   public func losePower(_ random: inout SeededRandom) {
     generation += 1
     boots += 1
     isLocked = false
     trouble = .none
-    for cell in cells { cell.forget(&random) }
+    // Names are brought to disk together, and otherwise in the order they were made.
+    while let last = cells.last, !last.isNamed, random.below(2) == 0 {
+      removed.append(cells.removeLast())
+      segmentsLost += 1
+    }
+    for cell in cells {
+      cell.isNamed = true
+      cell.forget(&random)
+    }
+    owesNames = false
+  }
+
+  private func bringNamesToDisk() {
+    for cell in cells { cell.isNamed = true }
+    owesNames = false
   }
 
   private var used: Int { cells.reduce(0) { $0 + $1.bytes } }
@@ -224,9 +244,18 @@ public import MartletJournalFile
         cell.bringToDisk()
         cell.isOwed = false
       }
+      if disk.owesNames { disk.bringNamesToDisk() }
     }
 
-    func syncNames() {}
+    func syncNames() {
+      guard !isOver else { return }
+      // Nobody is told of one that fails, and none that was made would be made again.
+      if disk.trouble == .failing || disk.losesSyncs {
+        disk.owesNames = true
+      } else {
+        disk.bringNamesToDisk()
+      }
+    }
 
     func isSameBoot() -> Bool { disk.notedBoot == disk.boots }
 

@@ -49,6 +49,8 @@ struct InFlight {
   let target: String
   let isReplySecret: Bool
   let expiresAt: Timestamp
+  /// Zero for one that was not signed.
+  let nonce: Int64
   /// For a planted bug alone.
   var sent: (DeskRequest, [UInt8])?
 }
@@ -94,6 +96,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     var headers: [(name: String, value: String)] = [("Content-Type", "application/json")]
     var body = ByteBuffer(capacity: request.body.count)
     body.append(request.body.span)
+    var signedWith: Int64 = 0
     if request.signing != .none {
       guard let outcome = try? nonces.next(at: now) else {
         preconditionFailure("a nonce clock without a file fails at nothing")
@@ -103,7 +106,11 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
         life.waiting.append(request)
         return
       }
-      if request.party == .kernel { journal(nonce, of: request.id) }
+      signedWith = nonce
+      switch request.party {
+      case .kernel: journal(nonce, of: request.id)
+      case .deadMan: journal(nonce, request)
+      }
       guard life.isAlive else { return }
       signer.sign(
         request.signing, body: ByteRange(start: 0, count: body.count), in: &body, nonce: nonce,
@@ -112,7 +119,7 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
       headers.append((text(SignedHeaders.payloadName), String(signed.payload.span)))
       headers.append((text(SignedHeaders.signatureName), String(signed.signature.span)))
     }
-    transmit(request, headers, body.copy())
+    transmit(request, headers, body.copy(), nonce: signedWith)
     _ = passes()
   }
 
@@ -123,17 +130,34 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     keep(JournalKind.nonce, record, Span())
   }
 
+  /// What the dead-man asks stands in the journal as well, before it leaves.
+  private mutating func journal(_ nonce: Int64, _ request: PendingRequest) {
+    guard case .whitebit(let nonceOffset) = request.signing else { return }
+    journal(
+      nonce,
+      .request(target: Array(request.target.utf8), body: request.body, nonceOffset: nonceOffset))
+  }
+
+  /// What came of it, or the request itself.
+  private mutating func journal(_ nonce: Int64, _ part: SideRecord.Part) {
+    var payload = ByteBuffer(capacity: 1_024)
+    SideRecord(party: .deadMan, nonce: nonce, at: clientNow, part).write(into: &payload)
+    keep(JournalKind.side, payload, Span())
+  }
+
   private func text(_ name: StaticString) -> String { "\(name)" }
 
   private mutating func transmit(
-    _ request: PendingRequest, _ headers: [(name: String, value: String)], _ body: [UInt8]
+    _ request: PendingRequest, _ headers: [(name: String, value: String)], _ body: [UInt8],
+    nonce: Int64
   ) {
     lastRequest += 1
     let number = lastRequest
     let parts = request.target.split(separator: "?", maxSplits: 1).map(String.init)
     let waited = InFlight(
       number: number, party: request.party, id: request.id, target: parts[0],
-      isReplySecret: request.isReplySecret, expiresAt: now + request.timeout)
+      isReplySecret: request.isReplySecret, expiresAt: now + request.timeout,
+      nonce: nonce)
     inFlight.append(waited)
     trace.append(
       .requested(number, by: request.party, target: parts[0], body: body), life: life.number,
@@ -357,6 +381,9 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     case .kernel: tell(.venue(.response(request.id, status: status)), body, as: event)
     case .deadMan:
       trace.append(event, life: life.number, at: now)
+      journal(
+        request.nonce, .reply(status: status, body: body, length: UInt32(clamping: body.count)))
+      guard life.isAlive else { return }
       life.deadMan.response(
         request.id, status: status, body: body.span, at: clientNow,
         effects: &life.deadManEffects, news: &life.news)
@@ -371,6 +398,9 @@ extension World where Session: ~Copyable, Desk: ~Copyable {
     case .kernel: tell(.venue(.requestFailed(request.id, failure)), [], as: event)
     case .deadMan:
       trace.append(event, life: life.number, at: now)
+      journal(
+        request.nonce, .failed(Array((failure == .notSent ? "not sent" : "sent, no reply").utf8)))
+      guard life.isAlive else { return }
       life.deadMan.failed(
         request.id, at: clientNow, effects: &life.deadManEffects, news: &life.news)
       carryOutDeadMan()

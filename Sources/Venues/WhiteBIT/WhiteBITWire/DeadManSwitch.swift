@@ -120,6 +120,19 @@ public enum DeadManSwitch {
     writer.endArray(into: &buffer)
   }
 
+  /// Whether a request's body is one that removes a timer.
+  public static func isRemoval(_ body: Span<UInt8>) -> Bool {
+    var cursor = JSONCursor()
+    do throws(JSONFault) {
+      try cursor.beginObject(in: body)
+      while let key = try cursor.nextKey(in: body) {
+        if key.equals("timeout", in: body) { return cursor.isNull(in: body) }
+        try cursor.skipValue(in: body)
+      }
+    } catch { return false }
+    return false
+  }
+
   /// Reads the reply to a set or a refresh.
   public static func readReply(_ body: Span<UInt8>) throws(JSONFault) -> Timer {
     var cursor = JSONCursor()
