@@ -61,9 +61,42 @@ public enum HistoryColumn: String, CaseIterable, Sendable {
     }
   }
 
-  /// Its place among all columns.
-  @usableFromInline var ordinal: Int { Self.ordinals[rawValue] ?? 0 }
-
-  static let ordinals = Dictionary(
-    uniqueKeysWithValues: allCases.enumerated().map { ($0.element.rawValue, $0.offset) })
+  /// Its place among all columns, as `allCases` has them: asked for with each frame, so no look-up.
+  var ordinal: Int {
+    switch self {
+    case .frameSequence: 0
+    case .eventTime: 1
+    case .emitTime: 2
+    case .receivedAt: 3
+    case .tradeID: 4
+    case .price: 5
+    case .quantity: 6
+    case .side: 7
+    case .kind: 8
+    case .firstUpdate: 9
+    case .lastUpdate: 10
+    case .previousUpdate: 11
+    case .flags: 12
+    case .update: 13
+    case .bidPrice: 14
+    case .bidQuantity: 15
+    case .askPrice: 16
+    case .askQuantity: 17
+    case .markPrice: 18
+    case .indexPrice: 19
+    case .settlePrice: 20
+    case .fundingRate: 21
+    case .nextFunding: 22
+    case .openTime: 23
+    case .open: 24
+    case .high: 25
+    case .low: 26
+    case .close: 27
+    case .volume: 28
+    case .fundingTime: 29
+    case .symbol: 30
+    case .venue: 31
+    case .contractType: 32
+    }
+  }
 }
