@@ -171,6 +171,12 @@ let package = Package(
         "MartletExchange", "WhiteBITSession", "WhiteBITDesk",
       ]),
     room(
+      "MartletBacktest", at: "Programs/Backtest",
+      needs: kit + path + [
+        "MartletKernel", "MartletStrategies", "MartletExchange", "MartletLive", "MartletSimulation",
+        "MartletHistory", "WhiteBITSession", "WhiteBITDesk",
+      ]),
+    room(
       "MartletBench", at: "Programs/Bench",
       needs: kit + path + [
         "MartletKernel", "MartletGrid", "MartletStrategies", "MartletRecord", "MartletExchange",
@@ -185,7 +191,7 @@ let package = Package(
         "MartletBase", "MartletModel", "MartletJSON", "MartletRecord", "MartletVenueKit",
         "MartletKernel", "MartletRisk",
         "MartletLive", "MartletExchangeServer", "MartletBench", "MartletChaos", "MartletSimulation",
-        "MartletJournalFile",
+        "MartletBacktest", "MartletJournalFile",
         "MartletAlerts", "MartletConfiguration", "MartletHistory", "MartletSecrets",
         "MartletTransport", "MartletClock", "CMartletLinux",
         "MartletBook",
@@ -241,6 +247,13 @@ let package = Package(
         "MartletJSON", "MartletLive", "MartletBench", "MartletJournalFile", "MartletConfiguration",
         "MartletSecrets", "MartletRecord",
         "MartletAlerts", "MartletDashboard", "MartletKernel", "MartletTransport",
+      ]),
+    tests(
+      "BacktestTests", at: "BacktestTests",
+      needs: kit + path + [
+        "MartletKernel", "MartletStrategies", "MartletGrid", "MartletExchange", "MartletHistory",
+        "MartletLive", "MartletConfiguration", "MartletBacktest", "MartletSimulation",
+        "WhiteBITSession", "WhiteBITDesk",
       ]),
     tests("LayoutTests", at: "LayoutTests", needs: []),
   ],

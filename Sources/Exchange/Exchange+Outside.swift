@@ -1,29 +1,44 @@
-internal import MartletBase
-internal import MartletModel
+public import MartletBase
+public import MartletModel
 
 // How the recorded market moves the clients' resting orders. Pessimistic (HOTPATH, section 3):
 // an order waits behind everything that was shown when it came, moves up only by trades at its
 // price or when less is shown, and is filled at its own price.
 extension Exchange {
-  /// Applies one frame and matches when the book is whole again: in mid-frame it may be crossed.
+  /// Applies the next frame of a market's own recording.
   mutating func applyFrame(_ market: Int, at now: Timestamp) {
     guard let (rows, first) = markets[market].feed.map({ ($0.rows, $0.position) }) else { return }
-    let kind = rows[first].kind
-    var index = first
+    // Known as passed before anything is matched.
+    var end = first + 1
+    while !rows[end - 1].endsFrame { end += 1 }
+    markets[market].feed?.passed(to: end)
+    take(rows.span.extracting(first..<end), market, at: now)
+  }
+
+  /// Lets the outside market of an instrument without a recording of its own move by one frame, told by
+  /// whoever reads a longer one.
+  ///
+  /// - Parameters:
+  ///   - frame: its rows, on the instrument's own grids; at least one, the last with `endsFrame`.
+  ///   - now: not before any time told so far.
+  public mutating func apply(
+    _ frame: Span<MarketRow>, to instrument: InstrumentID, at now: Timestamp
+  ) {
+    advance(to: now)
+    take(frame, Int(instrument.index), at: now)
+  }
+
+  /// Applies one frame and matches when the book is whole again: in mid-frame it may be crossed.
+  private mutating func take(_ rows: Span<MarketRow>, _ market: Int, at now: Timestamp) {
+    let kind = rows[0].kind
     if kind == .trade {
-      while true {
-        printed(rows[index], market, at: now)
-        index += 1
-        if rows[index - 1].endsFrame { break }
-      }
-      markets[market].feed?.passed(to: index)
+      for index in rows.indices { printed(rows[index], market, at: now) }
     } else {
       if kind == .snapshot {
         markets[market].outside.bids.removeAll()
         markets[market].outside.asks.removeAll()
       }
-      index = markets[market].takeLevels(rows, from: first, touched: &touched)
-      markets[market].feed?.passed(to: index)
+      markets[market].takeLevels(rows, touched: &touched)
       for level in touched {
         guard let place = markets[market].clients[level.side].find(level.key) else { continue }
         limitQueue(market, level.side, place, to: level.shown)

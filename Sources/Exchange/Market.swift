@@ -50,19 +50,17 @@ struct Market {
     nextMark < marks.count ? min(marks[nextMark].at, fundingAt) : fundingAt
   }
 
-  /// Takes one frame of levels up to its last row.
+  /// Takes one frame of levels.
   ///
   /// - Parameter touched: receives the clients' levels that were told anew, by side and key, with
   ///   the quantity shown there now.
-  /// - Returns: the index behind the frame.
   mutating func takeLevels(
-    _ rows: [MarketRow], from first: Int, touched: inout [(side: Int, key: Int64, shown: Int64)]
-  ) -> Int {
+    _ rows: Span<MarketRow>, touched: inout [(side: Int, key: Int64, shown: Int64)]
+  ) {
     // Nobody comes or goes while a frame is taken.
     let bids = clients[0].levels
     let asks = clients[1].levels
-    var index = first
-    while true {
+    for index in rows.indices {
       let row = rows[index]
       let quantity = row.quantity.quanta
       if row.side == .buy {
@@ -76,8 +74,6 @@ struct Market {
           touched.append((1, -row.price.quanta, quantity))
         }
       }
-      index += 1
-      if row.endsFrame { return index }
     }
   }
 

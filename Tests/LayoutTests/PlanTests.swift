@@ -104,7 +104,8 @@ import Testing
   @Test("every test folder mirrors a part of the sources")
   func testsMirrorSources() {
     let known: Set<String> = [
-      "Base", "Venues", "Edges", "PathTests", "ExchangeTests", "SimulationTests", "ProgramTests",
+      "Base", "Venues", "Edges", "PathTests", "ExchangeTests", "SimulationTests", "BacktestTests",
+      "ProgramTests",
       "LayoutTests", "Conformance",
     ]
     for folder in SourceTree.folders(in: "Tests") { #expect(known.contains(folder), "\(folder)") }

@@ -131,12 +131,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   public mutating func step(
     _ input: KernelInput, bytes: Span<UInt8>, at time: Timestamp, sequence: UInt64
   ) {
-    precondition(sequence > trace.sequence, "journal runs backwards at \(sequence)")
-    trace = TraceID(sequence)
-    let before = now
-    now = max(now, time)
-    effects.removeAll()
-    notes.removeAll(keepingCapacity: true)
+    let before = begin(at: time, sequence: sequence)
     events.removeAll()
 
     if case .venue = input {} else if session.nextDeadline <= now { passTime() }
@@ -155,12 +150,46 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
     case .journal(let state): hear(state)
     }
 
+    handleEvents()
+    if input == .venue(.start) { askAnew() }
+    finish()
+  }
+
+  /// Folds in what a venue without a wire told, in the words that every venue shares; what is asked of it
+  /// in return stands in its session. The same as `step` in all else.
+  ///
+  /// - Parameter news: taken; what is given back is an empty buffer with room.
+  public mutating func step(
+    told news: inout VenueEvents, at time: Timestamp, sequence: UInt64
+  ) {
+    _ = begin(at: time, sequence: sequence)
+    swap(&events, &news)
+    handleEvents()
+    finish()
+    swap(&events, &news)
+    news.removeAll()
+  }
+
+  /// - Returns: the time of the input before.
+  private mutating func begin(at time: Timestamp, sequence: UInt64) -> Timestamp {
+    precondition(sequence > trace.sequence, "journal runs backwards at \(sequence)")
+    trace = TraceID(sequence)
+    let before = now
+    now = max(now, time)
+    effects.removeAll()
+    notes.removeAll(keepingCapacity: true)
+    return before
+  }
+
+  private mutating func handleEvents() {
     var index = 0
     while index < events.list.count {
       handle(events.list[index])
       index += 1
     }
-    if input == .venue(.start) { askAnew() }
+  }
+
+  private mutating func finish() {
     wakeOnBooks()
     if flattening != nil { flattenOn() }
     if !stops.isEmpty { pursueStops() }
@@ -171,11 +200,7 @@ public struct Kernel<Session: VenueSession & ~Copyable, Strategy: TradingStrateg
   /// silent for too long is not traded on by a strategy that the same moment wakes.
   private mutating func passTime() {
     session.receive(.timer, bytes: Span(), at: now, events: &events, effects: &effects)
-    var index = 0
-    while index < events.list.count {
-      handle(events.list[index])
-      index += 1
-    }
+    handleEvents()
     events.removeAll()
   }
 

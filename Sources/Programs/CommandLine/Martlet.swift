@@ -7,6 +7,7 @@ import Glibc
       DemoCommand.command, RunCommand.command, ExchangeCommand.command, ReplayCommand.command,
       JournalCommand.command, ExplainCommand.command, ConfigCommand.command, DoctorCommand.command,
       KeysCommand.command, ChaosCommand.command, DataCommand.command,
+      BacktestCommand.command,
       AlertCommand.command,
       PanicCommand.command, ReconcileCommand.command, BenchCommand.command,
     ] + ControlCommand.commands

@@ -6,7 +6,7 @@ internal import MartletModel
 internal import MartletOrders
 internal import MartletRisk
 public import MartletStrategies
-internal import MartletVenueKit
+public import MartletVenueKit
 public import WhiteBITSession
 internal import WhiteBITWire
 
@@ -148,6 +148,20 @@ public struct BotPlan: Sendable {
     session.maxQueued = configuration.whitebit.queue
     if configuration.whitebit.feed == .rest { session.feed = .polling(interval: .seconds(1)) }
     adjust(&session)
+    return makeKernel(WhiteBITSession(session), bookDepth: session.depthLimit)
+  }
+
+  /// The same kernel with a venue that has no wire, for simulations in one process.
+  ///
+  /// - Parameter bookDepth: levels a side that the venue publishes.
+  public func makeDirectKernel(
+    _ session: DirectSession, bookDepth: Int
+  ) -> Kernel<DirectSession, BuiltInStrategy> { makeKernel(session, bookDepth: bookDepth) }
+
+  private func makeKernel<Session: VenueSession & ~Copyable>(
+    _ session: consuming Session, bookDepth: Int
+  ) -> Kernel<Session, BuiltInStrategy> {
+    let symbols = symbols
     var limits = RiskLimits()
     limits.priceBand = configuration.risk.priceBand
     limits.maxOrderNotional = configuration.risk.maxOrderNotional
@@ -158,15 +172,15 @@ public struct BotPlan: Sendable {
     let slots = configuration.strategies.enumerated().map { index, strategy in
       switch strategy {
       case .grid(let grid):
-        Kernel<WhiteBITSession, BuiltInStrategy>.StrategySlot(
+        Kernel<Session, BuiltInStrategy>.StrategySlot(
           id: StrategyID(UInt16(index)),
           instrument: InstrumentID(UInt16(symbols.firstIndex(of: grid.market) ?? 0)),
           strategy: BuiltInStrategy(BotPlan.settings(of: strategy)))
       }
     }
     return Kernel(
-      account: AccountID(0), symbols: symbols, bookDepth: session.depthLimit,
-      session: WhiteBITSession(session), strategies: slots, orders: OrderStore(tag: tag),
+      account: AccountID(0), symbols: symbols, bookDepth: bookDepth, session: session,
+      strategies: slots, orders: OrderStore(tag: tag),
       risk: RiskGate(limits: limits))
   }
 }

@@ -35,6 +35,8 @@ public struct WhiteBITScenario: Sendable {
   /// What the venue knows, and, unless `clientSecret` says otherwise, what the client signs with.
   public var secret = "made-up"
   public var clientSecret: String?
+  /// What the market takes of a trade.
+  public var fees = (maker: Rate(units: 10_000_000), taker: Rate(units: 10_000_000))
   public var balances: [(asset: String, amount: Amount)]
   /// Somebody else at the exchange, with a secret of “secret of” and the key; as rich as we are.
   public static let otherKey = "bob"
@@ -97,11 +99,14 @@ public struct WhiteBITScenario: Sendable {
   public func makeDesk() throws -> WhiteBITDesk {
     var configuration = WhiteBITDeskConfiguration(start: WhiteBITScenario.start, seed: seed)
     desk(&configuration)
+    var listing = MarketListing.bitcoin(name: market, stock: base, money: quote)
+    listing.makerFee = fees.maker
+    listing.takerFee = fees.taker
     var made = try WhiteBITDesk(
       configuration,
       markets: [
         WhiteBITMarketSetup(
-          listing: .bitcoin(name: market, stock: base, money: quote), rows: rows,
+          listing: listing, rows: rows,
           pricePlaces: pricePlaces, quantityPlaces: quantityPlaces)
       ], keyedHash: keyedHash)
     guard made.addAccount(key: key, secret: secret, balances: balances) != nil else {

@@ -114,7 +114,8 @@ extension WhiteBITDesk {
     let version = exchange.bookVersion(of: markets[market].instrument.id)
     if version != subscription.version {
       let levels = levels(market, limit: subscription.limit, interval: subscription.interval)
-      let changes = difference(from: subscription.levels, to: levels)
+      var changes: [BookLevel] = []
+      DepthWindow.appendDifference(from: subscription.levels, to: levels, into: &changes)
       subscription.levels = levels
       subscription.version = version
       if !changes.isEmpty {
@@ -135,40 +136,6 @@ extension WhiteBITDesk {
     // Its id is the last one or a later one: the counter counts what the window does not show.
     if random.below(2) == 0 { advanceUpdateID(market) }
     snapshot(&subscription, to: connection, output: &output)
-  }
-
-  /// What turns one window into another: asks ascending, then bids descending, zero for what left.
-  private func difference(from old: [BookLevel], to new: [BookLevel]) -> [BookLevel] {
-    var changes: [BookLevel] = []
-    var (left, right) = (0, 0)
-    while left < old.count || right < new.count {
-      let isOld: Bool
-      let isNew: Bool
-      if left == old.count {
-        (isOld, isNew) = (false, true)
-      } else if right == new.count {
-        (isOld, isNew) = (true, false)
-      } else {
-        isOld = !comesBefore(new[right], old[left])
-        isNew = !comesBefore(old[left], new[right])
-      }
-      if isOld && isNew {
-        if old[left].quantity != new[right].quantity { changes.append(new[right]) }
-      } else if isNew {
-        changes.append(new[right])
-      } else {
-        changes.append(
-          BookLevel(side: old[left].side, price: old[left].price, quantity: .zero))
-      }
-      if isOld { left += 1 }
-      if isNew { right += 1 }
-    }
-    return changes
-  }
-
-  private func comesBefore(_ first: BookLevel, _ second: BookLevel) -> Bool {
-    if first.side != second.side { return first.side == .sell }
-    return first.side == .sell ? first.price < second.price : first.price > second.price
   }
 
   /// Sets the next publication, on whole intervals of the clock, while anybody listens.
