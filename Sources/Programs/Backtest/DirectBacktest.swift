@@ -49,6 +49,10 @@ public struct DirectBacktest: ~Copyable {
     kernel: consuming Kernel<DirectSession, BuiltInStrategy>, markets: [BacktestMarket],
     options: BacktestOptions
   ) throws {
+    if let contract = markets.first(where: { $0.instrument.kind != .spot }) {
+      throw BacktestFault(
+        "\(contract.instrument.symbol): expected a spot market; a backtest of contracts is not there yet")
+    }
     let tapes = try markets.map { try TapeCursor($0.tape) }
     for index in tapes.indices where tapes[index].nextTime == .distantFuture {
       throw BacktestFault(

@@ -198,6 +198,8 @@ struct DirectVenue: ~Copyable {
         feed.send(.event(.marketTrade(trade)), arriving: now + options.feedDelay.draw(&random))
       case .book: schedulePublication(now)
       case .rested, .waiting, .triggered: break
+      // Of contracts, which no backtest trades yet: `DirectBacktest` refuses them.
+      case .liquidation, .position, .wallet, .mark, .funding, .fundingMissing, .insured: break
       }
     }
   }
@@ -284,10 +286,12 @@ struct DirectVenue: ~Copyable {
     case .priceOffTick, .triggerOffTick, .quantityOffLot: .offGrid
     case .belowMinQuantity, .belowMinNotional: .belowMinimum
     case .aboveMaxNotional: .aboveMaximum
-    case .insufficientBalance: .insufficientBalance
+    case .insufficientBalance, .insufficientMargin: .insufficientBalance
     case .postOnlyWouldTake: .postOnlyWouldTake
     case .notFound: .notFound
     case .noLiquidity, .triggerAtLast, .noLastPrice, .tooManyOrders: .other
+    case .leverage, .nothingToReduce, .positionSideMismatch, .noMarkPrice, .positionOrOrderOpen:
+      .other
     }
   }
 }
