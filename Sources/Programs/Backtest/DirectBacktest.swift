@@ -51,7 +51,8 @@ public struct DirectBacktest: ~Copyable {
   ) throws {
     if let contract = markets.first(where: { $0.instrument.kind != .spot }) {
       throw BacktestFault(
-        "\(contract.instrument.symbol): expected a spot market; a backtest of contracts is not there yet")
+        "\(contract.instrument.symbol): expected a spot market; a backtest of contracts is not there yet"
+      )
     }
     let tapes = try markets.map { try TapeCursor($0.tape) }
     for index in tapes.indices where tapes[index].nextTime == .distantFuture {
