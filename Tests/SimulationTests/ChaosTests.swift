@@ -81,11 +81,13 @@ import WhiteBITSession
   func deathsInAStop() throws {
     let chaos = try Self.chaos()
     // In one session of four the removal is late.
-    let (whole, _) = try chaos.session(4)
-    #expect(whole.violations == [] && whole.eventsAtStop > 300)
-    for point in whole.eventsAtStop + 1...whole.eventsAtStop + 4 {
-      let outcome = try chaos.session(4, dyingBehind: point)
-      #expect(outcome.violations == [], "dead behind event \(point)")
+    for seed in [8, 12, 16, 20] as [UInt64] {
+      let (whole, _) = try chaos.session(seed)
+      #expect(whole.violations == [] && whole.eventsAtStop > 300)
+      for point in whole.eventsAtStop + 1...whole.eventsAtStop + 3 {
+        let outcome = try chaos.session(seed, dyingBehind: point)
+        #expect(outcome.violations == [], "seed \(seed), dead behind event \(point)")
+      }
     }
   }
 
@@ -332,6 +334,49 @@ import WhiteBITSession
     #expect(world.kernel.session.clockOffset > .seconds(3))
     #expect(world.countNotes { $0 == .anomaly(VenueAnomaly.bookLate.rawValue) } == 0)
     scenario.expectSoundEnd(&world)
+  }
+
+  @Test(
+    "M50 M96: fills that were lost with the power are found, however late the fill is that an inquiry tells of first"
+  )
+  func olderFills() throws {
+    var forgotten = 0
+    for seed in UInt64(1)...8 {
+      var bot = try DiskBot.make()
+      try bot.begin()
+      let isThere = bot.world.untilGrid(of: 6)
+      #expect(isThere)
+      bot.world.run(for: .seconds(1))
+      // From here on nothing reaches the disk but by chance.
+      bot.disk.losesSyncs = true
+      bot.world.meet(.sell, price: "59950", amount: "0.001")
+      // Its answer, of which nothing will be remembered, is filled too.
+      let isAnswered = bot.world.run(for: .seconds(5)) {
+        $0.workingLines.contains { $0.hasPrefix("sell 60000") }
+      }
+      #expect(isAnswered)
+      bot.world.run(for: .seconds(1))
+      #expect(bot.world.kernel.counts.fills == 1)
+      bot.world.meet(.buy, price: "60000", amount: "0.001")
+      bot.world.run(for: .seconds(1))
+      #expect(bot.world.kernel.counts.fills == 2)
+      // Longer than a history is read back beyond the last fill known.
+      bot.world.run(for: .seconds(150))
+      bot.world.meet(.buy, price: "60050", amount: "0.001")
+      bot.world.run(for: .seconds(1))
+      #expect(bot.world.kernel.counts.fills == 3)
+      bot.world.kill()
+      var random = SeededRandom(seed: seed)
+      bot.disk.losePower(&random)
+      bot.disk.losesSyncs = false
+      try bot.begin()
+      forgotten += bot.world.kernel.counts.fills == 0 ? 1 : 0
+      let isBack = bot.world.run(for: .seconds(60)) { $0.kernel.isReady }
+      #expect(isBack)
+      #expect(bot.world.kernel.counts.fills == 3, "seed \(seed)")
+      bot.scenario.expectSoundEnd(&bot.world, "power \(seed)")
+    }
+    #expect(forgotten > 0)
   }
 
   @Test(

@@ -60,13 +60,19 @@ struct DiskBot: ~Copyable {
       disk, store, segmentBytes: 1 << 19, named: JournalID(high: 1, low: 2),
       synced: world.syncedSequence, at: world.clientTime)
     var kernel = plan.makeKernel()
-    if !isFresh, journal.recovery.lastSequence > 0, let run = try FormerRun.read(store) {
+    var records: [(kind: UInt16, at: Timestamp?, payload: [UInt8])] = []
+    if !isFresh, journal.recovery.lastSequence > 0, var run = try FormerRun.read(store) {
       var reader = SnapshotReader(run.state)
       try kernel.read(from: &reader)
+      // What it died before writing down.
+      let time = run.lastTime
+      try run.complete { (kind, payload) throws(JournalFault) in
+        records.append((kind, time, payload.copy()))
+      }
     }
     try world.begin(
       kernel: kernel, deadMan: try scenario.makeDeadMan(), on: journal,
-      records: [
+      records: records + [
         (JournalKind.start, nil, plan.record()),
         (JournalKind.snapshot, nil, StateRecord.payload(plan, key: scenario.key, kernel)),
       ])

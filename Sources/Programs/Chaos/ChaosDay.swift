@@ -184,7 +184,7 @@ struct ChaosDay: ~Copyable {
     let isLate = outcome.seed % 4 == 0
     if isLate {
       world.inflict(
-        .delayRequest(by: .milliseconds(random.integer(in: 500...4_500))),
+        .delayRequest(by: .milliseconds(random.integer(in: 2_000...4_500))),
         on: "/api/v4/order/kill-switch")
     }
     if world.isAlive && world.kernel.isStopped {
